@@ -1,0 +1,2 @@
+//! The `bitlens` command line.
+fn main() {}

@@ -1,0 +1,2 @@
+//! `cargo xtask <command>`: the only build tool of the project.
+fn main() {}
