@@ -1,1 +1,10 @@
 //! See ARCHITECTURE.md.
+/// Placeholder until the kernels land.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Isa {
+    /// Plain Rust.
+    Portable,
+}
+/// Placeholder until the kernels land.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum KernelError {}

@@ -1,1 +1,38 @@
-//! See ARCHITECTURE.md.
+//! The operators: what each node of a graph computes, one file per operator.
+//!
+//! A file holds everything about its operator: reading and writing its attributes, its types, its
+//! forward and backward computation, and what the quantizer may do with it ([`Facts`]). One line in
+//! the [`operators!`] list below makes it known to the importer, the exporter, the executor and the
+//! shared test suites. Nobody outside an operator's file asks for its name: passes and quantizers
+//! ask [`Op::facts`].
+//!
+//! Attributes and inputs are brought to the form of [`EXPORT_OPSET`] when a file is read, so there
+//! is one form of each operator here, whatever exporter wrote the file.
+
+mod operator;
+mod types;
+
+mod add;
+mod relu;
+
+pub use operator::{
+    Clamp, Context, ExportStep, Facts, ImportNode, Inputs, Kind, Linear, OpError, Operator, Prepared, Tape,
+};
+pub use types::TypeInputs;
+
+use crate::ir::{self, Opset};
+
+/// The opset whose form of every operator is used in the graph and written to files.
+pub const EXPORT_OPSET: Opset = Opset(18);
+
+/// A network whose nodes are operators.
+pub type Graph = ir::Graph<Op>;
+/// A change to a [`Graph`].
+pub type GraphPatch = ir::GraphPatch<Op>;
+/// A node of a [`Graph`].
+pub type Node = ir::Node<Op>;
+
+operator::operators! {
+    add::Add,
+    relu::Relu,
+}
