@@ -36,6 +36,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+from google.protobuf.message import DecodeError
 from onnx import TensorProto, helper, numpy_helper
 
 from ort import Network
@@ -59,7 +60,10 @@ def main() -> None:
 
 def check(arguments) -> dict:
     """The report described at the top of this file."""
-    quantized = onnx.load(arguments.quantized)
+    try:
+        quantized = onnx.load(arguments.quantized, format="protobuf")
+    except DecodeError as complaint:
+        return {"checker": f"not an ONNX file: {complaint}"}
     report = {"checker": checker_verdict(arguments.quantized)}
     inputs, ours = read_all(arguments.inputs, "input"), read_all(arguments.ours, "logits")
     inner = inner_tensors(arguments.ours, len(inputs))

@@ -25,7 +25,7 @@ from sample.shapes import LABELS
 SEED = 2025
 TRAIN_SPLIT, HELD_OUT_SPLIT = 0, 1
 TRAIN_PICTURES, HELD_OUT_PICTURES = 7000, 2000
-EPOCHS = {"sample_resnet": 14, "sample_mobilenet": 12}
+EPOCHS = {"sample_resnet": 10, "sample_mobilenet": 11}
 SHOWN = 40  # the first of the held-out pictures, four of each class
 CALIBRATION = 20  # the first of those, two of each class
 DEFAULT_OUT = Path(__file__).resolve().parents[2] / "www" / "public" / "sample"
