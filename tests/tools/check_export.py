@@ -51,7 +51,9 @@ def main() -> None:
     parser.add_argument("inputs", type=Path)
     parser.add_argument("ours", type=Path)
     parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--no-optimize", action="store_true", help="run Q.onnx node by node instead of fused to integers")
+    parser.add_argument(
+        "--no-optimize", action="store_true", help="run Q.onnx node by node instead of fused to integers"
+    )
     arguments = parser.parse_args()
     report = check(arguments)
     print(json.dumps(report))
@@ -97,7 +99,7 @@ def check(arguments) -> dict:
 
 
 def checker_verdict(path: Path) -> str:
-    """"ok", or the first line of what onnx.checker complains about."""
+    """ "ok", or the first line of what onnx.checker complains about."""
     try:
         onnx.checker.check_model(str(path), full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as complaint:
@@ -121,7 +123,11 @@ def output_scale(model: onnx.ModelProto) -> float | None:
     """The scale of the DequantizeLinear that makes the first output, if one does."""
     weights = {weight.name: weight for weight in model.graph.initializer}
     for node in model.graph.node:
-        if model.graph.output[0].name in node.output and node.op_type == "DequantizeLinear" and node.input[1] in weights:
+        if (
+            model.graph.output[0].name in node.output
+            and node.op_type == "DequantizeLinear"
+            and node.input[1] in weights
+        ):
             scale = numpy_helper.to_array(weights[node.input[1]])
             return float(scale.item()) if scale.size == 1 else None
     return None
@@ -135,7 +141,9 @@ def compare_codes(ours: np.ndarray, theirs: np.ndarray) -> dict:
 
 def float_weight_bytes(model: onnx.ModelProto) -> int:
     """Bytes of float initializers that are not biases or scales."""
-    wide = [weight for weight in model.graph.initializer if weight.data_type == TensorProto.FLOAT and len(weight.dims) >= 2]
+    wide = [
+        weight for weight in model.graph.initializer if weight.data_type == TensorProto.FLOAT and len(weight.dims) >= 2
+    ]
     return sum(4 * int(np.prod(weight.dims)) for weight in wide)
 
 

@@ -49,7 +49,10 @@ def write(out: Path) -> None:
         raise SystemExit("two cases bear the same name")
     for folder in out.glob("*/model.onnx"):
         shutil.rmtree(folder.parent)
-    entries = {case.name: write_case(out / case.name, subject, case) for subject, case in sorted(found, key=lambda pair: pair[1].name)}
+    entries = {
+        case.name: write_case(out / case.name, subject, case)
+        for subject, case in sorted(found, key=lambda pair: pair[1].name)
+    }
     manifest = {
         "made_by": "tests/tools/make_goldens.py",
         "tools": {"onnx": onnx.__version__, "onnxruntime": onnxruntime.__version__, "numpy": np.__version__},
@@ -117,7 +120,10 @@ def check(out: Path) -> None:
     """Runs the committed models and states the largest difference from the committed outputs."""
     worst = (0.0, "none")
     for folder in sorted(path.parent for path in out.glob("*/model.onnx")):
-        stored = {kind: [_tensor(folder / f"{kind}_{i}.pb") for i in range(len(list(folder.glob(f"{kind}_*.pb"))))] for kind in ("input", "output")}
+        stored = {
+            kind: [_tensor(folder / f"{kind}_{i}.pb") for i in range(len(list(folder.glob(f"{kind}_*.pb"))))]
+            for kind in ("input", "output")
+        }
         for wanted, got in zip(stored["output"], run(onnx.load(folder / "model.onnx"), stored["input"]), strict=True):
             if wanted.shape != got.shape or wanted.dtype != got.dtype:
                 raise SystemExit(f"{folder.name}: shape or type differs")

@@ -31,6 +31,7 @@ class Network:
             raise SystemExit(f"the network takes {fixed} images at a time; {len(images)} do not divide")
         images = images.astype(_INPUT_TYPES[self._input.type], copy=False)
         parts = [
-            self._session.run(outputs, {self._input.name: images[first : first + step]}) for first in range(0, len(images), step)
+            self._session.run(outputs, {self._input.name: images[first : first + step]})
+            for first in range(0, len(images), step)
         ]
         return [np.concatenate(tensors) for tensors in zip(*parts)]

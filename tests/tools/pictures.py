@@ -45,7 +45,9 @@ def load(data: str, labels: Path | None = None, role: str | None = None) -> list
 
 
 def _folder(folder: Path, labels: Path | None, role: str | None) -> list[Picture]:
-    listing = labels or next((folder / name for name in ("pictures.json", "labels.json") if (folder / name).is_file()), None)
+    listing = labels or next(
+        (folder / name for name in ("pictures.json", "labels.json") if (folder / name).is_file()), None
+    )
     if listing is None:
         return [Picture(path.name, None, path) for path in sorted(folder.iterdir()) if path.suffix.lower() in SUFFIXES]
     entries = json.loads(listing.read_text())

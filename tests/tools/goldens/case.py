@@ -70,7 +70,9 @@ class Net:
         """Adds a node; returns its output name, or a tuple of them."""
         index = len(self.nodes)
         names = [f"t{index}"] if outputs == 1 else [f"t{index}_{part}" for part in range(outputs)]
-        self.nodes.append(helper.make_node(op_type, inputs, names, name=name or f"{op_type.lower()}_{index}", **attributes))
+        self.nodes.append(
+            helper.make_node(op_type, inputs, names, name=name or f"{op_type.lower()}_{index}", **attributes)
+        )
         return names[0] if outputs == 1 else tuple(names)
 
     def batch_norm(self, value, channels) -> str:
@@ -91,5 +93,7 @@ class Net:
             inputs += [helper.make_tensor_value_info(w.name, w.data_type, list(w.dims)) for w in self.weights]
         graph = helper.make_graph(self.nodes, self.name, inputs, self.outputs, self.weights)
         opsets = [helper.make_opsetid("", self.opset)]
-        model = helper.make_model(graph, opset_imports=opsets, ir_version=ir_version, producer_name="bitlens make_goldens.py")
+        model = helper.make_model(
+            graph, opset_imports=opsets, ir_version=ir_version, producer_name="bitlens make_goldens.py"
+        )
         return Case(self.name, catches, model, self.feeds)

@@ -19,17 +19,63 @@ def _geometries() -> list[Case]:
         _conv("conv_1x1", "pointwise convolution taken as a matrix product", (7, 4, 1, 1), kernel_shape=[1, 1]),
         _conv("conv_grouped", "wrong weight slice per group", (6, 2, 3, 3), group=2, pads=[1, 1, 1, 1]),
         _conv("conv_depthwise", "one input channel per output channel", (4, 1, 3, 3), group=4, pads=[1, 1, 1, 1]),
-        _conv("conv_depthwise_multiplier", "two outputs per input channel, order of outputs", (8, 1, 3, 3), group=4, pads=[1, 1, 1, 1]),
-        _conv("conv_depthwise_stride2", "stride and asymmetric pads in the depthwise path", (4, 1, 3, 3), group=4, strides=[2, 2], pads=[0, 0, 1, 1]),
+        _conv(
+            "conv_depthwise_multiplier",
+            "two outputs per input channel, order of outputs",
+            (8, 1, 3, 3),
+            group=4,
+            pads=[1, 1, 1, 1],
+        ),
+        _conv(
+            "conv_depthwise_stride2",
+            "stride and asymmetric pads in the depthwise path",
+            (4, 1, 3, 3),
+            group=4,
+            strides=[2, 2],
+            pads=[0, 0, 1, 1],
+        ),
         _conv("conv_dilated", "dilation unlike in height and width", (5, 4, 3, 3), dilations=[2, 3], pads=[2, 3, 2, 3]),
         _conv("conv_asymmetric_pads", "pads are all begins, then all ends", (5, 4, 3, 2), pads=[2, 0, 1, 1]),
-        _conv("conv_strided_uneven", "stride unlike in height and width; last rows unused", (5, 4, 2, 3), strides=[3, 2]),
-        _conv("conv_same_upper", "SAME_UPPER puts the odd pad at the end", (5, 4, 4, 3), auto_pad="SAME_UPPER", strides=[2, 2]),
-        _conv("conv_same_lower", "SAME_LOWER puts the odd pad at the beginning", (5, 4, 4, 3), auto_pad="SAME_LOWER", strides=[2, 2]),
+        _conv(
+            "conv_strided_uneven", "stride unlike in height and width; last rows unused", (5, 4, 2, 3), strides=[3, 2]
+        ),
+        _conv(
+            "conv_same_upper",
+            "SAME_UPPER puts the odd pad at the end",
+            (5, 4, 4, 3),
+            auto_pad="SAME_UPPER",
+            strides=[2, 2],
+        ),
+        _conv(
+            "conv_same_lower",
+            "SAME_LOWER puts the odd pad at the beginning",
+            (5, 4, 4, 3),
+            auto_pad="SAME_LOWER",
+            strides=[2, 2],
+        ),
         _conv("conv_valid", "VALID means no pads", (5, 4, 3, 3), auto_pad="VALID", strides=[2, 1]),
-        _conv("conv_kernel_larger_than_input", "pads make a kernel fit that is larger than the input", (3, 4, 5, 5), size=(3, 2), pads=[2, 2, 2, 2]),
-        _conv("conv_many_channels", "tails of blocked kernels: 19 inputs, 21 outputs", (21, 19, 3, 3), channels=19, size=(7, 5), pads=[1, 1, 1, 1]),
-        _conv("conv_opset7", "the oldest opset read, initializers listed as inputs", (5, 4, 3, 3), opset=7, pads=[1, 1, 1, 1]),
+        _conv(
+            "conv_kernel_larger_than_input",
+            "pads make a kernel fit that is larger than the input",
+            (3, 4, 5, 5),
+            size=(3, 2),
+            pads=[2, 2, 2, 2],
+        ),
+        _conv(
+            "conv_many_channels",
+            "tails of blocked kernels: 19 inputs, 21 outputs",
+            (21, 19, 3, 3),
+            channels=19,
+            size=(7, 5),
+            pads=[1, 1, 1, 1],
+        ),
+        _conv(
+            "conv_opset7",
+            "the oldest opset read, initializers listed as inputs",
+            (5, 4, 3, 3),
+            opset=7,
+            pads=[1, 1, 1, 1],
+        ),
         _conv("conv_no_bias_opset23", "the newest opset read, no bias", (5, 4, 3, 3), opset=23, bias=False),
     ]
 
@@ -44,7 +90,9 @@ def _conv_bn_relu() -> Case:
     net = Net("conv_bn_relu_chain")
     value, channels = net.image(), 3
     for outputs, stride in ((8, 1), (8, 2), (6, 1)):
-        value = net.node("Conv", value, net.random(outputs, channels, 3, 3, scale=0.3), strides=[stride] * 2, pads=[1] * 4)
+        value = net.node(
+            "Conv", value, net.random(outputs, channels, 3, 3, scale=0.3), strides=[stride] * 2, pads=[1] * 4
+        )
         value, channels = net.node("Relu", net.batch_norm(value, outputs)), outputs
     net.output(value)
     return net.case("BatchNormalization folded backwards into a convolution without bias")

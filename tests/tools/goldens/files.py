@@ -65,7 +65,9 @@ def _half_network() -> Case:
     half = dict(dtype=np.float16, scale=0.3)
     value = net.node("Relu", net.node("Conv", value, net.random(4, 3, 3, 3, **half), net.random(4, **half)))
     value = net.node("Flatten", net.node("GlobalAveragePool", value))
-    net.output(net.node("Gemm", value, net.random(5, 4, **half), net.random(5, **half), transB=1), kind=TensorProto.FLOAT16)
+    net.output(
+        net.node("Gemm", value, net.random(5, 4, **half), net.random(5, **half), transB=1), kind=TensorProto.FLOAT16
+    )
     return net.case("a network that is half precision from input to output")
 
 
@@ -89,7 +91,9 @@ def _dropouts() -> list[Case]:
         net.output(net.node("Relu", value))
         found.append(net.case("Dropout does nothing when a network is run"))
     net = Net("dropout_unused_mask", 13)
-    value, _ = net.node("Dropout", net.input((2, 3, 4)), net.weight(np.float32(0.5)), net.weight(np.bool_(False)), outputs=2)
+    value, _ = net.node(
+        "Dropout", net.input((2, 3, 4)), net.weight(np.float32(0.5)), net.weight(np.bool_(False)), outputs=2
+    )
     net.output(net.node("Relu", value))
     return found + [net.case("Dropout with its mask declared and training_mode given as false")]
 

@@ -33,14 +33,25 @@ def _activations() -> list[Case]:
         _clip("clip_missing_max", "only min given", -1.5, None),
         _clip("clip_nothing", "neither given", None, None),
         _activation("softmax_opset11_default", "before opset 13 axis 1 flattens the rest", "Softmax", opset=11),
-        _activation("softmax_opset11_axis2", "before opset 13 axis 2 flattens on both sides", "Softmax", opset=11, axis=2),
+        _activation(
+            "softmax_opset11_axis2", "before opset 13 axis 2 flattens on both sides", "Softmax", opset=11, axis=2
+        ),
         _activation("softmax_opset13_default", "from opset 13 the last axis alone", "Softmax", opset=13),
         _activation("softmax_opset13_channels", "from opset 13 axis 1 alone", "Softmax", opset=13, axis=1),
         _activation("softmax_large", "large values must not overflow", "Softmax", shape=(3, 10), spread=200.0),
         _activation("log_softmax_opset11", "before opset 13 axis 1 flattens the rest", "LogSoftmax", opset=11),
         _activation("log_softmax_opset13", "from opset 13 the last axis alone", "LogSoftmax", opset=13),
         _activation("log_softmax_large", "large values must not overflow", "LogSoftmax", shape=(3, 10), spread=200.0),
-        _activation("lrn", "local response normalization over channels", "LRN", shape=(2, 7, 3, 3), size=3, alpha=0.1, beta=0.75, bias=1.0),
+        _activation(
+            "lrn",
+            "local response normalization over channels",
+            "LRN",
+            shape=(2, 7, 3, 3),
+            size=3,
+            alpha=0.1,
+            beta=0.75,
+            bias=1.0,
+        ),
     ]
 
 

@@ -1,7 +1,7 @@
 """Operators that move or select values, and shapes computed in the graph."""
 
 import numpy as np
-from onnx import TensorProto
+from onnx import TensorProto, helper, numpy_helper
 
 from .case import Case, Net
 
@@ -33,20 +33,45 @@ def _layouts() -> list[Case]:
         _unary("squeeze_attribute", "axes as attribute", "Squeeze", opset=11, shape=(2, 1, 4, 1), axes=[1, 3]),
         _unary("squeeze_input", "axes as input, negative", "Squeeze", [-1], opset=13, shape=(2, 1, 4, 1)),
         _unary("squeeze_all", "no axes: every dimension of 1 goes", "Squeeze", opset=13, shape=(2, 1, 4, 1)),
-        _unary("unsqueeze_attribute", "axes as attribute count in the result", "Unsqueeze", opset=11, shape=(2, 3), axes=[0, 3]),
-        _unary("unsqueeze_input", "axes as input, negative and unordered", "Unsqueeze", [-1, 1], opset=13, shape=(2, 3)),
+        _unary(
+            "unsqueeze_attribute",
+            "axes as attribute count in the result",
+            "Unsqueeze",
+            opset=11,
+            shape=(2, 3),
+            axes=[0, 3],
+        ),
+        _unary(
+            "unsqueeze_input", "axes as input, negative and unordered", "Unsqueeze", [-1, 1], opset=13, shape=(2, 3)
+        ),
         _unary("identity", "Identity from input to output", "Identity"),
     ]
 
 
 def _slices() -> list[Case]:
     return [
-        _unary("slice_attributes", "starts, ends and axes as attributes", "Slice", opset=9, axes=[1, 3], starts=[1, -4], ends=[3, 1000]),
+        _unary(
+            "slice_attributes",
+            "starts, ends and axes as attributes",
+            "Slice",
+            opset=9,
+            axes=[1, 3],
+            starts=[1, -4],
+            ends=[3, 1000],
+        ),
         _unary("slice_attributes_no_axes", "no axes: the first ones", "Slice", opset=9, starts=[0, 1], ends=[2, 2]),
         _unary("slice_inputs", "starts, ends and axes as inputs", "Slice", [1], [END], [2], opset=10),
         _unary("slice_steps", "steps of 2 and 3", "Slice", [0, 1], [END, END], [2, 3], [2, 3], opset=11),
         _unary("slice_negative_step", "backwards over a whole axis", "Slice", [-1], [-END], [3], [-1], opset=13),
-        _unary("slice_negative_step_partial", "backwards with both ends inside", "Slice", [3, 2], [0, -1000], [3, 2], [-2, -1]),
+        _unary(
+            "slice_negative_step_partial",
+            "backwards with both ends inside",
+            "Slice",
+            [3, 2],
+            [0, -1000],
+            [3, 2],
+            [-2, -1],
+        ),
         _unary("slice_clamped", "starts and ends far outside", "Slice", [-100, 1], [100, 100], [-1, -2]),
     ]
 
@@ -54,8 +79,12 @@ def _slices() -> list[Case]:
 def _pads() -> list[Case]:
     pads = [0, 0, 1, 2, 0, 0, 2, 1]
     return [
-        _unary("pad_attributes", "pads and value as attributes", "Pad", opset=2 + 5, pads=pads, value=1.5, mode="constant"),
-        _unary("pad_attributes_reflect", "mode reflect of the attribute form", "Pad", opset=9, pads=pads, mode="reflect"),
+        _unary(
+            "pad_attributes", "pads and value as attributes", "Pad", opset=2 + 5, pads=pads, value=1.5, mode="constant"
+        ),
+        _unary(
+            "pad_attributes_reflect", "mode reflect of the attribute form", "Pad", opset=9, pads=pads, mode="reflect"
+        ),
         _unary("pad_constant", "pads as input, zero by default", "Pad", pads, opset=11),
         _unary("pad_constant_value", "value as input", "Pad", pads, np.float32(-2.5), opset=13, mode="constant"),
         _unary("pad_reflect", "reflect does not repeat the edge", "Pad", pads, mode="reflect"),
@@ -90,8 +119,6 @@ def _fire() -> Case:
 
 
 def _constant(net: Net, values) -> str:
-    from onnx import numpy_helper
-
     return net.node("Constant", value=numpy_helper.from_array(np.asarray(values)))
 
 
@@ -178,8 +205,6 @@ def _constants() -> list[Case]:
     net.output(net.node("Sub", net.input((2, 3)), net.node("Constant", value_floats=[3.0, 4.0, 5.0])))
     cases.append(net.case("Constant with a list of floats"))
     net = Net("constant_of_shape", 9)
-    from onnx import helper
-
     value = net.node("ConstantOfShape", net.ints(1, 3), value=helper.make_tensor("v", TensorProto.FLOAT, [1], [2.0]))
     net.output(net.node("Add", net.input((2, 3)), value))
     return cases + [net.case("ConstantOfShape of a known shape folds to a constant")]
@@ -188,7 +213,9 @@ def _constants() -> list[Case]:
 def cases() -> list[Case]:
     """All cases of this module."""
     joined = [
-        _concat("concat_channels", "axis 1, three inputs of unlike channels", 1, [(2, 3, 4, 4), (2, 1, 4, 4), (2, 2, 4, 4)]),
+        _concat(
+            "concat_channels", "axis 1, three inputs of unlike channels", 1, [(2, 3, 4, 4), (2, 1, 4, 4), (2, 2, 4, 4)]
+        ),
         _concat("concat_negative_axis", "a negative axis", -1, [(2, 3, 4), (2, 3, 1)]),
         _concat("concat_rows", "axis 0", 0, [(2, 3), (1, 3)], opset=7),
         _concat_with_itself(),

@@ -124,15 +124,20 @@ def _convolve(step: Conv, weight, value):
     pad = (step.kernel - 1) // 2
     if not step.depthwise:
         return jax.lax.conv_general_dilated(
-            value, weight, (step.stride, step.stride), ((pad, pad), (pad, pad)), dimension_numbers=("NHWC", "HWIO", "NHWC")
+            value,
+            weight,
+            (step.stride, step.stride),
+            ((pad, pad), (pad, pad)),
+            dimension_numbers=("NHWC", "HWIO", "NHWC"),
         )
     padded = jnp.pad(value, ((0, 0), (pad, pad), (pad, pad), (0, 0)))
     rows, columns = value.shape[1] // step.stride, value.shape[2] // step.stride
     total = 0
     for row in range(step.kernel):
         for column in range(step.kernel):
-            window = padded[:, row : row + rows * step.stride : step.stride, column : column + columns * step.stride : step.stride]
-            total = total + window * weight[row, column, 0]
+            down = slice(row, row + rows * step.stride, step.stride)
+            right = slice(column, column + columns * step.stride, step.stride)
+            total = total + padded[:, down, right] * weight[row, column, 0]
     return total
 
 
@@ -143,7 +148,10 @@ def _normalize(params, state, value, training: bool):
         batch_mean = value.mean(axis=(0, 1, 2))
         batch_variance = jnp.square(value).mean(axis=(0, 1, 2)) - jnp.square(batch_mean)
         keep = BATCH_NORM_MOMENTUM
-        state = {"mean": keep * mean + (1 - keep) * batch_mean, "variance": keep * variance + (1 - keep) * batch_variance}
+        state = {
+            "mean": keep * mean + (1 - keep) * batch_mean,
+            "variance": keep * variance + (1 - keep) * batch_variance,
+        }
         mean, variance = batch_mean, batch_variance
     factor = params["scale"] * jax.lax.rsqrt(variance + BATCH_NORM_EPSILON)
     return value * factor + (params["bias"] - mean * factor), state

@@ -53,7 +53,10 @@ def exported(name: str, params, state, side: int, labels, about: str) -> onnx.Mo
         builder.initializers,
     )
     model = helper.make_model(
-        graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION, producer_name="bitlens make_sample.py"
+        graph,
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        ir_version=IR_VERSION,
+        producer_name="bitlens make_sample.py",
     )
     model.doc_string = about
     helper.set_model_props(model, {"labels": ",".join(labels)})

@@ -188,12 +188,13 @@ def _clutter(image: Image.Image, scheme: Scheme, rng) -> None:
         colour = colours[int(rng.integers(len(colours)))]
         x, y = rng.uniform(0, CANVAS, 2)
         radius = CANVAS * rng.uniform(0.02, 0.065)
+        box = (x - radius, y - radius, x + radius, y + radius)
         turn = rng.uniform(0, 360)
         kind = int(rng.integers(4))
         if kind == 0:
-            draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=colour)
+            draw.ellipse(box, fill=colour)
         elif kind == 3:
-            draw.arc((x - radius, y - radius, x + radius, y + radius), turn, turn + 250, fill=colour, width=int(radius / 2))
+            draw.arc(box, turn, turn + 250, fill=colour, width=int(radius / 2))
         else:
             corners = shapes.arc((x, y), (radius * 1.2, radius * 1.2), (turn, turn + 360), kind + 2)
             draw.polygon(corners, fill=colour)

@@ -216,8 +216,10 @@ def car(sketch: Sketch, scheme: Scheme, rng) -> None:
     sketch.polygon(cabin, mixed(scheme.main, scheme.dark, 0.12))
     middle = (rear + front) / 2 - 0.03
     low, high = -0.04, roof + 0.1
-    sketch.polygon([(rear - 0.08, low), (rear + 0.07, high), (middle - 0.05, high), (middle - 0.05, low)], scheme.light)
-    sketch.polygon([(middle + 0.05, low), (middle + 0.05, high), (front - 0.14, high), (front + 0.08, low)], scheme.light)
+    rear_window = [(rear - 0.08, low), (rear + 0.07, high), (middle - 0.05, high), (middle - 0.05, low)]
+    sketch.polygon(rear_window, scheme.light)
+    front_window = [(middle + 0.05, low), (middle + 0.05, high), (front - 0.14, high), (front + 0.08, low)]
+    sketch.polygon(front_window, scheme.light)
     corner = 0.16
     body = arc((-0.82, 0.1), (corner, corner), (180, 270), 8) + arc((0.8, 0.14), (0.2, 0.2), (270, 360), 8)
     sketch.polygon(body + [(1.0, 0.4), (-0.98, 0.4)], scheme.main)

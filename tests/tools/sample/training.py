@@ -38,7 +38,8 @@ def train(name: str, pictures, epochs: int, seed: int):
 
     @jax.jit
     def update(params, state, memory, images, targets):
-        (loss, new_state), gradients = jax.value_and_grad(_loss, argnums=1, has_aux=True)(steps, params, state, images, targets)
+        differentiated = jax.value_and_grad(_loss, argnums=1, has_aux=True)
+        (loss, new_state), gradients = differentiated(steps, params, state, images, targets)
         changes, memory = optimizer.update(gradients, memory, params)
         return optax.apply_updates(params, changes), new_state, memory, loss
 
