@@ -9,16 +9,23 @@
 //! Attributes and inputs are brought to the form of [`EXPORT_OPSET`] when a file is read, so there
 //! is one form of each operator here, whatever exporter wrote the file.
 
+mod lower;
 mod operator;
 mod types;
 
 mod add;
+mod dequantize_linear;
+mod quantize_linear;
 mod relu;
 
+pub use lower::{Codes, Layout, LowerContext, LowerInput, Lowered};
 pub use operator::{
-    Clamp, Context, ExportStep, Facts, ImportNode, Inputs, Kind, Linear, OpError, Operator, Prepared, Tape,
+    ChannelAffine, Clamp, Context, ExportStep, Facts, ImportNode, Inputs, Kind, Linear, OpError, Operator,
+    Prepared, Tape,
 };
 pub use types::TypeInputs;
+
+pub use crate::kernels::Isa;
 
 use crate::ir::{self, Opset};
 
@@ -34,5 +41,7 @@ pub type Node = ir::Node<Op>;
 
 operator::operators! {
     add::Add,
+    dequantize_linear::DequantizeLinear,
+    quantize_linear::QuantizeLinear,
     relu::Relu,
 }

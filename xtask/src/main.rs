@@ -5,9 +5,13 @@
 //! linked in as a library, so that nothing is installed beside the toolchain and Node, and no
 //! version can drift from the one in `Cargo.lock`.
 
+mod codegen;
 mod process;
 mod serve;
 mod setup;
+mod steps;
+mod summary;
+mod test;
 mod wasm;
 
 use std::env;
@@ -31,7 +35,8 @@ What is missing (wasm target, npm packages, a browser for the tests) is added an
 
 fn main() -> ExitCode {
     match run(env::args_os().skip(1).collect()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE, // the command has said what failed
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
@@ -39,13 +44,16 @@ fn main() -> ExitCode {
     }
 }
 
-/// Dispatches on the first argument; the rest belongs to the command.
-fn run(mut arguments: Vec<OsString>) -> Result<()> {
+/// Dispatches on the first argument; the rest belongs to the command. Returns whether the
+/// command, having run, found everything in order.
+fn run(mut arguments: Vec<OsString>) -> Result<bool> {
     if arguments.is_empty() {
         bail!("no command given\n\n{USAGE}");
     }
     let command = arguments.remove(0);
     match command.to_str() {
+        Some("test") => return test::test(&arguments),
+        Some("codegen") => codegen::codegen(&arguments),
         Some("build") => {
             expect_none(&arguments)?;
             serve::build()
@@ -63,7 +71,8 @@ fn run(mut arguments: Vec<OsString>) -> Result<()> {
             Ok(())
         }
         _ => bail!("unknown command `{}`\n\n{USAGE}", command.display()),
-    }
+    }?;
+    Ok(true)
 }
 
 /// The argument list of a program linked in as a library: its name comes first.
