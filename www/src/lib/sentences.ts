@@ -1,0 +1,76 @@
+/** What happened, in sentences. Words first, figures second, jargon last. */
+import type { LensView, PictureView, QuantizedView, Recipe } from '../engine/protocol';
+import { correlation, percent, shortName } from './format';
+
+/** Below these rank correlations two maps are said to have moved a little, or a lot. */
+const STAYED = 0.85;
+const MOVED_A_LITTLE = 0.6;
+/** A change of probability that is worth a word. */
+const NOTABLE_SHIFT = 0.05;
+
+/** The answer and the attention on one picture. */
+export function whatHappened(lens: LensView): string {
+  return [answerSentence(lens), attentionSentence(lens)].join(' ');
+}
+
+function answerSentence(lens: LensView): string {
+  if (lens.flipped) return 'The answer flipped.';
+  const shift = lens.quantizedTop.probability - lens.fullTop.probability;
+  if (Math.abs(shift) < NOTABLE_SHIFT) return 'The answer stayed, as sure as before.';
+  return `The answer stayed, ${shift < 0 ? 'less' : 'more'} sure than before: ${percent(lens.fullTop.probability)} became ${percent(lens.quantizedTop.probability)}.`;
+}
+
+function attentionSentence({ map, spearman, top10Overlap }: LensView): string {
+  if (!map) return 'This network has no layer with a map of places, so attention cannot be drawn.';
+  if (spearman === null) return 'One of the two maps is the same everywhere, so their order cannot be compared.';
+  const what = spearman >= STAYED ? 'Attention stayed' : spearman >= MOVED_A_LITTLE ? 'Attention moved a little' : 'Attention moved';
+  const overlap = top10Overlap === null ? '' : `; the hottest tenths overlap by ${percent(top10Overlap)}`;
+  return `${what}: rank correlation ${correlation(spearman)}${overlap}.`;
+}
+
+/** Who is right, where the true class is known. */
+export function truth(lens: LensView, picture: PictureView | undefined, classes: string[]): string | null {
+  if (picture?.label === null || picture === undefined) return null;
+  const name = shortName(classes[picture.label] ?? `class ${picture.label}`);
+  const full = lens.fullTop.class === picture.label;
+  const quantized = lens.quantizedTop.class === picture.label;
+  if (full && quantized) return `True class: ${name}. Both are right.`;
+  if (full) return `True class: ${name}. Only full precision is right.`;
+  if (quantized) return `True class: ${name}. Only the quantized network is right.`;
+  return `True class: ${name}. Both are wrong.`;
+}
+
+/** How the quantized network is called beside “full precision”. */
+export function quantizedLabel({ weightBits, activationBits }: Recipe): string {
+  return weightBits === activationBits ? `${weightBits}-bit` : `${weightBits}-bit weights, ${activationBits}-bit activations`;
+}
+
+export const shortQuantizedLabel = ({ weightBits, activationBits }: Recipe): string =>
+  weightBits === activationBits ? `${weightBits}-bit` : `w${weightBits} a${activationBits}`;
+
+export const pathTitle = (path: QuantizedView['path']): string => (path === 'int8' ? 'Real integers' : 'Simulated');
+
+/** The instruction sets, by the names that people know. */
+export function isaName(isa: string): string {
+  const names: Record<string, string> = { 'relaxed-simd': 'relaxed SIMD', simd128: 'SIMD', portable: 'no SIMD', avx2: 'AVX2' };
+  return names[isa] ?? isa;
+}
+
+/** The layer after which the most signal is gone, seen along the order of execution. */
+export function steepestDrop(layers: LensView['layerSqnrDb']): { layer: string; from: number; to: number } | null {
+  let worst: { layer: string; from: number; to: number } | null = null;
+  for (const [index, { layer, sqnrDb }] of layers.entries()) {
+    const before = layers[index - 1]?.sqnrDb;
+    if (sqnrDb === null || before === null || before === undefined) continue;
+    if (before - sqnrDb > (worst ? worst.from - worst.to : 0)) worst = { layer, from: before, to: sqnrDb };
+  }
+  return worst;
+}
+
+/** The recipe with one more bit where there are fewer, and how to say so; null when there are none to give. */
+export function oneMoreBit(recipe: Recipe): { recipe: Recipe; words: string } | null {
+  const { weightBits, activationBits } = recipe;
+  if (weightBits === 8 && activationBits === 8) return null;
+  if (weightBits <= activationBits) return { recipe: { ...recipe, weightBits: weightBits + 1 }, words: `Give the weights ${weightBits + 1} bits` };
+  return { recipe: { ...recipe, activationBits: activationBits + 1 }, words: `Give the activations ${activationBits + 1} bits` };
+}

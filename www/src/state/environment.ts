@@ -1,0 +1,24 @@
+/** The browser behind the controller's `Environment`. */
+import { FileFault } from './recipe';
+import type { Environment } from './loader';
+
+/** Twice the width of a thumbnail, for dense screens. */
+const THUMBNAIL = 168;
+
+export const browserEnvironment: Environment = {
+  now: () => performance.now(),
+  makeUrl: (blob) => URL.createObjectURL(blob),
+  revokeUrl: (url) => URL.revokeObjectURL(url),
+  async fetchFile(path) {
+    const response = await fetch(new URL(path, document.baseURI));
+    if (!response.ok) throw new FileFault(`${path} is missing on this server (${response.status}).`);
+    return response.blob();
+  },
+  async drawThumbnail({ width, height, rgba }) {
+    const source = await createImageBitmap(new ImageData(rgba, width, height));
+    const scale = THUMBNAIL / Math.min(width, height);
+    const canvas = new OffscreenCanvas(Math.round(width * scale), Math.round(height * scale));
+    canvas.getContext('2d')?.drawImage(source, 0, 0, canvas.width, canvas.height);
+    return URL.createObjectURL(await canvas.convertToBlob());
+  },
+};

@@ -1,0 +1,63 @@
+/** The handles by which end-to-end tests find things. Stable: a test elsewhere relies on each. */
+export const testids = {
+  app: 'app',
+  version: 'version',
+  modelPill: 'model-pill',
+  picturesPill: 'pictures-pill',
+  openMenu: 'open-menu',
+  sample: 'sample', // + `-resnet`, `-mobilenet`
+  fileInput: 'file-input',
+  folderInput: 'folder-input',
+  dropZone: 'drop-zone',
+  undo: 'undo',
+  redo: 'redo',
+  theme: 'theme',
+  share: 'share',
+  takeHome: 'take-home',
+  headlineSize: 'headline-size',
+  headlineAgreement: 'headline-agreement',
+  headlineAttention: 'headline-attention',
+  headlineSignal: 'headline-signal',
+  headlineLatency: 'headline-latency', // each number also carries data-state="current|updating|empty"
+  explanation: 'explanation',
+  lens: 'lens',
+  swipe: 'swipe',
+  mapFull: 'map-full',
+  mapQuantized: 'map-quantized',
+  overlay: 'overlay',
+  sentence: 'sentence',
+  truth: 'truth',
+  answers: 'answers',
+  answer: 'answer', // one row a class, data-class
+  strip: 'strip',
+  thumbnail: 'thumbnail', // data-picture, data-flipped
+  stripOrder: 'strip-order',
+  flippedOnly: 'flipped-only',
+  recipe: 'recipe',
+  preset: 'preset',
+  weightBits: 'weight-bits',
+  activationBits: 'activation-bits',
+  path: 'path', // data-path="int8|fakeQuant"
+  preprocess: 'preprocess',
+  preprocessEdit: 'preprocess-edit',
+  preprocessDialog: 'preprocess-dialog',
+  preprocessApply: 'preprocess-apply',
+  preview: 'preview',
+  layers: 'layers',
+  layerRow: 'layer-row', // data-layer
+  depthChart: 'depth-chart',
+  takeHomeDialog: 'take-home-dialog',
+  downloadModel: 'download-model',
+  downloadRecipe: 'download-recipe',
+  commandLine: 'command-line',
+  verified: 'verified',
+  keysDialog: 'keys-dialog',
+  problem: 'problem',
+  problemDismiss: 'problem-dismiss',
+  notice: 'notice',
+  progress: 'progress',
+  cancel: 'cancel',
+  resume: 'resume',
+} as const;
+
+export type TestId = (typeof testids)[keyof typeof testids];
