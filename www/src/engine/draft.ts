@@ -85,7 +85,7 @@ export interface LayerView {
   weightBits: number; activationBits: number;
   sizeBytes: { full: number; quantized: number };
   path: "int8" | "float";
-  outputRange: [number, number];
+  outputRange: [number, number] | null;     // null where the output stays float
   weightSqnrDb: number | null;
 }
 
@@ -112,6 +112,7 @@ export interface LensView {
   answers: { class: number; name: string; full: number; quantized: number }[];   // union of both top fives, sorted by full
   fullTop: ClassProbability; quantizedTop: ClassProbability; flipped: boolean;
   map: { width: number; height: number; full: BufferRef; quantized: BufferRef; max: number } | null;  // Float32Array, row-major, >= 0
+  expected: number | null;                                       // the output that is right, where a label says it
   spearman: number | null; kendallTauB: number | null; top10Overlap: number | null;
   layerSqnrDb: { layer: string; sqnrDb: number | null }[];       // accumulated, in order of execution
 }

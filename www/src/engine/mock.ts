@@ -255,7 +255,7 @@ export class MockEngine implements Engine {
     const bad = harm(this.#recipe);
     const [full, quantized] = [heat(picture, 0), heat(picture, bad)];
     const lens: LensView = {
-      picture, target: fullAll[0] as ClassProbability, answers, fullTop: fullAll[0] as ClassProbability, quantizedTop: quantizedAll[0] as ClassProbability, flipped: one.flipped,
+      picture, target: fullAll[0] as ClassProbability, answers, fullTop: fullAll[0] as ClassProbability, quantizedTop: quantizedAll[0] as ClassProbability, flipped: one.flipped, expected: this.#at(picture).label,
       map: { width: MAP, height: MAP, max: Math.max(...full, ...quantized), full: this.#put(full), quantized: this.#put(quantized) },
       spearman: one.attribution?.spearman ?? null, kendallTauB: one.attribution?.kendallTauB ?? null, top10Overlap: Math.max(0, 1 - bad),
       layerSqnrDb: LAYERS.map(([layer], index) => ({ layer, sqnrDb: 42 - 34 * Math.sqrt(bad) - index * 1.1 - 6 * chance(`${layer} ${picture}`) * Math.sqrt(bad) })),

@@ -1,39 +1,41 @@
 /** Numbers as people read them: fixed digits, thin spaces, units named. */
 
 const NONE = '–';
+/** A space that keeps number and unit on one line. */
+const GAP = '\u00a0';
 
 /** Bytes in kB and MB of a thousand, as file managers and the command line count. */
 export function bytes(count: number): string {
-  if (count < 1000) return `${count} B`;
-  if (count < 999_500) return `${digits(count / 1e3, 3)} kB`;
-  return `${(count / 1e6).toFixed(2)} MB`;
+  if (count < 1000) return `${count}${GAP}B`;
+  if (count < 999_500) return `${digits(count / 1e3, 3)}${GAP}kB`;
+  return `${(count / 1e6).toFixed(2)}${GAP}MB`;
 }
 
-/** Three significant digits without an exponent, as in 7.59, 75.9 and 759. */
+/** Significant digits without an exponent, as in 0.0759, 7.59, 75.9 and 759. */
 export function digits(value: number, significant: number): string {
   if (!Number.isFinite(value)) return NONE;
   const whole = value === 0 ? 1 : Math.floor(Math.log10(Math.abs(value))) + 1;
-  return value.toFixed(Math.min(6, Math.max(0, significant - Math.max(1, whole))));
+  return value.toFixed(Math.min(6, Math.max(0, significant - whole)));
 }
 
 /** A count in thousands or millions: “1.24 M”. */
 export function count(value: number): string {
   if (value < 10_000) return value.toLocaleString('en');
-  if (value < 999_500) return `${digits(value / 1e3, 3)} k`;
-  return `${digits(value / 1e6, 3)} M`;
+  if (value < 999_500) return `${digits(value / 1e3, 3)}${GAP}k`;
+  return `${digits(value / 1e6, 3)}${GAP}M`;
 }
 
 /** A share as whole per cent; 99.6 % of answers is not 100 %. */
 export function percent(share: number): string {
   const rounded = Math.round(share * 100);
-  if (rounded === 100 && share < 1) return '>99 %';
-  if (rounded === 0 && share > 0) return '<1 %';
-  return `${rounded} %`;
+  if (rounded === 100 && share < 1) return `>99${GAP}%`;
+  if (rounded === 0 && share > 0) return `<1${GAP}%`;
+  return `${rounded}${GAP}%`;
 }
 
 /** The two ends of an interval of shares: “44–61 %”. */
 export function percentRange(low: number, high: number): string {
-  return `${Math.round(low * 100)}–${Math.round(high * 100)} %`;
+  return `${Math.round(low * 100)}–${Math.round(high * 100)}${GAP}%`;
 }
 
 export const times = (factor: number): string => `${factor < 10 ? factor.toFixed(1) : factor.toFixed(0)}×`;
@@ -43,11 +45,12 @@ export const milliseconds = (value: number): string => digits(value, 2);
 /** Decibels of signal over noise; no noise at all has no number. */
 export const decibels = (value: number | null): string => (value === null ? 'identical' : value.toFixed(1).replace('-', '−'));
 
-/** Any real value of a scale: three significant digits. */
+/** Any real value of a scale: three significant digits, without zeros that say nothing. */
 export function value(number: number): string {
   const size = Math.abs(number);
   if (size !== 0 && (size < 1e-3 || size >= 1e5)) return number.toExponential(1).replace('-', '−');
-  return digits(number, 3).replace('-', '−');
+  const text = digits(number, 3);
+  return (text.includes('.') ? text.replace(/\.?0+$/, '') : text).replace('-', '−');
 }
 
 /** How long something will still take, or nothing while that is a guess. */

@@ -1,5 +1,6 @@
 /** What happened, in sentences. Words first, figures second, jargon last. */
-import type { LensView, PictureView, QuantizedView, Recipe } from '../engine/protocol';
+import type { LensView, QuantizedView, Recipe } from '../engine/protocol';
+import { MAX_BITS } from '../state/state';
 import { correlation, percent, shortName } from './format';
 
 /** Below these rank correlations two maps are said to have moved a little, or a lot. */
@@ -29,11 +30,13 @@ function attentionSentence({ map, spearman, top10Overlap }: LensView): string {
 }
 
 /** Who is right, where the true class is known. */
-export function truth(lens: LensView, picture: PictureView | undefined, classes: string[]): string | null {
-  if (picture?.label === null || picture === undefined) return null;
-  const name = shortName(classes[picture.label] ?? `class ${picture.label}`);
-  const full = lens.fullTop.class === picture.label;
-  const quantized = lens.quantizedTop.class === picture.label;
+export function truth(lens: LensView, classes: string[]): string | null {
+  const { expected } = lens;
+  if (expected === null) return null;
+  const known = lens.answers.find((answer) => answer.class === expected)?.name ?? classes[expected];
+  const name = shortName(known ?? `class ${expected}`);
+  const full = lens.fullTop.class === expected;
+  const quantized = lens.quantizedTop.class === expected;
   if (full && quantized) return `True class: ${name}. Both are right.`;
   if (full) return `True class: ${name}. Only full precision is right.`;
   if (quantized) return `True class: ${name}. Only the quantized network is right.`;
@@ -42,11 +45,11 @@ export function truth(lens: LensView, picture: PictureView | undefined, classes:
 
 /** How the quantized network is called beside “full precision”. */
 export function quantizedLabel({ weightBits, activationBits }: Recipe): string {
-  return weightBits === activationBits ? `${weightBits}-bit` : `${weightBits}-bit weights, ${activationBits}-bit activations`;
+  if (weightBits === activationBits) return `${weightBits}-bit`;
+  if (activationBits === MAX_BITS) return `${weightBits}-bit weights`;
+  if (weightBits === MAX_BITS) return `${activationBits}-bit activations`;
+  return `${weightBits}-bit weights, ${activationBits}-bit activations`;
 }
-
-export const shortQuantizedLabel = ({ weightBits, activationBits }: Recipe): string =>
-  weightBits === activationBits ? `${weightBits}-bit` : `w${weightBits} a${activationBits}`;
 
 export const pathTitle = (path: QuantizedView['path']): string => (path === 'int8' ? 'Real integers' : 'Simulated');
 
@@ -56,13 +59,16 @@ export function isaName(isa: string): string {
   return names[isa] ?? isa;
 }
 
+/** A smaller loss than this from one layer to the next is nothing to point at. */
+const WORTH_NAMING_DB = 1;
+
 /** The layer after which the most signal is gone, seen along the order of execution. */
 export function steepestDrop(layers: LensView['layerSqnrDb']): { layer: string; from: number; to: number } | null {
   let worst: { layer: string; from: number; to: number } | null = null;
   for (const [index, { layer, sqnrDb }] of layers.entries()) {
     const before = layers[index - 1]?.sqnrDb;
     if (sqnrDb === null || before === null || before === undefined) continue;
-    if (before - sqnrDb > (worst ? worst.from - worst.to : 0)) worst = { layer, from: before, to: sqnrDb };
+    if (before - sqnrDb > (worst ? worst.from - worst.to : WORTH_NAMING_DB)) worst = { layer, from: before, to: sqnrDb };
   }
   return worst;
 }
@@ -70,7 +76,7 @@ export function steepestDrop(layers: LensView['layerSqnrDb']): { layer: string; 
 /** The recipe with one more bit where there are fewer, and how to say so; null when there are none to give. */
 export function oneMoreBit(recipe: Recipe): { recipe: Recipe; words: string } | null {
   const { weightBits, activationBits } = recipe;
-  if (weightBits === 8 && activationBits === 8) return null;
+  if (weightBits === MAX_BITS && activationBits === MAX_BITS) return null;
   if (weightBits <= activationBits) return { recipe: { ...recipe, weightBits: weightBits + 1 }, words: `Give the weights ${weightBits + 1} bits` };
   return { recipe: { ...recipe, activationBits: activationBits + 1 }, words: `Give the activations ${activationBits + 1} bits` };
 }

@@ -80,9 +80,10 @@ export class Controller {
 
   #cancel(): void {
     this.#request?.abort();
-    const running = this.#running;
-    if (!running) return;
-    this.#store.dispatch({ type: 'gaveUp', key: running.task.key, reason: 'cancelled' });
+    if (!this.#running) return;
+    this.#running.stop.abort();
+    // Stopping one task only to begin the next would be no stop at all.
+    for (const { key } of openTasks(this.#state)) this.#store.dispatch({ type: 'gaveUp', key, reason: 'cancelled' });
   }
 
   /** Queues a request: stops the background task, shows progress, turns a failure into a card. */

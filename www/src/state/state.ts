@@ -92,6 +92,8 @@ export interface AppState {
   preview: Keyed<Preview> | null;
   comparisons: Keyed<Record<number, PictureComparison>> | null;
   summary: Keyed<Summary> | null;
+  /** Picture indices, most changed first, as of the last complete comparison: the strip keeps still while the next one runs. */
+  ranking: number[];
   latency: Keyed<LatencyView> | null;
   exported: Keyed<ExportedFile> | null;
   job: Job | null;
@@ -178,6 +180,7 @@ export const initialState: AppState = {
   preview: null,
   comparisons: null,
   summary: null,
+  ranking: [],
   latency: null,
   exported: null,
   job: null,

@@ -88,6 +88,7 @@ function result(state: AppState, event: AppEvent): AppState {
       return {
         ...state,
         summary: { key: event.key, value: event.summary },
+        ranking: rank(event.pictures),
         comparisons: { key: event.key, value: Object.fromEntries(event.pictures.map((one) => [one.picture, one])) },
       };
     case 'latencyMeasured':
@@ -135,6 +136,7 @@ const nothingComputed = {
   preview: null,
   comparisons: null,
   summary: null,
+  ranking: [],
   latency: null,
   exported: null,
   givenUp: [],
@@ -167,6 +169,12 @@ export function evaluated(pictures: PictureView[]): PictureView[] {
 function withComparison(state: AppState, key: string, comparison: PictureComparison): AppState {
   const before = state.comparisons?.key === key ? state.comparisons.value : {};
   return { ...state, comparisons: { key, value: { ...before, [comparison.picture]: comparison } } };
+}
+
+/** Most changed first: flipped answers before kept ones, then the least alike maps. */
+function rank(comparisons: PictureComparison[]): number[] {
+  const change = ({ flipped, attribution }: PictureComparison): number => (flipped ? 10 : 0) - (attribution?.spearman ?? 1);
+  return [...comparisons].sort((a, b) => change(b) - change(a) || a.picture - b.picture).map(({ picture }) => picture);
 }
 
 /** The engine lost everything; what stays on screen is what the user chose. */

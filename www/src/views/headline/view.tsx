@@ -90,7 +90,7 @@ function Agreement() {
   const small = agreement && (
     <>
       {kept} of {images}
-      {partial ? ' so far' : ''} · {format.percentRange(agreement.low, agreement.high)} (95 %)
+      {partial ? ' so far' : ''} · {format.percentRange(agreement.low, agreement.high)} (95 %)
     </>
   );
   return (
@@ -146,7 +146,7 @@ function Latency() {
   const value = latency?.value;
   const small = value && (
     <>
-      full precision <span class="full">{format.milliseconds(value.full.medianMs)} ms</span> · {pathTitle(value.quantized.path).toLowerCase()}, {isaName(value.isa)}
+      full <span class="full">{format.milliseconds(value.full.medianMs)} ms</span> · {pathTitle(value.quantized.path).toLowerCase()}, {isaName(value.isa)}
     </>
   );
   return (

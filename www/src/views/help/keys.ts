@@ -72,7 +72,7 @@ function changeBits({ state, dispatch }: Store, field: 'weightBits' | 'activatio
 }
 
 function neighbour(state: AppState, by: number): number {
-  const shown = arrange(evaluated(state.pictures), state.comparisons?.value ?? {}, state.view.stripOrder, state.view.flippedOnly);
+  const shown = arrange(evaluated(state.pictures), state.comparisons?.value ?? {}, { ranking: state.ranking, order: state.view.stripOrder, flippedOnly: state.view.flippedOnly });
   const at = shown.findIndex(({ index }) => index === state.selected);
   return shown[Math.min(shown.length - 1, Math.max(0, at + by))]?.index ?? state.selected;
 }

@@ -96,7 +96,7 @@ function LayerRow({ row, best }: { row: Row; best: number }) {
       </td>
       <td class="number quiet wide-only">{layer.weightShape}</td>
       <td class="number">
-        <span class="quiet">{bytes(layer.sizeBytes.full)} →</span> {bytes(layer.sizeBytes.quantized)}
+        <span class="quiet before">{bytes(layer.sizeBytes.full)} →</span> {bytes(layer.sizeBytes.quantized)}
       </td>
       <td>{sqnrDb === undefined ? <span class="quiet">–</span> : <Bar sqnrDb={sqnrDb} best={best} />}</td>
     </tr>

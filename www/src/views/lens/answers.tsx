@@ -1,15 +1,12 @@
 /** The answers of both networks side by side; a table to screen readers. */
 import type { LensView } from '../../engine/protocol';
 import { shortName } from '../../lib/format';
-import { shortQuantizedLabel } from '../../lib/sentences';
-import { useSlice } from '../../state/store';
 import { testids } from '../../testids';
 
 /** More rows would push the page about as pictures change. */
 const ROWS = 6;
 
-export function Answers({ lens, label }: { lens: LensView; label: number | null }) {
-  const recipe = useSlice((state) => state.quantized?.value.recipe ?? state.recipe.present);
+export function Answers({ lens }: { lens: LensView }) {
   return (
     <table class="answers" data-testid={testids.answers}>
       <thead>
@@ -17,7 +14,7 @@ export function Answers({ lens, label }: { lens: LensView; label: number | null 
           <th scope="col"><span class="spoken">Answer</span></th>
           <td aria-hidden="true" />
           <th scope="col" class="full">full</th>
-          <th scope="col" class="quantized">{shortQuantizedLabel(recipe)}</th>
+          <th scope="col" class="quantized">quantized</th>
         </tr>
       </thead>
       <tbody>
@@ -25,7 +22,7 @@ export function Answers({ lens, label }: { lens: LensView; label: number | null 
           <tr key={answer.class} data-testid={testids.answer} data-class={answer.class}>
             <th scope="row">
               {shortName(answer.name)}
-              {answer.class === label && <span class="true-class" title="the true class"> ✓<span class="spoken"> (true class)</span></span>}
+              {answer.class === lens.expected && <span class="true-class" title="the true class"> ✓<span class="spoken"> (true class)</span></span>}
             </th>
             <td aria-hidden="true">
               <div class="bars" style={{ '--full-share': String(answer.full), '--quantized-share': String(answer.quantized) }}>

@@ -2,9 +2,8 @@
 import { HeatCanvas } from '../../components/heat-canvas';
 import { TwoUp } from '../../components/two-up';
 import type { HeatMap } from '../../lib/heat';
-import { plural, shortName } from '../../lib/format';
+import { decibels, plural, shortName } from '../../lib/format';
 import { oneMoreBit, quantizedLabel, steepestDrop, truth, whatHappened } from '../../lib/sentences';
-import { decibels } from '../../lib/format';
 import type { LensData, Preview } from '../../state/state';
 import { useDispatch, useSlice } from '../../state/store';
 import { lensKey, previewKey } from '../../state/tasks';
@@ -95,7 +94,7 @@ function Story({ data: { lens } }: { data: LensData }) {
   const position = useSlice((state) => evaluated(state.pictures).findIndex(({ index }) => index === lens.picture) + 1);
   const total = useSlice((state) => evaluated(state.pictures).length);
   const full = shortName(lens.fullTop.name);
-  const right = truth(lens, picture, classes);
+  const right = truth(lens, classes);
   return (
     <>
       <p class="small quiet name">
@@ -113,7 +112,7 @@ function Story({ data: { lens } }: { data: LensData }) {
         </h2>
         <p class="small quiet" data-testid={testids.sentence}>{whatHappened(lens)}</p>
         {right && <p class="small" data-testid={testids.truth}>{right}</p>}
-        <Answers lens={lens} label={picture?.label ?? null} />
+        <Answers lens={lens} />
         <Why lens={lens} />
       </div>
     </>

@@ -64,6 +64,6 @@ export function sizeWords({ do_resize, size, do_center_crop, crop_size }: Prepro
   const resize = !do_resize || !size ? null : size.shortest_edge ? `short side ${size.shortest_edge}` : `${size.width} × ${size.height}`;
   if (!do_center_crop || !crop_size) return resize ?? 'as it is';
   if (crop_size === 'largest_centre_square_before_resize') return `centre square, ${resize ?? 'as it is'}`;
-  const crop = `crop ${crop_size.width} × ${crop_size.height}`;
+  const crop = `crop ${crop_size.width === crop_size.height ? crop_size.width : `${crop_size.width} × ${crop_size.height}`}`;
   return resize ? `${resize}, ${crop}` : crop;
 }

@@ -74,7 +74,7 @@ export function Notice() {
   const notice = useSlice((state) => state.notice);
   const dispatch = useDispatch();
   return (
-    <div role="status">
+    <div class="status" role="status">
       {notice && (
         <p class="notice" data-testid={testids.notice}>
           {notice}

@@ -2,21 +2,22 @@
 import type { PictureComparison, PictureView } from '../../engine/protocol';
 import type { StripOrder } from '../../state/state';
 
-/** Most changed first: flipped answers before kept ones, then the least alike maps; unknown ones last. */
+export interface Arrangement {
+  /** Picture indices, most changed first. */
+  ranking: number[];
+  order: StripOrder;
+  flippedOnly: boolean;
+}
+
+/** The pictures of the strip; those that no comparison has ranked yet come last, in file order. */
 export function arrange(
   pictures: PictureView[],
   comparisons: Record<number, PictureComparison>,
-  order: StripOrder,
-  flippedOnly: boolean,
+  { ranking, order, flippedOnly }: Arrangement,
 ): PictureView[] {
   const shown = flippedOnly ? pictures.filter(({ index }) => comparisons[index]?.flipped) : pictures;
   if (order === 'file') return shown;
-  return [...shown].sort((a, b) => change(comparisons[b.index]) - change(comparisons[a.index]) || a.index - b.index);
-}
-
-/** How much a picture changed: larger is more. A flip outweighs any movement of attention. */
-function change(comparison: PictureComparison | undefined): number {
-  if (!comparison) return -Infinity;
-  const moved = 1 - (comparison.attribution?.spearman ?? 1);
-  return (comparison.flipped ? 10 : 0) + moved;
+  const place = new Map(ranking.map((picture, at) => [picture, at]));
+  const placeOf = ({ index }: PictureView): number => place.get(index) ?? ranking.length + index;
+  return [...shown].sort((a, b) => placeOf(a) - placeOf(b));
 }

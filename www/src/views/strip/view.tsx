@@ -14,11 +14,12 @@ const NO_COMPARISONS: Record<number, PictureComparison> = {};
 export function Strip() {
   const pictures = useSlice((state) => state.pictures);
   const comparisons = useSlice((state) => state.comparisons?.value ?? NO_COMPARISONS);
-  const current = useSlice((state) => state.comparisons?.key === compareKey(state));
+  const ranking = useSlice((state) => state.ranking);
   const order = useSlice((state) => state.view.stripOrder);
   const flippedOnly = useSlice((state) => state.view.flippedOnly);
+  const current = useSlice((state) => state.comparisons?.key === compareKey(state));
   const all = evaluated(pictures);
-  const shown = arrange(all, comparisons, order, flippedOnly);
+  const shown = arrange(all, comparisons, { ranking, order, flippedOnly });
   const flipped = all.filter(({ index }) => comparisons[index]?.flipped).length;
   if (all.length === 0) return null;
   return (
@@ -67,11 +68,12 @@ function Thumbnails({ shown, comparisons, current }: ThumbnailsProps) {
     dispatch({ type: 'pictureSelected', picture: to.index });
     list.current?.querySelector<HTMLElement>(`[data-picture="${to.index}"]`)?.focus();
   };
+  const place = shown.findIndex(({ index }) => index === selected);
   useEffect(() => {
     const chosen = list.current?.querySelector<HTMLElement>('[aria-selected="true"]');
     // Scrolls the strip alone: scrollIntoView would move the page under the reader.
     if (list.current && chosen) list.current.scrollLeft = chosen.offsetLeft - list.current.clientWidth / 2 + chosen.offsetWidth / 2;
-  }, [selected]);
+  }, [selected, place]);
   // The strip's own tab stop is the selected picture, or the first when the filter hides it.
   const stop = shown.some(({ index }) => index === selected) ? selected : shown[0]?.index;
   return (
