@@ -186,7 +186,7 @@ test('an engine that never comes up is said once', async () => {
   const client = new Client(() => ({ postMessage: () => {}, terminate: () => port.port1.close(), addEventListener: (type: string, listener: (event: MessageEvent) => void) => type === 'message' && queueMicrotask(() => listener({ data: { kind: 'crashed', message: 'no SIMD' } } as MessageEvent)) }) as unknown as WorkerLike);
   new Controller(store, client, environment);
   store.dispatch({ type: 'sampleChosen', sample: 'resnet' });
-  const state = await until(store, ({ engine }) => engine.status === 'failed');
+  const state = await until(store, ({ engine, problems }) => engine.status === 'failed' && problems.length > 0);
   port.port1.close();
   expect(state.problems).toMatchObject([{ what: 'The engine does not run', why: 'no SIMD' }]);
   expect(update(state, { type: 'continueAsked' }).problems).toHaveLength(1);
