@@ -14,13 +14,18 @@ pub struct Codes {
     pub scale: f32,
     /// Code of zero.
     pub zero_point: u8,
+    /// Smallest code in use; above 0 where fewer bits than eight are asked for.
+    pub min: u8,
+    /// Largest code in use.
+    pub max: u8,
 }
 
 impl Codes {
     /// The code of a real number, saturating.
     pub fn quantize(&self, real: f32) -> u8 {
         // The definition saturates to 0..=255, so the conversion cannot fail.
-        let code = crate::kernels::reference::quantize(real, self.scale, self.zero_point.into(), 0, 255);
+        let (min, max) = (self.min.into(), self.max.into());
+        let code = crate::kernels::reference::quantize(real, self.scale, self.zero_point.into(), min, max);
         u8::try_from(code).unwrap_or_default()
     }
 
@@ -31,7 +36,7 @@ impl Codes {
 
     /// The codes that a clamp leaves: first and last.
     pub fn limits(&self, clamp: Option<Clamp>) -> (u8, u8) {
-        clamp.map_or((0, 255), |c| (self.quantize(c.min), self.quantize(c.max)))
+        clamp.map_or((self.min, self.max), |c| (self.quantize(c.min), self.quantize(c.max)))
     }
 }
 

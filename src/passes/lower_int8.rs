@@ -184,7 +184,10 @@ impl<'a> Lowering<'a> {
 
     /// The codes that a QuantizeLinear makes, when an integer operator can make them.
     fn output_codes(&self, node: &Node) -> Option<Codes> {
-        self.parameters(node)
+        let codes = self.parameters(node)?;
+        let Op::QuantizeLinear(op) = &node.op else { return None };
+        let (min, max) = codes.limits(op.clamp);
+        Some(Codes { min, max, ..codes })
     }
 
     /// Scale and zero point of a QuantizeLinear or DequantizeLinear of `uint8` with one scale.
@@ -192,7 +195,7 @@ impl<'a> Lowering<'a> {
         let constant = |slot: usize| self.graph.constant(node.inputs.get(slot).copied().flatten()?);
         let [scale] = constant(1)?.as_slice::<f32>().ok()? else { return None };
         let [zero_point] = constant(2)?.as_slice::<u8>().ok()? else { return None };
-        Some(Codes { scale: *scale, zero_point: *zero_point })
+        Some(Codes { scale: *scale, zero_point: *zero_point, min: 0, max: 255 })
     }
 
     fn write_lowered(&mut self, node: &Node, lowered: Lowered, quantize: Option<&Node>) {

@@ -53,3 +53,24 @@ pub fn weight_codes(weight: &Value, quant: &TensorQuant) -> Result<Value, QuantE
     }
     Ok(Value::from_array(codes))
 }
+
+/// The real numbers of a weight's codes.
+///
+/// # Errors
+/// [`QuantError::Tensor`] when the codes are not `int8`.
+pub fn dequantized(codes: &Value, quant: &TensorQuant) -> Result<Vec<f32>, QuantError> {
+    let view = codes.view::<i8>()?;
+    let mut real = ArrayD::<f32>::zeros(view.raw_dim());
+    let write = |mut real: ndarray::ArrayViewMutD<'_, f32>, view: ArrayViewD<'_, i8>, channel: usize| {
+        let (scale, zero_point) = (quant.params.scale[channel], quant.params.zero_point[channel]);
+        real.zip_mut_with(&view, |r, &q| *r = (i32::from(q) - zero_point) as f32 * scale);
+    };
+    match quant.spec.granularity {
+        Granularity::PerTensor => write(real.view_mut(), view, 0),
+        Granularity::PerChannel { axis } => {
+            let channels = real.axis_iter_mut(Axis(axis)).zip(view.axis_iter(Axis(axis)));
+            channels.enumerate().for_each(|(channel, (real, view))| write(real, view, channel));
+        }
+    }
+    Ok(Value::from_array(real).into_vec::<f32>()?)
+}
