@@ -4,7 +4,8 @@
 //! boundary answers differently for pixels that differ by one. The other formats are lossless (or WebP) and
 //! go through the `image` crate. The rules of conversion to RGB are Pillow's:
 //! grey is repeated, a palette is looked up, alpha is dropped (not blended), 16-bit colour keeps its high byte,
-//! 16-bit grey likewise, CMYK is taken as Adobe writes it (inverted) and multiplied out, and of an animation the first frame counts.
+//! CMYK is taken as Adobe writes it (inverted) and multiplied out, and of an animation the first frame counts.
+//! One deviation: 16-bit grey keeps its high byte too, where Pillow turns every value above 255 white.
 //!
 //! Deliberately absent: colour management (ICC profiles are ignored, as Pillow does) and progressive display.
 
