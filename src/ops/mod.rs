@@ -12,14 +12,32 @@
 mod operator;
 mod types;
 
+mod pooling;
+mod reduce;
+mod softmax_rows;
+mod window;
+
 mod add;
+mod average_pool;
+mod batch_normalization;
+mod global_average_pool;
+mod global_max_pool;
+mod log_softmax;
+mod max_pool;
+mod reduce_max;
+mod reduce_mean;
+mod reduce_sum;
 mod relu;
+mod softmax;
 
 pub use operator::{
-    ChannelAffine, Clamp, Context, ExportStep, Facts, ImportNode, Inputs, Kind, Linear, OpError, Operator,
-    Prepared, Tape,
+    ChannelAffine, Clamp, Context, ExportStep, Facts, ImportInput, ImportNode, Inputs, Kind, Linear, OpError,
+    Operator, Prepared, Tape,
 };
+pub use reduce::Axes;
+pub use softmax_rows::Rows;
 pub use types::TypeInputs;
+pub use window::{AxisWindow, Padding, Rounding, Span, Window};
 
 pub use crate::kernels::Isa;
 
@@ -37,5 +55,15 @@ pub type Node = ir::Node<Op>;
 
 operator::operators! {
     add::Add,
+    average_pool::AveragePool,
+    batch_normalization::BatchNormalization,
+    global_average_pool::GlobalAveragePool,
+    global_max_pool::GlobalMaxPool,
+    log_softmax::LogSoftmax,
+    max_pool::MaxPool,
+    reduce_max::ReduceMax,
+    reduce_mean::ReduceMean,
+    reduce_sum::ReduceSum,
     relu::Relu,
+    softmax::Softmax,
 }

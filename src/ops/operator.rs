@@ -69,6 +69,12 @@ pub trait Operator: Clone + fmt::Debug + PartialEq + Sized {
         None
     }
 
+    /// The same computation in a form that a file can contain, where that takes the inputs' sizes
+    /// (Softmax of old opsets over several axes). `None` where nothing changes.
+    fn with_sizes(&self, _inputs: &TypeInputs<'_>) -> Option<Self> {
+        None
+    }
+
     /// The same operator with `clamp` applied to its output, where it can do that itself.
     fn fuse_clamp(&self, _clamp: Clamp) -> Option<Self> {
         None
@@ -542,6 +548,11 @@ macro_rules! operators {
             /// See [`Operator::with_bias_input`].
             pub fn with_bias_input(&self, inputs: &TypeInputs<'_>) -> Option<Self> {
                 match self { $(Self::$name(op) => op.with_bias_input(inputs)),* }
+            }
+
+            /// See [`Operator::with_sizes`].
+            pub fn with_sizes(&self, inputs: &TypeInputs<'_>) -> Option<Self> {
+                match self { $(Self::$name(op) => op.with_sizes(inputs).map(Self::from)),* }
             }
 
             /// See [`Operator::fuse_clamp`].
