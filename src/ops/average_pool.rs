@@ -11,6 +11,7 @@ use super::{
     Context, EXPORT_OPSET, ExportStep, Facts, ImportNode, Inputs, Kind, OpError, Operator, Tape, TypeInputs,
 };
 use crate::ir::{Attr, AttrError, Opset};
+use crate::kernels::{Pool2dGeometry, PoolDivisor};
 use crate::tensor::{TensorType, Value};
 
 /// First opset whose AveragePool has dilations.
@@ -28,6 +29,24 @@ pub struct AveragePool {
 }
 
 impl AveragePool {
+    /// Shapes for the integer kernels, for an input `[N, C, H, W]` or `[N, C, W]` (then `H = 1`).
+    ///
+    /// # Errors
+    /// Sizes that do not fit.
+    pub fn geometry(&self, input: &[usize]) -> Result<Pool2dGeometry, OpError> {
+        pooling::geometry(&self.window, input, self.rounding)
+    }
+
+    /// What an integer kernel divides by, for an input as in [`AveragePool::geometry`].
+    ///
+    /// # Errors
+    /// Sizes that do not fit.
+    pub fn divisor(&self, input: &[usize]) -> Result<PoolDivisor, OpError> {
+        let axes = self.window.resolve(pooling::spatial(input)?, &self.window.kernel, self.rounding)?;
+        let pad_end = [axes[0].pad_end, axes[1].pad_end];
+        Ok(if self.count_include_pad { PoolDivisor::Padded { pad_end } } else { PoolDivisor::Valid })
+    }
+
     /// One divisor per cell of an output plane.
     fn divisors(&self, pooling: &Pooling) -> Vec<f64> {
         let inside = pooling.patches().map(|patch: Patch| patch.count());
@@ -85,7 +104,7 @@ impl Operator for AveragePool {
     }
 
     fn backward(&self, _: &Context<'_>, tape: &Tape<'_>) -> Result<Vec<Option<Value>>, OpError> {
-        let Some(gradient) = tape.gradient(0) else { return Ok(vec![None]) };
+        let Some(gradient) = tape.wanted_gradient() else { return Ok(vec![None]) };
         let input = tape.input(0)?;
         let pooling = Pooling::new(&self.window, input.shape(), self.rounding)?;
         let gradient = pooling::check_gradient(gradient, &pooling.output_shape)?;

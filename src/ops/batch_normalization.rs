@@ -130,7 +130,9 @@ impl Operator for BatchNormalization {
         let mut x = input.into_vec::<f32>()?;
         let (scale, shift) = Self::factors(&channels);
         for (plane, (scale, shift)) in x.chunks_exact_mut(cells).zip(scale.iter().zip(&shift).cycle()) {
-            plane.iter_mut().for_each(|x| *x = *x * scale + shift);
+            for x in plane {
+                *x = *x * scale + shift;
+            }
         }
         Ok(vec![Value::from_vec(&shape, x)?])
     }
@@ -152,7 +154,9 @@ impl Operator for BatchNormalization {
             let (scale, _) = Self::factors(&channels);
             let mut out = gradient.to_vec();
             for (plane, scale) in out.chunks_exact_mut(cells).zip(scale.iter().cycle()) {
-                plane.iter_mut().for_each(|g| *g *= scale);
+                for g in plane {
+                    *g *= scale;
+                }
             }
             gradients[0] = Some(Value::from_vec(input.shape(), out)?);
         }

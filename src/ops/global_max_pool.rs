@@ -40,7 +40,7 @@ impl Operator for GlobalMaxPool {
     }
 
     fn backward(&self, _: &Context<'_>, tape: &Tape<'_>) -> Result<Vec<Option<Value>>, OpError> {
-        let Some(gradient) = tape.gradient(0) else { return Ok(vec![None]) };
+        let Some(gradient) = tape.wanted_gradient() else { return Ok(vec![None]) };
         let input = tape.input(0)?;
         let (shape, cells) = global_shape(input.shape())?;
         let gradient = check_gradient(gradient, &shape)?;

@@ -9,6 +9,7 @@ use super::pooling::{self, Pooling, first_maximum};
 use super::window::{Rounding, Window};
 use super::{Context, ExportStep, Facts, ImportNode, Inputs, Kind, OpError, Operator, Tape, TypeInputs};
 use crate::ir::{Attr, AttrError};
+use crate::kernels::Pool2dGeometry;
 use crate::tensor::{TensorType, Value};
 
 /// `y[n, c, o] = max x[n, c, o · stride + k · dilation − pad]` over the taps `k` inside the input.
@@ -18,6 +19,16 @@ pub struct MaxPool {
     pub window: Window,
     /// What happens at the end of the input.
     pub rounding: Rounding,
+}
+
+impl MaxPool {
+    /// Shapes for the integer kernels, for an input `[N, C, H, W]` or `[N, C, W]` (then `H = 1`).
+    ///
+    /// # Errors
+    /// Sizes that do not fit.
+    pub fn geometry(&self, input: &[usize]) -> Result<Pool2dGeometry, OpError> {
+        pooling::geometry(&self.window, input, self.rounding)
+    }
 }
 
 impl Operator for MaxPool {
@@ -67,7 +78,7 @@ impl Operator for MaxPool {
     }
 
     fn backward(&self, _: &Context<'_>, tape: &Tape<'_>) -> Result<Vec<Option<Value>>, OpError> {
-        let Some(gradient) = tape.gradient(0) else { return Ok(vec![None]) };
+        let Some(gradient) = tape.wanted_gradient() else { return Ok(vec![None]) };
         let input = tape.input(0)?;
         let pooling = Pooling::new(&self.window, input.shape(), self.rounding)?;
         let gradient = pooling::check_gradient(gradient, &pooling.output_shape)?;

@@ -12,6 +12,7 @@
 mod operator;
 mod types;
 
+mod linear;
 mod pooling;
 mod reduce;
 mod softmax_rows;
@@ -20,9 +21,12 @@ mod window;
 mod add;
 mod average_pool;
 mod batch_normalization;
+mod conv;
+mod gemm;
 mod global_average_pool;
 mod global_max_pool;
 mod log_softmax;
+mod mat_mul;
 mod max_pool;
 mod reduce_max;
 mod reduce_mean;
@@ -57,9 +61,12 @@ operator::operators! {
     add::Add,
     average_pool::AveragePool,
     batch_normalization::BatchNormalization,
+    conv::Conv,
+    gemm::Gemm,
     global_average_pool::GlobalAveragePool,
     global_max_pool::GlobalMaxPool,
     log_softmax::LogSoftmax,
+    mat_mul::MatMul,
     max_pool::MaxPool,
     reduce_max::ReduceMax,
     reduce_mean::ReduceMean,

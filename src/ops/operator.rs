@@ -377,6 +377,12 @@ impl<'a> Tape<'a> {
         self.gradients.get(index).copied().flatten()
     }
 
+    /// The gradient with respect to the only output, where it is not zero and the gradient with
+    /// respect to the first input is needed: for operators with one differentiable input.
+    pub fn wanted_gradient(&self) -> Option<&'a Value> {
+        self.gradient(0).filter(|_| self.wants(0))
+    }
+
     /// Whether the gradient with respect to an input is needed.
     pub fn wants(&self, index: usize) -> bool {
         self.wanted.get(index).copied().unwrap_or(false)

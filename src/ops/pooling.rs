@@ -6,6 +6,7 @@
 use super::window::{AxisWindow, Rounding, Span, Window};
 use super::{ImportNode, OpError, TypeInputs};
 use crate::ir::AttrError;
+use crate::kernels::{Pool2dGeometry, Window2d};
 use crate::tensor::{Dim, Shape, TensorType, Value};
 
 /// A window placed on the planes of one tensor.
@@ -143,6 +144,29 @@ pub(super) fn infer(
     let mut dims = head.to_vec();
     dims.extend(window.output_dims(spatial, &kernel, rounding)?);
     Ok(vec![TensorType::new(input.dtype, Shape::Ranked(dims))])
+}
+
+/// Shapes of a pooling for the integer kernels.
+pub(super) fn geometry(
+    window: &Window,
+    shape: &[usize],
+    rounding: Rounding,
+) -> Result<Pool2dGeometry, OpError> {
+    let axes = window.resolve(spatial(shape)?, &window.kernel, rounding)?;
+    Ok(Pool2dGeometry::new(shape[0], shape[1], window_2d(&axes))?)
+}
+
+/// A placed window as the kernels want it.
+pub(super) fn window_2d(axes: &[AxisWindow; 2]) -> Window2d {
+    let pair = |of: fn(&AxisWindow) -> usize| [of(&axes[0]), of(&axes[1])];
+    Window2d {
+        input: pair(|axis| axis.input),
+        output: pair(|axis| axis.output),
+        kernel: pair(|axis| axis.kernel),
+        stride: pair(|axis| axis.stride),
+        dilation: pair(|axis| axis.dilation),
+        pad_begin: pair(|axis| axis.pad_begin),
+    }
 }
 
 /// The sizes behind batch and channels.

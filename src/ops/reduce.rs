@@ -150,9 +150,8 @@ impl Reduction {
             }
             from += last_size;
             let Some(axis) = (0..outer.len()).rev().find(|&axis| at[axis] + 1 < outer[axis]) else { return };
-            for inner in axis + 1..outer.len() {
-                to -= at[inner] * self.steps[inner];
-                at[inner] = 0;
+            for (at, step) in at.iter_mut().zip(&self.steps).skip(axis + 1) {
+                to -= std::mem::take(at) * step;
             }
             at[axis] += 1;
             to += self.steps[axis];
@@ -195,7 +194,7 @@ impl Reduction {
     /// no gradient.
     pub(super) fn spread(&self, tape: &Tape<'_>, divisor: f64) -> Result<Vec<Option<Value>>, OpError> {
         let mut gradients = vec![None; tape.inputs.len()];
-        let Some(gradient) = tape.gradient(0) else { return Ok(gradients) };
+        let Some(gradient) = tape.wanted_gradient() else { return Ok(gradients) };
         let gradient = super::pooling::check_gradient(gradient, &self.output_shape)?;
         let mut out = Value::zeros::<f32>(&self.shape)?.into_vec::<f32>()?;
         self.for_each(|from, to| out[from] = (f64::from(gradient[to]) / divisor) as f32);

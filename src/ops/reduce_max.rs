@@ -44,7 +44,7 @@ impl Operator for ReduceMax {
 
     fn backward(&self, _: &Context<'_>, tape: &Tape<'_>) -> Result<Vec<Option<Value>>, OpError> {
         let mut gradients = vec![None; tape.inputs.len()];
-        let Some(gradient) = tape.gradient(0) else { return Ok(gradients) };
+        let Some(gradient) = tape.wanted_gradient() else { return Ok(gradients) };
         let input = tape.input(0)?;
         let reduction = self.axes.plan(input.shape(), tape.inputs.get(1).copied().flatten())?;
         let gradient = check_gradient(gradient, &reduction.output_shape)?;

@@ -54,7 +54,7 @@ impl Operator for Softmax {
     }
 
     fn backward(&self, _: &Context<'_>, tape: &Tape<'_>) -> Result<Vec<Option<Value>>, OpError> {
-        let Some(gradient) = tape.gradient(0) else { return Ok(vec![None]) };
+        let Some(gradient) = tape.wanted_gradient() else { return Ok(vec![None]) };
         let output = tape.output(0)?;
         let y = output.as_slice::<f32>()?;
         let layout = self.rows.layout(output.shape())?;

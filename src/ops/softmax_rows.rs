@@ -83,10 +83,10 @@ impl Rows {
         let Self::From(axis) = *self else { return None };
         let dims = inputs.shape(0).ok()?.dims()?;
         let first = axis_index(axis, dims.len()).ok()?;
-        if dims[first + 1..].iter().all(|dim| *dim == Dim::Fixed(1)) {
+        if dims.iter().skip(first + 1).all(|dim| *dim == Dim::Fixed(1)) {
             return Some(Self::Along(axis));
         }
-        let sizes: Option<Vec<usize>> = dims[first..].iter().map(Dim::fixed).collect();
+        let sizes: Option<Vec<usize>> = dims.iter().skip(first).map(Dim::fixed).collect();
         Some(Self::FromSized(first, sizes?))
     }
 
