@@ -10,14 +10,16 @@
 //! is one form of each operator here, whatever exporter wrote the file.
 
 mod operator;
+#[cfg(test)]
+mod testing;
 mod types;
 
 mod add;
 mod relu;
 
 pub use operator::{
-    ChannelAffine, Clamp, Context, ExportStep, Facts, ImportNode, Inputs, Kind, Linear, OpError, Operator,
-    Prepared, Tape,
+    ChannelAffine, Clamp, Context, ExportStep, Facts, ImportInput, ImportNode, Inputs, Kind, Linear, OpError,
+    Operator, Prepared, Tape,
 };
 pub use types::TypeInputs;
 
