@@ -10,6 +10,8 @@
 //! is one form of each operator here, whatever exporter wrote the file.
 
 mod operator;
+#[cfg(test)]
+mod testing;
 mod types;
 
 mod linear;

@@ -471,6 +471,12 @@ macro_rules! operators {
             /// The names of all operators.
             pub const OP_TYPES: &'static [&'static str] = &[$(<$name as Operator>::OP_TYPE),*];
 
+            /// Each operator's name and its samples for the shared suite.
+            #[cfg(test)]
+            pub(super) fn samples() -> Vec<(&'static str, Vec<testing::Sample>)> {
+                vec![$((<$name as Operator>::OP_TYPE, <$name as testing::Sampled>::samples())),*]
+            }
+
             /// Reads a node of that operator; `None` when there is no such operator.
             pub fn import(
                 op_type: &str,
