@@ -5,7 +5,7 @@
 //! themselves.
 
 use super::{Clamp, Op};
-use crate::tensor::{TensorType, Value};
+use crate::tensor::{Dim, TensorType, Value};
 
 /// `real = (q − zero_point) · scale` with `uint8` codes and one scale: a quantized activation.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -100,6 +100,33 @@ impl<'a> LowerContext<'a> {
             LowerInput::Quantized { codes, scale, axis } => Some((codes, scale, *axis)),
             _ => None,
         }
+    }
+
+    /// Something, when two inputs are quantized activations of one known shape.
+    pub fn same_shape(&self, lhs: usize, rhs: usize) -> Option<()> {
+        let shape = |index: usize| match self.inputs.get(index)? {
+            LowerInput::Activation { ty, .. } => ty.map(|ty| &ty.shape),
+            _ => None,
+        };
+        let (lhs, rhs) = (shape(lhs)?.dims()?, shape(rhs)?.dims()?);
+        (lhs == rhs && !lhs.contains(&Dim::Unknown)).then_some(())
+    }
+
+    /// Whether every activation has the codes of the output, so that they can be moved as they are.
+    pub fn keeps_codes(&self) -> bool {
+        let Some(output) = self.output else { return false };
+        self.inputs.iter().all(|input| match input {
+            LowerInput::Activation { codes, .. } => {
+                (codes.scale, codes.zero_point) == (output.scale, output.zero_point)
+            }
+            _ => true,
+        })
+    }
+
+    /// An operator that only moves elements, and does so whatever their type is, on codes.
+    pub fn rearranged(&self, op: Op) -> Option<Lowered> {
+        let inputs = (0..self.inputs.len()).collect();
+        self.keeps_codes().then_some(Lowered { op, inputs, layout: Layout::Nchw })
     }
 
     /// Number of dimensions of an input, when it is a quantized activation of known rank.

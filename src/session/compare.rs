@@ -51,12 +51,12 @@ pub(super) fn explain(model: &Model, run: &Run, target: usize) -> Result<Option<
 
 /// Index of the highest score; the first of equals.
 pub(super) fn first(logits: &[f32]) -> usize {
-    agreement::top_k(logits, 1).first().copied().unwrap_or(0)
+    agreement::top_1(logits).unwrap_or(0)
 }
 
 /// The five most probable classes of an answer.
 pub fn answer(logits: &[f32], classes: &[String], label_offset: usize) -> Vec<ClassProbability> {
-    let probabilities = divergence::softmax(logits);
+    let probabilities = probabilities(logits);
     let top = agreement::top_k(logits, TOP);
     let describe = |class: usize| ClassProbability {
         class,
@@ -64,6 +64,11 @@ pub fn answer(logits: &[f32], classes: &[String], label_offset: usize) -> Vec<Cl
         probability: probabilities[class],
     };
     top.into_iter().map(describe).collect()
+}
+
+/// Probabilities of all classes; zeros where the logits are not numbers.
+pub(super) fn probabilities(logits: &[f32]) -> Vec<f64> {
+    divergence::softmax(logits).unwrap_or_else(|| vec![0.0; logits.len()])
 }
 
 /// The name of an output of the network.
@@ -74,6 +79,11 @@ pub(super) fn class_name(class: usize, classes: &[String], label_offset: usize) 
         _ if class < label_offset => "background".to_owned(),
         _ => format!("class {}", class - label_offset),
     }
+}
+
+/// Decibels, where there is any noise.
+pub(super) fn finite(db: Option<f64>) -> Option<f64> {
+    db.filter(|db| db.is_finite())
 }
 
 /// Correlations of two maps.
@@ -164,14 +174,13 @@ impl CompareJob {
             noise: sum_of_squares(full.logits.iter().zip(&answer_logits).map(|(a, b)| a - b)),
             correct: expected.map(|e| (full.target == e, first(&answer_logits) == e)),
         });
-        let db = sqnr::sqnr_db(&full.logits, &answer_logits);
         Ok(PictureComparison {
             picture: input.picture,
             full: answer(&full.logits, &self.classes, input.label_offset),
             quantized: answer(&answer_logits, &self.classes, input.label_offset),
             flipped,
-            kl: divergence::kl(&full.logits, &answer_logits),
-            sqnr_db: db.is_finite().then_some(db),
+            kl: divergence::kl_divergence(&full.logits, &answer_logits).unwrap_or(f64::NAN),
+            sqnr_db: finite(sqnr::sqnr_db(&full.logits, &answer_logits)),
             attribution: full.map.as_ref().zip(map.as_ref()).map(|(a, b)| correlate(a, b)),
         })
     }

@@ -1,13 +1,13 @@
 //! One picture in depth.
 
-use super::compare::{Explained, class_name, correlate, explain, first};
+use super::compare::{Explained, class_name, correlate, explain, finite, first, probabilities};
 use super::network::Network;
 use super::pictures::PictureInput;
 use super::quantized::QuantizedNetwork;
 use super::view::{AnswerRow, ClassProbability, LayerSqnr, LensView, MapPair};
 use super::SessionError;
-use crate::attribution::{Attribution, Run};
-use crate::metrics::{agreement, distance, divergence, sqnr};
+use crate::attribution::Run;
+use crate::metrics::{agreement, distance, sqnr};
 use crate::tensor::Value;
 use std::collections::BTreeSet;
 
@@ -36,7 +36,7 @@ pub(super) fn look(
     let quantized_map = explain(&quantized.definition, &definition_run, target)?;
     let full = Explained { logits: full_run.logits.clone(), target, map: full_map };
 
-    let (p, q) = (divergence::softmax(&full.logits), divergence::softmax(&logits));
+    let (p, q) = (probabilities(&full.logits), probabilities(&logits));
     let name = |class: usize| class_name(class, classes, input.label_offset);
     let probability = |class: usize, of: &[f64]| ClassProbability { class, name: name(class), probability: of[class] };
     let (full_top, quantized_top) = (first(&full.logits), first(&logits));
@@ -54,7 +54,7 @@ pub(super) fn look(
         flipped: full_top != quantized_top,
         spearman: correlation.as_ref().and_then(|c| c.spearman),
         kendall_tau_b: correlation.as_ref().and_then(|c| c.kendall_tau_b),
-        top10_overlap: pair.map(|(a, b)| overlap(a, b)),
+        top10_overlap: pair.and_then(|(a, b)| distance::top_intersection(&a.map, &b.map, OVERLAP_SHARE)),
         map: pair.map(|(a, b)| MapPair::new(a, b)),
         layer_sqnr_db: layer_sqnr(network, quantized, &full_run, &definition_run),
         expected: input.expected,
@@ -70,11 +70,6 @@ fn answers(full: &[f32], quantized: &[f32]) -> Vec<usize> {
     classes
 }
 
-fn overlap(full: &Attribution, quantized: &Attribution) -> f64 {
-    let k = ((full.map.len() as f64 * OVERLAP_SHARE).round() as usize).max(1);
-    distance::top_k_intersection(&full.map, &quantized.map, k)
-}
-
 /// How much of the signal is left behind each layer: quantized against full precision, all layers
 /// before it quantized too. Looks at the same value in both graphs, by its name.
 fn layer_sqnr(network: &Network, quantized: &QuantizedNetwork, full: &Run, definition: &Run) -> Vec<LayerSqnr> {
@@ -86,8 +81,7 @@ fn layer_sqnr(network: &Network, quantized: &QuantizedNetwork, full: &Run, defin
         let same = other.find_value(&graph.value(id).name)?;
         let slice = |value: Option<&Value>| value.and_then(|v| v.as_slice::<f32>().ok().map(<[f32]>::to_vec));
         let (a, b) = (slice(full.recording.get(id))?, slice(definition.recording.get(same))?);
-        let db = sqnr::sqnr_db(&a, &b);
-        Some(LayerSqnr { layer: layer.name.clone(), sqnr_db: db.is_finite().then_some(db) })
+        Some(LayerSqnr { layer: layer.name.clone(), sqnr_db: finite(sqnr::sqnr_db(&a, &b)) })
     };
     quantized.layers().iter().filter_map(row).collect()
 }

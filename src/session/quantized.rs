@@ -1,5 +1,6 @@
 //! A quantized network: its definition, what runs, and its file.
 
+use super::compare::finite;
 use super::job::{Job, Progress, Step};
 use super::network::Network;
 use super::pictures::PictureInputs;
@@ -8,6 +9,7 @@ use super::SessionError;
 use crate::attribution::Model;
 use crate::exec::Executor;
 use crate::ir::{Operation as _, ValueId};
+use crate::metrics::sqnr;
 use crate::onnx::{self, ExportOptions};
 use crate::ops::{Graph, Isa, Kind, Linear, Node};
 use crate::passes::{self, Dequantized};
@@ -213,8 +215,7 @@ fn layer(
 fn weight_sqnr_db(weight: &Value, quant: &quant::TensorQuant) -> Option<f64> {
     let codes = quant::affine::weight_codes(weight, quant).ok()?;
     let real = quant::affine::dequantized(&codes, quant).ok()?;
-    let db = crate::metrics::sqnr::sqnr_db(weight.as_slice::<f32>().ok()?, &real);
-    db.is_finite().then_some(db)
+    finite(sqnr::sqnr_db(weight.as_slice::<f32>().ok()?, &real))
 }
 
 /// Calibrates, a picture a step, then quantizes.
