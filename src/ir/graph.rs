@@ -209,6 +209,20 @@ impl<O: Operation> Graph<O> {
         Ok(patched)
     }
 
+    /// As [`Graph::apply`], without the check: for a pass that makes many small patches, each sound
+    /// by construction, and verifies their sum.
+    ///
+    /// # Errors
+    /// When the patch names a node or a value that does not exist.
+    pub(crate) fn apply_unverified(&self, patch: GraphPatch<O>) -> Result<Self, GraphError> {
+        patch.apply_to(self.clone())
+    }
+
+    /// States the type of a value. Types are annotations: this changes no result.
+    pub(crate) fn set_type(&mut self, id: ValueId, ty: TensorType) {
+        self.values[id.index()].ty = Some(ty);
+    }
+
     /// The same graph without holes and dead values, numbered in an order of execution.
     ///
     /// # Errors

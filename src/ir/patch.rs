@@ -16,6 +16,7 @@ enum Edit<O> {
     ReplaceNode(NodeId, Node<O>),
     ReplaceUses { old: ValueId, new: ValueId },
     SetType(ValueId, TensorType),
+    SetConstant(ValueId, Value),
     SetOutputs(Vec<ValueId>),
 }
 
@@ -87,6 +88,19 @@ impl<O: Operation> GraphPatch<O> {
         self.edits.push(Edit::SetType(id, ty));
     }
 
+    /// Makes a value a constant; whatever made it must be removed by the same patch.
+    pub fn set_constant(&mut self, id: ValueId, value: Value) {
+        self.edits.push(Edit::SetConstant(id, value));
+    }
+
+    /// What readers of `id` read once the edits so far are made.
+    pub fn resolve(&self, id: ValueId) -> ValueId {
+        self.edits.iter().fold(id, |current, edit| match edit {
+            Edit::ReplaceUses { old, new } if *old == current => *new,
+            _ => current,
+        })
+    }
+
     /// Makes other values the results.
     pub fn set_outputs(&mut self, outputs: Vec<ValueId>) {
         self.edits.push(Edit::SetOutputs(outputs));
@@ -114,13 +128,11 @@ impl<O: Operation> GraphPatch<O> {
                 Edit::RemoveNode(id) => *slot(&mut graph, id)? = None,
                 Edit::ReplaceNode(id, node) => *slot(&mut graph, id)? = Some(node),
                 Edit::ReplaceUses { old, new } => replace_uses(&mut graph, old, new),
-                Edit::SetType(id, ty) => {
-                    let count = graph.values.len();
-                    let value = graph
-                        .values
-                        .get_mut(id.index())
-                        .ok_or(GraphError::UnknownValue { index: id.index(), count })?;
-                    value.ty = Some(ty);
+                Edit::SetType(id, ty) => value_slot(&mut graph, id)?.ty = Some(ty),
+                Edit::SetConstant(id, value) => {
+                    let slot = value_slot(&mut graph, id)?;
+                    slot.ty = Some(constant_type(&value));
+                    slot.constant = Some(value);
                 }
                 Edit::SetOutputs(outputs) => graph.outputs = outputs,
             }
@@ -132,6 +144,11 @@ impl<O: Operation> GraphPatch<O> {
 fn slot<O>(graph: &mut Graph<O>, id: NodeId) -> Result<&mut Option<Node<O>>, GraphError> {
     let slot = graph.nodes.get_mut(id.index());
     slot.filter(|s| s.is_some()).ok_or(GraphError::UnknownNode { index: id.index() })
+}
+
+fn value_slot<O>(graph: &mut Graph<O>, id: ValueId) -> Result<&mut ValueData, GraphError> {
+    let count = graph.values.len();
+    graph.values.get_mut(id.index()).ok_or(GraphError::UnknownValue { index: id.index(), count })
 }
 
 fn replace_uses<O>(graph: &mut Graph<O>, old: ValueId, new: ValueId) {
@@ -185,6 +202,7 @@ impl<O: Operation> fmt::Display for GraphPatch<O> {
                 }
                 Edit::ReplaceUses { old, new } => writeln!(f, "~ uses of #{} read #{}", old.0, new.0)?,
                 Edit::SetType(id, ty) => writeln!(f, "~ value #{}: {ty}", id.0)?,
+                Edit::SetConstant(id, _) => writeln!(f, "~ value #{}: a constant", id.0)?,
                 Edit::SetOutputs(ids) => {
                     writeln!(f, "~ outputs {:?}", ids.iter().map(|i| i.0).collect::<Vec<_>>())?;
                 }

@@ -8,3 +8,9 @@ pub enum Isa {
 /// Placeholder until the kernels land.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum KernelError {}
+impl Isa {
+    /// Placeholder until the kernels land.
+    pub fn best() -> Self {
+        Self::Portable
+    }
+}

@@ -16,9 +16,12 @@ mod add;
 mod relu;
 
 pub use operator::{
-    Clamp, Context, ExportStep, Facts, ImportNode, Inputs, Kind, Linear, OpError, Operator, Prepared, Tape,
+    ChannelAffine, Clamp, Context, ExportStep, Facts, ImportNode, Inputs, Kind, Linear, OpError, Operator,
+    Prepared, Tape,
 };
 pub use types::TypeInputs;
+
+pub use crate::kernels::Isa;
 
 use crate::ir::{self, Opset};
 

@@ -1,6 +1,6 @@
 //! The [`Operator`] trait, what it is given, and the list macro.
 
-use super::TypeInputs;
+use super::{Op, TypeInputs};
 use crate::ir::{Attr, AttrError, Attrs, Opset};
 use crate::kernels::Isa;
 use crate::tensor::{DType, Element, TensorError, TensorType, Value};
@@ -51,6 +51,24 @@ pub trait Operator: Clone + fmt::Debug + PartialEq + Sized {
         Err(OpError::NotDifferentiable)
     }
 
+    /// The outputs, where types and constants alone decide them (Shape of a fixed shape).
+    fn fold(&self, _inputs: &TypeInputs<'_>) -> Option<Vec<Value>> {
+        None
+    }
+
+    /// The operator as one factor and one summand per channel (axis 1), where it is that:
+    /// BatchNormalization, or Add and Mul with a constant per channel. The factors apply to the
+    /// input that is not a constant.
+    fn channel_affine(&self, _inputs: &TypeInputs<'_>) -> Option<ChannelAffine> {
+        None
+    }
+
+    /// The same computation by an operator that has a bias input, where this one has none and such
+    /// an operator exists (MatMul of matrices → Gemm).
+    fn with_bias_input(&self, _inputs: &TypeInputs<'_>) -> Option<Op> {
+        None
+    }
+
     /// The same operator with `clamp` applied to its output, where it can do that itself.
     fn fuse_clamp(&self, _clamp: Clamp) -> Option<Self> {
         None
@@ -71,6 +89,10 @@ pub enum Kind {
     Sum,
     /// An average over positions: AveragePool, GlobalAveragePool, ReduceMean.
     Average,
+    /// Real numbers to integers: QuantizeLinear.
+    Quantize,
+    /// Integers to real numbers: DequantizeLinear.
+    Dequantize,
     /// Anything else; stays in float.
     #[default]
     Other,
@@ -107,6 +129,17 @@ impl Facts {
     pub fn of(kind: Kind) -> Self {
         Self { kind, ..Self::default() }
     }
+}
+
+/// `y[n, c, …] = scale[c] · x[n, c, …] + shift[c]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChannelAffine {
+    /// Input that is `x`.
+    pub input: usize,
+    /// Factor per channel.
+    pub scale: Vec<f32>,
+    /// Summand per channel.
+    pub shift: Vec<f32>,
 }
 
 /// A range that values are limited to: `min ..= max`, possibly infinite.
@@ -494,6 +527,21 @@ macro_rules! operators {
                 tape: &Tape<'_>,
             ) -> Result<Vec<Option<crate::tensor::Value>>, OpError> {
                 match self { $(Self::$name(op) => op.backward(context, tape)),* }
+            }
+
+            /// See [`Operator::fold`].
+            pub fn fold(&self, inputs: &TypeInputs<'_>) -> Option<Vec<crate::tensor::Value>> {
+                match self { $(Self::$name(op) => op.fold(inputs)),* }
+            }
+
+            /// See [`Operator::channel_affine`].
+            pub fn channel_affine(&self, inputs: &TypeInputs<'_>) -> Option<ChannelAffine> {
+                match self { $(Self::$name(op) => op.channel_affine(inputs)),* }
+            }
+
+            /// See [`Operator::with_bias_input`].
+            pub fn with_bias_input(&self, inputs: &TypeInputs<'_>) -> Option<Self> {
+                match self { $(Self::$name(op) => op.with_bias_input(inputs)),* }
             }
 
             /// See [`Operator::fuse_clamp`].
