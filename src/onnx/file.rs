@@ -72,8 +72,10 @@ impl FileKind {
 
     fn of_text(bytes: &[u8]) -> Option<Self> {
         let head = bytes.get(..TEXT_PROBE).unwrap_or(bytes);
+        // The probe may end inside a character.
+        let is_utf8 = std::str::from_utf8(head).map_or_else(|error| error.error_len().is_none(), |_| true);
         let printable = |b: &u8| !b.is_ascii_control() || b.is_ascii_whitespace();
-        if head.is_empty() || !head.iter().all(printable) {
+        if !is_utf8 || !head.iter().all(printable) {
             return None;
         }
         match head.trim_ascii_start().first() {

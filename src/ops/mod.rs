@@ -22,6 +22,7 @@ pub use operator::{
 pub use types::TypeInputs;
 
 pub use crate::kernels::Isa;
+pub use operator::ImportInput;
 
 use crate::ir::{self, Opset};
 
