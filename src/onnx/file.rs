@@ -6,7 +6,7 @@
 //! what the file is instead ([`FileKind`]).
 
 use super::ImportError;
-use super::proto::{self, ModelProto, WIRE_BYTES, WIRE_VARINT};
+use super::proto::{self, ModelProto, WIRE_BYTES, WIRE_MASK, WIRE_VARINT};
 use prost::bytes::Bytes;
 
 /// What a file that is not ONNX looks like.
@@ -154,13 +154,12 @@ fn check_fields(bytes: &[u8]) -> Result<(), ImportError> {
     let mut cursor = Cursor { bytes, position: 0 };
     while cursor.position < bytes.len() {
         let is_first = cursor.position == 0;
-        let tag = cursor.varint()?;
-        let (number, wire_type) = (tag >> 3, tag & 7);
-        let known = proto::is_model_field(number, wire_type);
-        if is_first && !known {
+        let tag = cursor.varint();
+        let is_known = |&tag: &u64| proto::is_model_field(tag);
+        if is_first && !tag.as_ref().is_ok_and(is_known) {
             return Err(ImportError::NotOnnx { kind: None });
         }
-        match wire_type {
+        match tag? & WIRE_MASK {
             WIRE_VARINT => cursor.varint().map(drop)?,
             WIRE_BYTES => {
                 let length = cursor.varint()?;

@@ -54,10 +54,14 @@ pub(super) const WIRE_VARINT: u64 = 0;
 /// Wire type of bytes with their length in front.
 pub(super) const WIRE_BYTES: u64 = 2;
 
-/// Whether a `ModelProto` has a field of that number and wire type: what tells an ONNX file, which
-/// has no magic number, from other files.
-pub(super) fn is_model_field(number: u64, wire_type: u64) -> bool {
-    match wire_type {
+/// The bits of a tag that are its wire type; the field's number stands above them.
+pub(super) const WIRE_MASK: u64 = 7;
+
+/// Whether a `ModelProto` has a field of that tag: what tells an ONNX file, which has no magic
+/// number, from other files.
+pub(super) fn is_model_field(tag: u64) -> bool {
+    let number = tag >> 3;
+    match tag & WIRE_MASK {
         WIRE_VARINT => MODEL_NUMBERS.contains(&number),
         WIRE_BYTES => MODEL_BYTES.contains(&number),
         _ => false,
