@@ -10,16 +10,40 @@
 //! is one form of each operator here, whatever exporter wrote the file.
 
 mod operator;
+#[cfg(test)]
+mod testing;
 mod types;
 
+mod linear;
+mod pooling;
+mod reduce;
+mod softmax_rows;
+mod window;
+
 mod add;
+mod average_pool;
+mod batch_normalization;
+mod conv;
+mod gemm;
+mod global_average_pool;
+mod global_max_pool;
+mod log_softmax;
+mod mat_mul;
+mod max_pool;
+mod reduce_max;
+mod reduce_mean;
+mod reduce_sum;
 mod relu;
+mod softmax;
 
 pub use operator::{
-    ChannelAffine, Clamp, Context, ExportStep, Facts, ImportNode, Inputs, Kind, Linear, OpError, Operator,
-    Prepared, Tape,
+    ChannelAffine, Clamp, Context, ExportStep, Facts, ImportInput, ImportNode, Inputs, Kind, Linear, OpError,
+    Operator, Prepared, Tape,
 };
+pub use reduce::Axes;
+pub use softmax_rows::Rows;
 pub use types::TypeInputs;
+pub use window::{AxisWindow, Padding, Rounding, Span, Window};
 
 pub use crate::kernels::Isa;
 pub use operator::ImportInput;
@@ -38,5 +62,18 @@ pub type Node = ir::Node<Op>;
 
 operator::operators! {
     add::Add,
+    average_pool::AveragePool,
+    batch_normalization::BatchNormalization,
+    conv::Conv,
+    gemm::Gemm,
+    global_average_pool::GlobalAveragePool,
+    global_max_pool::GlobalMaxPool,
+    log_softmax::LogSoftmax,
+    mat_mul::MatMul,
+    max_pool::MaxPool,
+    reduce_max::ReduceMax,
+    reduce_mean::ReduceMean,
+    reduce_sum::ReduceSum,
     relu::Relu,
+    softmax::Softmax,
 }
