@@ -46,7 +46,6 @@ pub use types::TypeInputs;
 pub use window::{AxisWindow, Padding, Rounding, Span, Window};
 
 pub use crate::kernels::Isa;
-pub use operator::ImportInput;
 
 use crate::ir::{self, Opset};
 
