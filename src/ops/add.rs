@@ -1,6 +1,6 @@
 //! `Add` (ONNX opsets 7–14): elementwise sum with multidirectional broadcasting.
 
-use super::{Clamp, Context, ExportStep, Facts, ImportNode, Inputs, Kind, OpError, Operator, TypeInputs};
+use super::{Layout, LowerContext, Lowered, QAdd, Clamp, Context, ExportStep, Facts, ImportNode, Inputs, Kind, OpError, Operator, TypeInputs};
 use crate::ir::{AttrError, Attrs};
 use crate::kernels::AddU8;
 use crate::tensor::{TensorType, Value, broadcast_types};

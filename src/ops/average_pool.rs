@@ -8,7 +8,8 @@
 use super::pooling::{self, Patch, Pooling};
 use super::window::{Rounding, Window};
 use super::{
-    Averaged, Context, EXPORT_OPSET, ExportStep, Facts, ImportNode, Inputs, Kind, LowerContext, Lowered, OpError, Operator, Tape, TypeInputs,
+    Averaged, Context, EXPORT_OPSET, ExportStep, Facts, ImportNode, Inputs, Kind, LowerContext, Lowered,
+    OpError, Operator, Tape, TypeInputs,
 };
 use crate::ir::{Attr, AttrError, Opset};
 use crate::kernels::{Pool2dGeometry, PoolDivisor};

@@ -3,7 +3,10 @@
 //! Summed in f64, so the result does not depend on how many positions there are.
 
 use super::pooling::{check_gradient, global_shape, infer_global};
-use super::{Averaged, Context, ExportStep, Facts, ImportNode, Inputs, Kind, LowerContext, Lowered, OpError, Operator, Tape, TypeInputs};
+use super::{
+    Averaged, Context, ExportStep, Facts, ImportNode, Inputs, Kind, LowerContext, Lowered, OpError, Operator,
+    Tape, TypeInputs,
+};
 use crate::ir::{AttrError, Attrs};
 use crate::tensor::{TensorType, Value};
 

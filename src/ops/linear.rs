@@ -96,7 +96,8 @@ impl IntegerEpilogue {
             None | Some(LowerInput::Absent) => vec![0; channels],
             Some(LowerInput::Quantized { codes, scale: bias_scale, .. }) => {
                 let unit = |channel: usize| if scale.len() == 1 { scale[0] } else { scale[channel] };
-                let bias_unit = |channel: usize| if bias_scale.len() == 1 { bias_scale[0] } else { bias_scale[channel] };
+                let bias_unit =
+                    |channel: usize| if bias_scale.len() == 1 { bias_scale[0] } else { bias_scale[channel] };
                 let codes = codes.as_slice::<i32>().ok().filter(|codes| codes.len() == channels)?;
                 // The definition scales the bias by itself; in the accumulator it has the sum's unit.
                 let same = |channel: usize| (bias_unit(channel) / unit(channel) - 1.0).abs() < 1e-6;

@@ -5,6 +5,7 @@
 //! themselves.
 
 use super::{Clamp, Op};
+use crate::kernels::{AffineParams, reference};
 use crate::tensor::{Dim, TensorType, Value};
 
 /// `real = (q − zero_point) · scale` with `uint8` codes and one scale: a quantized activation.
@@ -23,10 +24,11 @@ pub struct Codes {
 impl Codes {
     /// The code of a real number, saturating.
     pub fn quantize(&self, real: f32) -> u8 {
-        // The definition saturates to 0..=255, so the conversion cannot fail.
-        let (min, max) = (self.min.into(), self.max.into());
-        let code = crate::kernels::reference::quantize(real, self.scale, self.zero_point.into(), min, max);
-        u8::try_from(code).unwrap_or_default()
+        let zero_point = i32::from(self.zero_point);
+        let params = AffineParams::new(self.scale, zero_point, self.min.into(), self.max.into());
+        // A tensor's zero point is one of its codes and its scale a number, or it is not lowered.
+        let code = params.map_or(zero_point, |params| reference::quantize(real, &params));
+        u8::try_from(code).unwrap_or(self.zero_point)
     }
 
     /// The real number of a code.

@@ -8,8 +8,8 @@
 use super::linear::{self, apply_clamp, export_clamp};
 use super::pooling::check_gradient;
 use super::{
-    Clamp, Context, ExportStep, Facts, Gemm, ImportNode, Inputs, Isa, Kind, Linear, LowerContext, Lowered, Op,
-    OpError, Operator, Prepared, Tape, TypeInputs, q_gemm,
+    Clamp, Context, ExportStep, Facts, Gemm, ImportNode, Inputs, Isa, Kind, Linear, LowerContext, Lowered,
+    Op, OpError, Operator, Prepared, Tape, TypeInputs, q_gemm,
 };
 use crate::ir::{AttrError, Attrs};
 use crate::kernels::{self, Accumulate, Epilogue, GemmF32, MatLayout, PackedGemmF32};

@@ -7,7 +7,10 @@
 
 use super::pooling::{self, Pooling, first_maximum};
 use super::window::{Rounding, Window};
-use super::{Context, ExportStep, Facts, ImportNode, Inputs, Kind, Layout, LowerContext, Lowered, OpError, Operator, QMaxPool, Tape, TypeInputs};
+use super::{
+    Context, ExportStep, Facts, ImportNode, Inputs, Kind, Layout, LowerContext, Lowered, OpError, Operator,
+    QMaxPool, Tape, TypeInputs,
+};
 use crate::ir::{Attr, AttrError};
 use crate::kernels::Pool2dGeometry;
 use crate::tensor::{TensorType, Value};

@@ -22,11 +22,10 @@ mod softmax_rows;
 mod window;
 
 mod add;
-mod dequantize_linear;
-mod quantize_linear;
 mod average_pool;
 mod batch_normalization;
 mod conv;
+mod dequantize_linear;
 mod gemm;
 mod global_average_pool;
 mod global_max_pool;
@@ -40,6 +39,7 @@ mod q_gemm;
 mod q_lookup;
 mod q_max_pool;
 mod q_transpose;
+mod quantize_linear;
 mod reduce_max;
 mod reduce_mean;
 mod reduce_sum;
@@ -48,12 +48,12 @@ mod softmax;
 
 use operator::refuse_import;
 
+pub use linear::{IntegerEpilogue, RealEpilogue};
 pub use lower::{Codes, Layout, LowerContext, LowerInput, Lowered};
 pub use operator::{
     ChannelAffine, Clamp, Context, ExportStep, Facts, ImportInput, ImportNode, Inputs, Kind, Linear, OpError,
     Operator, Prepared, Tape,
 };
-pub use linear::{IntegerEpilogue, RealEpilogue};
 pub use q_average_pool::Averaged;
 pub use reduce::Axes;
 pub use softmax_rows::Rows;

@@ -4,7 +4,8 @@
 //! Sums are integers; the division is part of the factor that brings them to the output's codes.
 
 use super::{
-    AveragePool, Codes, Context, ExportStep, ImportNode, Inputs, Layout, LowerContext, Lowered, OpError, Operator, TypeInputs, refuse_import,
+    AveragePool, Codes, Context, ExportStep, ImportNode, Inputs, Layout, LowerContext, Lowered, OpError,
+    Operator, TypeInputs, refuse_import,
 };
 use crate::ir::AttrError;
 use crate::kernels::{self, AveragePoolU8, Pool2dGeometry, PoolDivisor, Window2d};
@@ -41,8 +42,14 @@ impl QAveragePool {
             Averaged::All => {
                 let one = [1, 1];
                 let kernel = [h, w];
-                let window =
-                    Window2d { input: kernel, output: one, kernel, stride: one, dilation: one, pad_begin: [0, 0] };
+                let window = Window2d {
+                    input: kernel,
+                    output: one,
+                    kernel,
+                    stride: one,
+                    dilation: one,
+                    pad_begin: [0, 0],
+                };
                 Ok((Pool2dGeometry::new(n, c, window)?, PoolDivisor::Valid))
             }
         }
@@ -55,7 +62,8 @@ impl QAveragePool {
     fn real_means(&self, data: &[u8], [n, h, w, c]: [usize; 4]) -> Vec<f32> {
         let positions = h * w;
         let mut means = vec![0.0; n * c];
-        for (image, means) in data.chunks_exact((positions * c).max(1)).zip(means.chunks_exact_mut(c.max(1))) {
+        for (image, means) in data.chunks_exact((positions * c).max(1)).zip(means.chunks_exact_mut(c.max(1)))
+        {
             let mut sums = vec![0_i64; c];
             for codes in image.chunks_exact(c) {
                 for (sum, &code) in sums.iter_mut().zip(codes) {

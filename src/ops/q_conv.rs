@@ -6,7 +6,8 @@
 
 use super::linear::IntegerEpilogue;
 use super::{
-    Context, Conv, ExportStep, ImportNode, Inputs, Isa, OpError, Operator, Prepared, TypeInputs, refuse_import,
+    Context, Conv, ExportStep, ImportNode, Inputs, Isa, OpError, Operator, Prepared, TypeInputs,
+    refuse_import,
 };
 use crate::ir::AttrError;
 use crate::kernels::{self, PackedConvI8, QuantizedInput};

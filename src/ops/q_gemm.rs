@@ -30,11 +30,7 @@ impl QGemm {
 }
 
 /// Lowers a product with a weight of two dimensions, `[N, K]` when `transposed`, else `[K, N]`.
-pub(super) fn lower(
-    context: &LowerContext<'_>,
-    transposed: bool,
-    clamp: Option<Clamp>,
-) -> Option<Lowered> {
+pub(super) fn lower(context: &LowerContext<'_>, transposed: bool, clamp: Option<Clamp>) -> Option<Lowered> {
     let input = context.activation(0)?;
     let (weight, scale, axis) = context.quantized(1)?;
     let weight = weight.view::<i8>().ok()?;

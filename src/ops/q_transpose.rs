@@ -35,12 +35,12 @@ impl Operator for QTranspose {
         let mut out = Value::zeros::<u8>(input.shape())?.into_vec::<u8>()?;
         let shape = match self.to {
             Layout::Nhwc => {
-                let layout = ImageLayout::new(n, a, [b, c])?;
+                let layout = ImageLayout { batch: n, channels: a, pixels: b * c };
                 kernels::transpose_nchw_to_nhwc(context.isa, layout, data, &mut out)?;
                 [n, b, c, a]
             }
             Layout::Nchw => {
-                let layout = ImageLayout::new(n, c, [a, b])?;
+                let layout = ImageLayout { batch: n, channels: c, pixels: a * b };
                 kernels::transpose_nhwc_to_nchw(context.isa, layout, data, &mut out)?;
                 [n, c, a, b]
             }

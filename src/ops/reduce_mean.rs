@@ -3,7 +3,10 @@
 //! Summed in f64. Over the two spatial axes of an image it is a global average pool, and says so.
 
 use super::reduce::Axes;
-use super::{Averaged, Context, ExportStep, Facts, ImportNode, Inputs, Kind, LowerContext, Lowered, OpError, Operator, Tape, TypeInputs};
+use super::{
+    Averaged, Context, ExportStep, Facts, ImportNode, Inputs, Kind, LowerContext, Lowered, OpError, Operator,
+    Tape, TypeInputs,
+};
 use crate::ir::AttrError;
 use crate::tensor::{TensorType, Value};
 

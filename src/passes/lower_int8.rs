@@ -39,7 +39,8 @@ pub fn lower_int8(graph: &Graph) -> Result<LoweredGraph, PassError> {
     for &id in graph.inputs() {
         let value = graph.value(id);
         // A declared type is what makes an input; one without takes anything.
-        let ty = value.ty.clone().unwrap_or_else(|| crate::tensor::TensorType::new(DType::F32, Shape::Unranked));
+        let ty =
+            value.ty.clone().unwrap_or_else(|| crate::tensor::TensorType::new(DType::F32, Shape::Unranked));
         let new = lowering.builder.input(value.name.clone(), ty);
         lowering.real.insert(id, new);
     }

@@ -4,7 +4,7 @@ use super::{Granularity, QuantError, QuantParams, QuantSpec, Range, TensorQuant}
 use crate::tensor::Value;
 use ndarray::{ArrayD, ArrayViewD, Axis};
 
-pub use crate::kernels::reference::quantize;
+pub use crate::kernels::{AffineParams, reference::quantize};
 
 /// Range of each channel (or of the whole tensor), by its extremes.
 pub fn extremes(weight: &ArrayViewD<'_, f32>, granularity: Granularity) -> Vec<Range> {
@@ -42,7 +42,10 @@ pub fn weight_codes(weight: &Value, quant: &TensorQuant) -> Result<Value, QuantE
     let (qmin, qmax) = (quant.spec.qmin(), quant.spec.qmax());
     let write = |mut codes: ndarray::ArrayViewMutD<'_, i8>, view: ArrayViewD<'_, f32>, channel: usize| {
         let (scale, zero_point) = (quant.params.scale[channel], quant.params.zero_point[channel]);
-        codes.zip_mut_with(&view, |code, &w| *code = quantize(w, scale, zero_point, qmin, qmax) as i8);
+        // Parameters that were computed for a spec are valid for it.
+        if let Ok(params) = AffineParams::new(scale, zero_point, qmin, qmax) {
+            codes.zip_mut_with(&view, |code, &w| *code = quantize(w, &params) as i8);
+        }
     };
     match quant.spec.granularity {
         Granularity::PerTensor => write(codes.view_mut(), view, 0),

@@ -35,7 +35,9 @@ pub enum QuantError {
     #[error("no picture was given to calibrate on: the ranges of the activations are not known")]
     NoCalibration,
     /// A value of the network was NaN or infinite while calibrating.
-    #[error("`{value}` is {got} on a calibration picture, so it has no range: check the network's weights and the preprocessing")]
+    #[error(
+        "`{value}` is {got} on a calibration picture, so it has no range: check the network's weights and the preprocessing"
+    )]
     NotFinite {
         /// Name of the value.
         value: String,

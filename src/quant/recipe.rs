@@ -63,7 +63,8 @@ impl Recipe {
     /// # Errors
     /// [`RecipeError`] when it is not JSON, of another version, or out of range.
     pub fn from_json(json: &str) -> Result<Self, RecipeError> {
-        let recipe: Self = serde_json::from_str(json).map_err(|e| RecipeError::Json { reason: e.to_string() })?;
+        let recipe: Self =
+            serde_json::from_str(json).map_err(|e| RecipeError::Json { reason: e.to_string() })?;
         recipe.check()?;
         Ok(recipe)
     }

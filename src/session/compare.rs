@@ -1,13 +1,15 @@
 //! Both networks on all evaluation pictures.
 
+use super::SessionError;
 use super::job::{Job, Progress, Step};
 use super::network::Network;
 use super::pictures::{PictureInput, PictureInputs};
 use super::quantized::QuantizedNetwork;
-use super::view::{AttributionSummary, ClassProbability, Interval, MapCorrelation, PictureComparison, Summary, Top1};
-use super::SessionError;
+use super::view::{
+    AttributionSummary, ClassProbability, Interval, MapCorrelation, PictureComparison, Summary, Top1,
+};
 use crate::attribution::{Attribution, AttributionError, GradCam, Method, Model, Run};
-use crate::metrics::{agreement, divergence, rank, sqnr};
+use crate::metrics::{Agreement, kendall_tau_b, kl_divergence, softmax, spearman, sqnr_db, top_1, top_k};
 use std::sync::Arc;
 
 /// How many classes an answer lists.
@@ -51,13 +53,13 @@ pub(super) fn explain(model: &Model, run: &Run, target: usize) -> Result<Option<
 
 /// Index of the highest score; the first of equals.
 pub(super) fn first(logits: &[f32]) -> usize {
-    agreement::top_1(logits).unwrap_or(0)
+    top_1(logits).unwrap_or(0)
 }
 
 /// The five most probable classes of an answer.
 pub fn answer(logits: &[f32], classes: &[String], label_offset: usize) -> Vec<ClassProbability> {
     let probabilities = probabilities(logits);
-    let top = agreement::top_k(logits, TOP);
+    let top = top_k(logits, TOP);
     let describe = |class: usize| ClassProbability {
         class,
         name: class_name(class, classes, label_offset),
@@ -68,7 +70,7 @@ pub fn answer(logits: &[f32], classes: &[String], label_offset: usize) -> Vec<Cl
 
 /// Probabilities of all classes; zeros where the logits are not numbers.
 pub(super) fn probabilities(logits: &[f32]) -> Vec<f64> {
-    divergence::softmax(logits).unwrap_or_else(|| vec![0.0; logits.len()])
+    softmax(logits).unwrap_or_else(|| vec![0.0; logits.len()])
 }
 
 /// The name of an output of the network.
@@ -89,8 +91,8 @@ pub(super) fn finite(db: Option<f64>) -> Option<f64> {
 /// Correlations of two maps.
 pub(super) fn correlate(full: &Attribution, quantized: &Attribution) -> MapCorrelation {
     MapCorrelation {
-        spearman: rank::spearman(&full.map, &quantized.map),
-        kendall_tau_b: rank::kendall_tau_b(&full.map, &quantized.map),
+        spearman: spearman(&full.map, &quantized.map),
+        kendall_tau_b: kendall_tau_b(&full.map, &quantized.map),
     }
 }
 
@@ -179,18 +181,21 @@ impl CompareJob {
             full: answer(&full.logits, &self.classes, input.label_offset),
             quantized: answer(&answer_logits, &self.classes, input.label_offset),
             flipped,
-            kl: divergence::kl_divergence(&full.logits, &answer_logits).unwrap_or(f64::NAN),
-            sqnr_db: finite(sqnr::sqnr_db(&full.logits, &answer_logits)),
+            kl: kl_divergence(&full.logits, &answer_logits).unwrap_or(f64::NAN),
+            sqnr_db: finite(sqnr_db(&full.logits, &answer_logits)),
             attribution: full.map.as_ref().zip(map.as_ref()).map(|(a, b)| correlate(a, b)),
         })
     }
 
     fn summary(&self) -> Summary {
         let images = self.comparisons.len();
-        let same = self.comparisons.iter().filter(|c| !c.flipped).count();
-        let (low, high) = agreement::wilson_interval(same, images);
-        let mean = |values: Vec<f64>| (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64);
-        let maps: Vec<&MapCorrelation> = self.comparisons.iter().filter_map(|c| c.attribution.as_ref()).collect();
+        let mut agreement = Agreement::default();
+        self.comparisons.iter().for_each(|c| agreement.add(!c.flipped));
+        let (low, high) = agreement.wilson_95().unwrap_or((0.0, 1.0));
+        let mean =
+            |values: Vec<f64>| (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64);
+        let maps: Vec<&MapCorrelation> =
+            self.comparisons.iter().filter_map(|c| c.attribution.as_ref()).collect();
         let correct: Vec<(bool, bool)> = self.rows.iter().filter_map(|row| row.correct).collect();
         let share = |count: usize| count as f64 / correct.len().max(1) as f64;
         let top1 = (!correct.is_empty()).then(|| Top1 {
@@ -198,11 +203,12 @@ impl CompareJob {
             quantized: share(correct.iter().filter(|c| c.1).count()),
             labelled: correct.len(),
         });
-        let (signal, noise) = self.rows.iter().fold((0.0, 0.0), |(s, n), row| (s + row.signal, n + row.noise));
+        let (signal, noise) =
+            self.rows.iter().fold((0.0, 0.0), |(s, n), row| (s + row.signal, n + row.noise));
         let db = 10.0 * (signal / noise).log10();
         Summary {
             images,
-            agreement: Interval { value: same as f64 / images.max(1) as f64, low, high },
+            agreement: Interval { value: agreement.share().unwrap_or(0.0), low, high },
             kl: mean(self.comparisons.iter().map(|c| c.kl).collect()).unwrap_or(0.0),
             sqnr_db: db.is_finite().then_some(db),
             top1,

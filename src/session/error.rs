@@ -34,7 +34,9 @@ pub enum SessionError {
         count: usize,
     },
     /// The network does not take one picture.
-    #[error("The network takes {got}, but Bitlens needs one picture: float32, batch × channels × height × width with 1 or 3 channels.")]
+    #[error(
+        "The network takes {got}, but Bitlens needs one picture: float32, batch × channels × height × width with 1 or 3 channels."
+    )]
     NotAnImageNetwork {
         /// What it takes.
         got: String,

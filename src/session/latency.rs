@@ -1,10 +1,10 @@
 //! How long one picture takes, here and now.
 
+use super::SessionError;
 use super::job::{Job, Progress, Step};
 use super::network::Network;
 use super::quantized::QuantizedNetwork;
 use super::view::{LatencyView, QuantizedTimes, Times};
-use super::SessionError;
 use crate::exec::NoProbe;
 use crate::tensor::Value;
 use std::sync::Arc;
@@ -37,7 +37,16 @@ impl LatencyJob {
         runs: usize,
         clock: Clock,
     ) -> Self {
-        Self { network, quantized, input, runs: runs.max(1), clock, done: 0, full: Vec::new(), integer: Vec::new() }
+        Self {
+            network,
+            quantized,
+            input,
+            runs: runs.max(1),
+            clock,
+            done: 0,
+            full: Vec::new(),
+            integer: Vec::new(),
+        }
     }
 
     fn time(&self, executor: &crate::exec::Executor) -> Result<f64, SessionError> {
@@ -72,7 +81,7 @@ impl Job for LatencyJob {
                 path: self.quantized.path(),
             },
             runs: self.runs,
-            isa: self.network.model.executor.isa().name().to_owned(),
+            isa: self.network.model.executor.isa().to_string(),
         }))
     }
 }
@@ -80,6 +89,7 @@ impl Job for LatencyJob {
 fn times(samples: &mut [f64]) -> Times {
     samples.sort_by(f64::total_cmp);
     let middle = samples.len() / 2;
-    let median = if samples.len() % 2 == 1 { samples[middle] } else { (samples[middle - 1] + samples[middle]) / 2.0 };
+    let median =
+        if samples.len() % 2 == 1 { samples[middle] } else { (samples[middle - 1] + samples[middle]) / 2.0 };
     Times { median_ms: median, min_ms: samples[0] }
 }

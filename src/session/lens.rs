@@ -1,13 +1,13 @@
 //! One picture in depth.
 
+use super::SessionError;
 use super::compare::{Explained, class_name, correlate, explain, finite, first, probabilities};
 use super::network::Network;
 use super::pictures::PictureInput;
 use super::quantized::QuantizedNetwork;
 use super::view::{AnswerRow, ClassProbability, LayerSqnr, LensView, MapPair};
-use super::SessionError;
 use crate::attribution::Run;
-use crate::metrics::{agreement, distance, sqnr};
+use crate::metrics::{distance, sqnr_db, top_k};
 use crate::tensor::Value;
 use std::collections::BTreeSet;
 
@@ -38,7 +38,8 @@ pub(super) fn look(
 
     let (p, q) = (probabilities(&full.logits), probabilities(&logits));
     let name = |class: usize| class_name(class, classes, input.label_offset);
-    let probability = |class: usize, of: &[f64]| ClassProbability { class, name: name(class), probability: of[class] };
+    let probability =
+        |class: usize, of: &[f64]| ClassProbability { class, name: name(class), probability: of[class] };
     let (full_top, quantized_top) = (first(&full.logits), first(&logits));
     let pair = full.map.as_ref().zip(quantized_map.as_ref());
     let correlation = pair.map(|(a, b)| correlate(a, b));
@@ -63,8 +64,8 @@ pub(super) fn look(
 
 /// Both networks' first classes, by the score that full precision gives them.
 fn answers(full: &[f32], quantized: &[f32]) -> Vec<usize> {
-    let mut classes: BTreeSet<usize> = agreement::top_k(full, TOP).into_iter().collect();
-    classes.extend(agreement::top_k(quantized, TOP));
+    let mut classes: BTreeSet<usize> = top_k(full, TOP).into_iter().collect();
+    classes.extend(top_k(quantized, TOP));
     let mut classes: Vec<usize> = classes.into_iter().collect();
     classes.sort_by(|&a, &b| full[b].total_cmp(&full[a]).then(a.cmp(&b)));
     classes
@@ -72,7 +73,12 @@ fn answers(full: &[f32], quantized: &[f32]) -> Vec<usize> {
 
 /// How much of the signal is left behind each layer: quantized against full precision, all layers
 /// before it quantized too. Looks at the same value in both graphs, by its name.
-fn layer_sqnr(network: &Network, quantized: &QuantizedNetwork, full: &Run, definition: &Run) -> Vec<LayerSqnr> {
+fn layer_sqnr(
+    network: &Network,
+    quantized: &QuantizedNetwork,
+    full: &Run,
+    definition: &Run,
+) -> Vec<LayerSqnr> {
     let graph = network.graph();
     let other = quantized.definition.executor.graph();
     let row = |layer: &super::view::LayerView| {
@@ -81,7 +87,7 @@ fn layer_sqnr(network: &Network, quantized: &QuantizedNetwork, full: &Run, defin
         let same = other.find_value(&graph.value(id).name)?;
         let slice = |value: Option<&Value>| value.and_then(|v| v.as_slice::<f32>().ok().map(<[f32]>::to_vec));
         let (a, b) = (slice(full.recording.get(id))?, slice(definition.recording.get(same))?);
-        Some(LayerSqnr { layer: layer.name.clone(), sqnr_db: finite(sqnr::sqnr_db(&a, &b)) })
+        Some(LayerSqnr { layer: layer.name.clone(), sqnr_db: finite(sqnr_db(&a, &b)) })
     };
     quantized.layers().iter().filter_map(row).collect()
 }

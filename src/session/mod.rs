@@ -26,7 +26,9 @@ use crate::data::{Preprocess, labels};
 use crate::ops::Isa;
 use crate::quant::{Recipe, Statistics};
 use std::sync::Arc;
-use view::{LabelsView, LensView, ModelView, PictureView, PreprocessSource, PreprocessView, QuantizedView, Refused};
+use view::{
+    LabelsView, LensView, ModelView, PictureView, PreprocessSource, PreprocessView, QuantizedView, Refused,
+};
 
 /// One user's work: a network, pictures, a recipe, and what was made of them.
 #[derive(Debug)]
@@ -63,7 +65,11 @@ impl Session {
     ///
     /// # Errors
     /// Names the node or what is wrong with the file.
-    pub fn load_model(&mut self, file: &str, bytes: Vec<u8>) -> Result<(ModelView, PreprocessView), SessionError> {
+    pub fn load_model(
+        &mut self,
+        file: &str,
+        bytes: Vec<u8>,
+    ) -> Result<(ModelView, PreprocessView), SessionError> {
         let network = Network::load(file, bytes, self.isa)?;
         if self.preprocess_source == PreprocessSource::Guessed {
             self.preprocess = Arc::new(network.default_preprocess());
@@ -116,7 +122,8 @@ impl Session {
         self.preprocess_source = PreprocessSource::File;
         self.replace_preprocess(preprocess);
         let mut view = self.preprocess_view();
-        view.notes.extend(unknown.into_iter().map(|key| format!("`{key}` is not understood and was ignored")));
+        view.notes
+            .extend(unknown.into_iter().map(|key| format!("`{key}` is not understood and was ignored")));
         Ok(view)
     }
 
@@ -168,7 +175,8 @@ impl Session {
     pub fn compare(&self) -> Result<CompareJob, SessionError> {
         let inputs = self.pictures.inputs(&self.preprocess, Role::Evaluate)?;
         let known = self.explained.clone();
-        Ok(CompareJob::new(self.network()?, self.quantized()?, inputs, Arc::clone(&self.classes)).with_known(known))
+        Ok(CompareJob::new(self.network()?, self.quantized()?, inputs, Arc::clone(&self.classes))
+            .with_known(known))
     }
 
     /// Keeps what a [`CompareJob`] learned of full precision, for the next one.

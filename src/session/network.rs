@@ -116,14 +116,17 @@ impl Network {
 /// Refuses a network that does not take one picture.
 fn check_input(graph: &Graph) -> Result<(), SessionError> {
     let ty = |id: &crate::ir::ValueId| graph.value(*id).ty.clone();
-    let described = |ty: &Option<TensorType>| ty.as_ref().map_or("an unknown type".into(), TensorType::to_string);
+    let described =
+        |ty: &Option<TensorType>| ty.as_ref().map_or("an unknown type".into(), TensorType::to_string);
     let types: Vec<Option<TensorType>> = graph.inputs().iter().map(ty).collect();
     let refuse = || {
         let got = types.iter().map(described).collect::<Vec<_>>().join(" and ");
         let got = if got.is_empty() { "no input".to_owned() } else { got };
         Err(SessionError::NotAnImageNetwork { got })
     };
-    let [Some(TensorType { dtype: DType::F32, shape: Shape::Ranked(dims) })] = &types[..] else { return refuse() };
+    let [Some(TensorType { dtype: DType::F32, shape: Shape::Ranked(dims) })] = &types[..] else {
+        return refuse();
+    };
     match &dims[..] {
         [_, c, _, _] if matches!(c, Dim::Fixed(1 | 3)) => Ok(()),
         [_, _, _, c] if matches!(c, Dim::Fixed(1 | 3)) => Ok(()),

@@ -52,7 +52,7 @@ impl PictureSet {
         let added = if ending.ends_with(".bin") {
             data_set(cifar::read(name, &bytes, None)?)
         } else if ending.contains("idx") {
-            data_set(idx::read(name, &bytes, None, None)?)
+            data_set(idx::read((name, &bytes), None, None)?)
         } else {
             let picture = data::decode(name, &bytes, data::ExifOrientation::Ignore)?;
             let (width, height) = (picture.width(), picture.height());
@@ -118,7 +118,8 @@ impl PictureSet {
     /// # Errors
     /// [`SessionError::NoPictures`].
     pub fn inputs(&self, preprocess: &Arc<Preprocess>, role: Role) -> Result<PictureInputs, SessionError> {
-        let fits = |item: &&(usize, &Item)| role == Role::Any || item.1.role == role || item.1.role == Role::Any;
+        let fits =
+            |item: &&(usize, &Item)| role == Role::Any || item.1.role == role || item.1.role == Role::Any;
         let all: Vec<(usize, &Item)> = self.items.iter().enumerate().collect();
         let mut chosen: Vec<usize> = all.iter().filter(fits).map(|(index, _)| *index).collect();
         if chosen.is_empty() {

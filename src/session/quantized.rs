@@ -1,15 +1,15 @@
 //! A quantized network: its definition, what runs, and its file.
 
+use super::SessionError;
 use super::compare::finite;
 use super::job::{Job, Progress, Step};
 use super::network::Network;
 use super::pictures::PictureInputs;
 use super::view::{ByteSizes, LayerPath, LayerView, QuantizedView, RunPath};
-use super::SessionError;
 use crate::attribution::Model;
 use crate::exec::Executor;
 use crate::ir::{Operation as _, ValueId};
-use crate::metrics::sqnr;
+use crate::metrics::sqnr_db;
 use crate::onnx::{self, ExportOptions};
 use crate::ops::{Graph, Isa, Kind, Linear, Node};
 use crate::passes::{self, Dequantized};
@@ -106,7 +106,11 @@ impl QuantizedNetwork {
 
     /// What runs when the network is asked.
     pub fn path(&self) -> RunPath {
-        if self.layers.iter().all(|layer| layer.path == LayerPath::Int8) { RunPath::Int8 } else { RunPath::FakeQuant }
+        if self.layers.iter().all(|layer| layer.path == LayerPath::Int8) {
+            RunPath::Int8
+        } else {
+            RunPath::FakeQuant
+        }
     }
 
     /// Sizes of both files.
@@ -215,7 +219,7 @@ fn layer(
 fn weight_sqnr_db(weight: &Value, quant: &quant::TensorQuant) -> Option<f64> {
     let codes = quant::affine::weight_codes(weight, quant).ok()?;
     let real = quant::affine::dequantized(&codes, quant).ok()?;
-    finite(sqnr::sqnr_db(weight.as_slice::<f32>().ok()?, &real))
+    finite(sqnr_db(weight.as_slice::<f32>().ok()?, &real))
 }
 
 /// Calibrates, a picture a step, then quantizes.

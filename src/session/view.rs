@@ -393,7 +393,8 @@ impl PreprocessView {
     pub(super) fn new(preprocess: &Preprocess, source: PreprocessSource) -> Self {
         let ends = |channel: usize| {
             let at = |list: &[f32]| list.get(channel).or(list.first()).copied().unwrap_or(0.0);
-            let value = |pixel: f32| (pixel * preprocess.rescale_factor - at(&preprocess.mean)) / at(&preprocess.std);
+            let value =
+                |pixel: f32| (pixel * preprocess.rescale_factor - at(&preprocess.mean)) / at(&preprocess.std);
             [value(0.0), value(255.0)]
         };
         let all = (0..preprocess.channel_order.channels()).flat_map(ends);
