@@ -101,7 +101,7 @@ pub(crate) fn need_browser() -> Result<()> {
 fn apt_get(arguments: &[&str]) -> Result<()> {
     let mut command = Command::new("apt-get");
     command
-        .arg("--quiet=2")
+        .args(["--quiet=2", "--option=Dpkg::Use-Pty=0"])
         .args(arguments)
         .env("DEBIAN_FRONTEND", "noninteractive");
     run(&format!("apt-get {}", arguments.join(" ")), &mut command)

@@ -110,8 +110,8 @@ fn clippy_wasm() -> Result<Outcome> {
     need_target()?;
     for variant in Variant::ALL {
         let mut command = cargo(&["clippy", "--all-targets", "--features", "web"]);
-        command.args(["--target", TARGET, "--", "--deny", "warnings"]);
-        variant.configure(&mut command);
+        command.args(["--target", TARGET, "--", "--deny=warnings"]);
+        command.args(variant.extra_flags());
         run(&format!("cargo clippy ({})", variant.name()), &mut command)?;
     }
     Ok(Outcome::default())
