@@ -6,4 +6,4 @@
 /**
  * The version of the crate this module was built from, for the page's footer and for reports.
  */
-export function version(): number;
+export function version(): string;

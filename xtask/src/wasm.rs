@@ -92,10 +92,13 @@ pub(crate) fn build() -> Result<()> {
 }
 
 fn build_variant(variant: Variant) -> Result<()> {
-    // Both builds are one file to cargo, told apart by their flags; it is taken at once.
+    // Cargo names a cdylib without a hash of its flags, so the second build would replace the
+    // first and each be compiled anew every time. With this variable the name has the hash.
+    // (It is cargo's own, for building Rust; without it all is correct, but slow.)
     let mut command = cargo(&["rustc", "--release", "--lib", "--features", "web"]);
     command.args(["--target", TARGET, "--"]);
     command.args(variant.extra_flags());
+    command.env("__CARGO_DEFAULT_LIB_METADATA", "bitlens");
     run(&format!("cargo build ({})", variant.name()), &mut command)?;
 
     let built = target_dir().join(TARGET).join("release/bitlens.wasm");
