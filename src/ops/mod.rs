@@ -1,1 +1,47 @@
-//! See ARCHITECTURE.md.
+//! The operators: what each node of a graph computes, one file per operator.
+//!
+//! A file holds everything about its operator: reading and writing its attributes, its types, its
+//! forward and backward computation, and what the quantizer may do with it ([`Facts`]). One line in
+//! the [`operators!`] list below makes it known to the importer, the exporter, the executor and the
+//! shared test suites. Nobody outside an operator's file asks for its name: passes and quantizers
+//! ask [`Op::facts`].
+//!
+//! Attributes and inputs are brought to the form of [`EXPORT_OPSET`] when a file is read, so there
+//! is one form of each operator here, whatever exporter wrote the file.
+
+mod lower;
+mod operator;
+mod types;
+
+mod add;
+mod dequantize_linear;
+mod quantize_linear;
+mod relu;
+
+pub use lower::{Codes, Layout, LowerContext, LowerInput, Lowered};
+pub use operator::{
+    ChannelAffine, Clamp, Context, ExportStep, Facts, ImportNode, Inputs, Kind, Linear, OpError, Operator,
+    Prepared, Tape,
+};
+pub use types::TypeInputs;
+
+pub use crate::kernels::Isa;
+
+use crate::ir::{self, Opset};
+
+/// The opset whose form of every operator is used in the graph and written to files.
+pub const EXPORT_OPSET: Opset = Opset(18);
+
+/// A network whose nodes are operators.
+pub type Graph = ir::Graph<Op>;
+/// A change to a [`Graph`].
+pub type GraphPatch = ir::GraphPatch<Op>;
+/// A node of a [`Graph`].
+pub type Node = ir::Node<Op>;
+
+operator::operators! {
+    add::Add,
+    dequantize_linear::DequantizeLinear,
+    quantize_linear::QuantizeLinear,
+    relu::Relu,
+}
