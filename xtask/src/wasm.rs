@@ -103,9 +103,7 @@ fn build_variant(variant: Variant) -> Result<()> {
 
     let built = target_dir().join(TARGET).join("release/bitlens.wasm");
     // The generator's last input; equal bytes give equal output, so a second run is quick.
-    let previous = target_dir()
-        .join("xtask")
-        .join(format!("{}.wasm", variant.name()));
+    let previous = target_dir().join("xtask").join(format!("{}.wasm", variant.name()));
     let input = fs::read(&built).with_context(|| format!("cannot read {}", built.display()))?;
     ensure!(
         uses_relaxed_simd(&input) == matches!(variant, Variant::Relaxed),
