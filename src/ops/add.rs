@@ -1,7 +1,8 @@
 //! `Add` (ONNX opsets 7–14): elementwise sum with multidirectional broadcasting.
 
-use super::{Clamp, Context, ExportStep, Facts, ImportNode, Inputs, Kind, OpError, Operator, TypeInputs};
+use super::{Layout, LowerContext, Lowered, QAdd, Clamp, Context, ExportStep, Facts, ImportNode, Inputs, Kind, OpError, Operator, TypeInputs};
 use crate::ir::{AttrError, Attrs};
+use crate::kernels::AddU8;
 use crate::tensor::{TensorType, Value, broadcast_types};
 
 /// `y = lhs + rhs`, limited to `clamp` where one was fused.
@@ -42,6 +43,22 @@ impl Operator for Add {
         sum += &lhs.view::<f32>()?;
         sum += &rhs.view::<f32>()?;
         Ok(vec![Value::from_array(sum)])
+    }
+
+    fn lower_int8(&self, context: &LowerContext<'_>) -> Option<Lowered> {
+        let (lhs, rhs, output) = (context.activation(0)?, context.activation(1)?, context.output?);
+        context.same_shape(0, 1)?;
+        let (min, max) = output.limits(self.clamp);
+        let add = AddU8 {
+            lhs_zero_point: lhs.zero_point,
+            lhs_factor: lhs.scale / output.scale,
+            rhs_zero_point: rhs.zero_point,
+            rhs_factor: rhs.scale / output.scale,
+            zero_point: output.zero_point,
+            min,
+            max,
+        };
+        Some(Lowered { op: QAdd { add }.into(), inputs: vec![0, 1], layout: Layout::Nhwc })
     }
 
     fn fuse_clamp(&self, clamp: Clamp) -> Option<Self> {
