@@ -9,13 +9,38 @@
 //! Attributes and inputs are brought to the form of [`EXPORT_OPSET`] when a file is read, so there
 //! is one form of each operator here, whatever exporter wrote the file.
 
+mod broadcast;
+mod elementwise;
 mod operator;
 #[cfg(test)]
 mod testing;
 mod types;
 
+mod abs;
 mod add;
+mod and;
+mod clip;
+mod div;
+mod equal;
+mod erf;
+mod exp;
+mod greater;
+mod hard_sigmoid;
+mod hard_swish;
+mod leaky_relu;
+mod less;
+mod log;
+mod mul;
+mod neg;
+mod not;
+mod or;
+mod pow;
+mod reciprocal;
 mod relu;
+mod sigmoid;
+mod sqrt;
+mod sub;
+mod tanh;
 
 pub use operator::{
     ChannelAffine, Clamp, Context, ExportStep, Facts, ImportInput, ImportNode, Inputs, Kind, Linear, OpError,
@@ -38,6 +63,29 @@ pub type GraphPatch = ir::GraphPatch<Op>;
 pub type Node = ir::Node<Op>;
 
 operator::operators! {
+    abs::Abs,
     add::Add,
+    and::And,
+    clip::Clip,
+    div::Div,
+    equal::Equal,
+    erf::Erf,
+    exp::Exp,
+    greater::Greater,
+    hard_sigmoid::HardSigmoid,
+    hard_swish::HardSwish,
+    leaky_relu::LeakyRelu,
+    less::Less,
+    log::Log,
+    mul::Mul,
+    neg::Neg,
+    not::Not,
+    or::Or,
+    pow::Pow,
+    reciprocal::Reciprocal,
     relu::Relu,
+    sigmoid::Sigmoid,
+    sqrt::Sqrt,
+    sub::Sub,
+    tanh::Tanh,
 }

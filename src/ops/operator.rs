@@ -157,7 +157,21 @@ impl Clamp {
 
     /// This clamp, then another.
     pub fn then(self, next: Self) -> Self {
-        Self { min: self.min.clamp(next.min, next.max), max: self.max.clamp(next.min, next.max) }
+        Self { min: next.apply(self.min), max: next.apply(self.max) }
+    }
+
+    /// `v`, limited. NaN stays NaN, as in ONNX Runtime; where `min > max` the result is `max`.
+    #[inline]
+    pub fn apply(self, v: f32) -> f32 {
+        let v = if v < self.min { self.min } else { v };
+        if v > self.max { self.max } else { v }
+    }
+
+    /// Whether the limited value `y` still follows what was limited. At the limits themselves it
+    /// does not: there the subgradient 0 is taken, as for Relu at 0.
+    #[inline]
+    pub fn passes(self, y: f32) -> bool {
+        y > self.min && y < self.max
     }
 
     /// The clamp as one ONNX node: Relu, or Clip with constant bounds.
@@ -371,6 +385,12 @@ impl<'a> Tape<'a> {
         self.gradients.get(index).copied().flatten()
     }
 
+    /// The gradient with respect to the only output, where it is not zero and the gradient with
+    /// respect to the first input is needed: for operators with one differentiable input.
+    pub fn wanted_gradient(&self) -> Option<&'a Value> {
+        self.gradient(0).filter(|_| self.wants(0))
+    }
+
     /// Whether the gradient with respect to an input is needed.
     pub fn wants(&self, index: usize) -> bool {
         self.wanted.get(index).copied().unwrap_or(false)
@@ -461,7 +481,7 @@ macro_rules! operators {
 
             /// Each operator's name and its samples for the shared suite.
             #[cfg(test)]
-            pub(super) fn samples() -> Vec<(&'static str, Vec<testing::Sample>)> {
+            fn samples() -> Vec<(&'static str, Vec<testing::Sample>)> {
                 vec![$((<$name as Operator>::OP_TYPE, <$name as testing::Sampled>::samples())),*]
             }
 
