@@ -1,9 +1,6 @@
 //! Bitlens: quantize an ONNX image network, run it on real integers, and see what fewer bits change.
 #![deny(unsafe_code)]
-#![cfg_attr(
-    test,
-    allow(clippy::unwrap_used, clippy::expect_used, clippy::float_cmp)
-)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::float_cmp))]
 
 pub mod attribution;
 pub mod data;

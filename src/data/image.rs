@@ -4,7 +4,8 @@
 //! boundary answers differently for pixels that differ by one. The other formats are lossless (or WebP) and
 //! go through the `image` crate. The rules of conversion to RGB are Pillow's:
 //! grey is repeated, a palette is looked up, alpha is dropped (not blended), 16-bit colour keeps its high byte,
-//! 16-bit grey likewise, CMYK is taken as Adobe writes it (inverted) and multiplied out, and of an animation the first frame counts.
+//! CMYK is taken as Adobe writes it (inverted) and multiplied out, and of an animation the first frame counts.
+//! One deviation: 16-bit grey keeps its high byte too, where Pillow turns every value above 255 white.
 //!
 //! Deliberately absent: colour management (ICC profiles are ignored, as Pillow does) and progressive display.
 
@@ -174,12 +175,39 @@ fn decode_jpeg(name: &str, bytes: &[u8]) -> Result<(RgbImage, Orientation), Data
         decoder.header().width() as u64,
         decoder.header().height() as u64,
     )?;
+    if !jpeg_is_whole(bytes) {
+        return Err(failed(
+            "it ends early, perhaps the copy or download was interrupted".into(),
+        ));
+    }
     decoder.set_output_format(PixelFormat::Rgb);
     let orientation = decoder.exif_orientation().and_then(Orientation::from_exif);
     let decoded = decoder.decode_image().map_err(|e| failed(e.to_string()))?;
     RgbImage::from_raw(decoded.width as u32, decoded.height as u32, decoded.data)
         .map(|image| (image, orientation.unwrap_or(Orientation::NoTransforms)))
         .ok_or_else(|| failed("the decoder returned too few pixels".into()))
+}
+
+/// Whether the scan of a JPEG is followed by the end marker, as Pillow demands too: the decoder fills up some
+/// truncated files with grey and says nothing. A header that cannot be followed is left to the decoder's judgement.
+fn jpeg_is_whole(bytes: &[u8]) -> bool {
+    let mut rest = bytes.get(2..).unwrap_or_default();
+    loop {
+        rest = match rest {
+            // Stuffing, which may precede any marker.
+            [0xFF, after @ ..] if after.first() == Some(&0xFF) => after,
+            [0xFF, 0xDA, scan @ ..] => return scan.windows(2).any(|pair| pair == [0xFF, 0xD9]),
+            [0xFF, _, after @ ..] => {
+                let Some((length, _)) = after.split_first_chunk::<2>() else {
+                    return true;
+                };
+                after
+                    .get(usize::from(u16::from_be_bytes(*length)).max(2)..)
+                    .unwrap_or_default()
+            }
+            _ => return true,
+        };
+    }
 }
 
 /// Pixels of any other format and their EXIF orientation.

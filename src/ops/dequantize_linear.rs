@@ -50,13 +50,13 @@ impl Operator for DequantizeLinear {
             DType::U8 => {
                 let data = codes.as_slice::<u8>()?;
                 for (params, run) in channels.runs(0, 255)? {
-                    kernels::dequantize_u8(context.isa, &data[run.clone()], params, &mut real[run])?;
+                    kernels::dequantize_u8(context.isa, &data[run.clone()], &params, &mut real[run])?;
                 }
             }
             DType::I8 => {
                 let data = codes.as_slice::<i8>()?;
                 for (params, run) in channels.runs(-128, 127)? {
-                    kernels::dequantize_i8(context.isa, &data[run.clone()], params, &mut real[run])?;
+                    kernels::dequantize_i8(context.isa, &data[run.clone()], &params, &mut real[run])?;
                 }
             }
             _ => {

@@ -5,7 +5,8 @@
 //! themselves.
 
 use super::{Clamp, Op};
-use crate::tensor::{TensorType, Value};
+use crate::kernels::{AffineParams, reference};
+use crate::tensor::{Dim, TensorType, Value};
 
 /// `real = (q − zero_point) · scale` with `uint8` codes and one scale: a quantized activation.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -14,14 +15,20 @@ pub struct Codes {
     pub scale: f32,
     /// Code of zero.
     pub zero_point: u8,
+    /// Smallest code in use; above 0 where fewer bits than eight are asked for.
+    pub min: u8,
+    /// Largest code in use.
+    pub max: u8,
 }
 
 impl Codes {
     /// The code of a real number, saturating.
     pub fn quantize(&self, real: f32) -> u8 {
-        // The definition saturates to 0..=255, so the conversion cannot fail.
-        let code = crate::kernels::reference::quantize(real, self.scale, self.zero_point.into(), 0, 255);
-        u8::try_from(code).unwrap_or_default()
+        let zero_point = i32::from(self.zero_point);
+        let params = AffineParams::new(self.scale, zero_point, self.min.into(), self.max.into());
+        // A tensor's zero point is one of its codes and its scale a number, or it is not lowered.
+        let code = params.map_or(zero_point, |params| reference::quantize(real, &params));
+        u8::try_from(code).unwrap_or(self.zero_point)
     }
 
     /// The real number of a code.
@@ -31,7 +38,7 @@ impl Codes {
 
     /// The codes that a clamp leaves: first and last.
     pub fn limits(&self, clamp: Option<Clamp>) -> (u8, u8) {
-        clamp.map_or((0, 255), |c| (self.quantize(c.min), self.quantize(c.max)))
+        clamp.map_or((self.min, self.max), |c| (self.quantize(c.min), self.quantize(c.max)))
     }
 }
 
@@ -95,6 +102,33 @@ impl<'a> LowerContext<'a> {
             LowerInput::Quantized { codes, scale, axis } => Some((codes, scale, *axis)),
             _ => None,
         }
+    }
+
+    /// Something, when two inputs are quantized activations of one known shape.
+    pub fn same_shape(&self, lhs: usize, rhs: usize) -> Option<()> {
+        let shape = |index: usize| match self.inputs.get(index)? {
+            LowerInput::Activation { ty, .. } => ty.map(|ty| &ty.shape),
+            _ => None,
+        };
+        let (lhs, rhs) = (shape(lhs)?.dims()?, shape(rhs)?.dims()?);
+        (lhs == rhs && !lhs.contains(&Dim::Unknown)).then_some(())
+    }
+
+    /// Whether every activation has the codes of the output, so that they can be moved as they are.
+    pub fn keeps_codes(&self) -> bool {
+        let Some(output) = self.output else { return false };
+        self.inputs.iter().all(|input| match input {
+            LowerInput::Activation { codes, .. } => {
+                (codes.scale, codes.zero_point) == (output.scale, output.zero_point)
+            }
+            _ => true,
+        })
+    }
+
+    /// An operator that only moves elements, and does so whatever their type is, on codes.
+    pub fn rearranged(&self, op: Op) -> Option<Lowered> {
+        let inputs = (0..self.inputs.len()).collect();
+        self.keeps_codes().then_some(Lowered { op, inputs, layout: Layout::Nchw })
     }
 
     /// Number of dimensions of an input, when it is a quantized activation of known rank.

@@ -11,19 +11,54 @@
 
 mod lower;
 mod operator;
+#[cfg(test)]
+mod testing;
 mod types;
 
-mod add;
-mod dequantize_linear;
-mod quantize_linear;
-mod relu;
+mod linear;
+mod pooling;
+mod reduce;
+mod softmax_rows;
+mod window;
 
+mod add;
+mod average_pool;
+mod batch_normalization;
+mod conv;
+mod dequantize_linear;
+mod gemm;
+mod global_average_pool;
+mod global_max_pool;
+mod log_softmax;
+mod mat_mul;
+mod max_pool;
+mod q_add;
+mod q_average_pool;
+mod q_conv;
+mod q_gemm;
+mod q_lookup;
+mod q_max_pool;
+mod q_transpose;
+mod quantize_linear;
+mod reduce_max;
+mod reduce_mean;
+mod reduce_sum;
+mod relu;
+mod softmax;
+
+use operator::refuse_import;
+
+pub use linear::{IntegerEpilogue, RealEpilogue};
 pub use lower::{Codes, Layout, LowerContext, LowerInput, Lowered};
 pub use operator::{
-    ChannelAffine, Clamp, Context, ExportStep, Facts, ImportNode, Inputs, Kind, Linear, OpError, Operator,
-    Prepared, Tape,
+    ChannelAffine, Clamp, Context, ExportStep, Facts, ImportInput, ImportNode, Inputs, Kind, Linear, OpError,
+    Operator, Prepared, Tape,
 };
+pub use q_average_pool::Averaged;
+pub use reduce::Axes;
+pub use softmax_rows::Rows;
 pub use types::TypeInputs;
+pub use window::{AxisWindow, Padding, Rounding, Span, Window};
 
 pub use crate::kernels::Isa;
 
@@ -43,5 +78,25 @@ operator::operators! {
     add::Add,
     dequantize_linear::DequantizeLinear,
     quantize_linear::QuantizeLinear,
+    average_pool::AveragePool,
+    batch_normalization::BatchNormalization,
+    conv::Conv,
+    gemm::Gemm,
+    global_average_pool::GlobalAveragePool,
+    global_max_pool::GlobalMaxPool,
+    log_softmax::LogSoftmax,
+    mat_mul::MatMul,
+    max_pool::MaxPool,
+    q_add::QAdd,
+    q_average_pool::QAveragePool,
+    q_conv::QConv,
+    q_gemm::QGemm,
+    q_lookup::QLookup,
+    q_max_pool::QMaxPool,
+    q_transpose::QTranspose,
+    reduce_max::ReduceMax,
+    reduce_mean::ReduceMean,
+    reduce_sum::ReduceSum,
     relu::Relu,
+    softmax::Softmax,
 }

@@ -75,6 +75,12 @@ pub trait Operator: Clone + fmt::Debug + PartialEq + Sized {
         None
     }
 
+    /// The same computation in a form that a file can contain, where that takes the inputs' sizes
+    /// (Softmax of old opsets over several axes). `None` where nothing changes.
+    fn with_sizes(&self, _inputs: &TypeInputs<'_>) -> Option<Self> {
+        None
+    }
+
     /// The same operator with `clamp` applied to its output, where it can do that itself.
     fn fuse_clamp(&self, _clamp: Clamp) -> Option<Self> {
         None
@@ -377,6 +383,12 @@ impl<'a> Tape<'a> {
         self.gradients.get(index).copied().flatten()
     }
 
+    /// The gradient with respect to the only output, where it is not zero and the gradient with
+    /// respect to the first input is needed: for operators with one differentiable input.
+    pub fn wanted_gradient(&self) -> Option<&'a Value> {
+        self.gradient(0).filter(|_| self.wants(0))
+    }
+
     /// Whether the gradient with respect to an input is needed.
     pub fn wants(&self, index: usize) -> bool {
         self.wanted.get(index).copied().unwrap_or(false)
@@ -440,6 +452,12 @@ pub enum OpError {
     Kernel(#[from] crate::kernels::KernelError),
 }
 
+/// The answer of operators that no file can contain.
+pub(super) fn refuse_import<T>() -> Result<T, AttrError> {
+    let reason = "it exists only inside Bitlens";
+    Err(AttrError::Unsupported { name: "op_type".to_owned(), value: "bitlens.*".to_owned(), reason })
+}
+
 /// Makes the closed set of operators from one line per operator.
 macro_rules! operators {
     ($($module:ident :: $name:ident),* $(,)?) => {
@@ -464,6 +482,12 @@ macro_rules! operators {
         impl Op {
             /// The names of all operators.
             pub const OP_TYPES: &'static [&'static str] = &[$(<$name as Operator>::OP_TYPE),*];
+
+            /// Each operator's name and its samples for the shared suite.
+            #[cfg(test)]
+            pub(super) fn samples() -> Vec<(&'static str, Vec<testing::Sample>)> {
+                vec![$((<$name as Operator>::OP_TYPE, <$name as testing::Sampled>::samples())),*]
+            }
 
             /// Reads a node of that operator; `None` when there is no such operator.
             pub fn import(
@@ -553,6 +577,11 @@ macro_rules! operators {
             /// See [`Operator::lower_int8`].
             pub fn lower_int8(&self, context: &LowerContext<'_>) -> Option<Lowered> {
                 match self { $(Self::$name(op) => op.lower_int8(context)),* }
+            }
+
+            /// See [`Operator::with_sizes`].
+            pub fn with_sizes(&self, inputs: &TypeInputs<'_>) -> Option<Self> {
+                match self { $(Self::$name(op) => op.with_sizes(inputs).map(Self::from)),* }
             }
 
             /// See [`Operator::fuse_clamp`].

@@ -5,7 +5,8 @@
 //! are refused.
 
 use super::{
-    Clamp, Context, ExportStep, Facts, ImportInput, ImportNode, Inputs, Kind, OpError, Operator, Tape, TypeInputs,
+    Clamp, Context, ExportStep, Facts, ImportInput, ImportNode, Inputs, Kind, OpError, Operator, Tape,
+    TypeInputs,
 };
 use crate::ir::{Attr, AttrError, Attrs};
 use crate::kernels::{self, AffineParams};
@@ -64,7 +65,7 @@ impl Operator for QuantizeLinear {
             DType::U8 => {
                 let mut codes = vec![0_u8; data.len()];
                 for (params, run) in channels.runs(0, 255)? {
-                    kernels::quantize_u8(context.isa, &data[run.clone()], params, &mut codes[run])?;
+                    kernels::quantize_u8(context.isa, &data[run.clone()], &params, &mut codes[run])?;
                 }
                 Value::from_vec(x.shape(), codes)?
             }
@@ -72,7 +73,7 @@ impl Operator for QuantizeLinear {
                 check_code_type(dtype)?;
                 let mut codes = vec![0_i8; data.len()];
                 for (params, run) in channels.runs(-128, 127)? {
-                    kernels::quantize_i8(context.isa, &data[run.clone()], params, &mut codes[run])?;
+                    kernels::quantize_i8(context.isa, &data[run.clone()], &params, &mut codes[run])?;
                 }
                 Value::from_vec(x.shape(), codes)?
             }

@@ -38,7 +38,7 @@ impl Operator for Relu {
     }
 
     fn backward(&self, _: &Context<'_>, tape: &Tape<'_>) -> Result<Vec<Option<Value>>, OpError> {
-        let Some(gradient) = tape.gradient(0) else { return Ok(vec![None]) };
+        let Some(gradient) = tape.gradient(0).filter(|_| tape.wants(0)) else { return Ok(vec![None]) };
         let mut gradient = gradient.clone().into_array::<f32>()?;
         let y = tape.output(0)?.view::<f32>()?;
         gradient.zip_mut_with(&y, |g, &y| {
@@ -54,6 +54,14 @@ impl Operator for Relu {
 mod tests {
     use super::*;
     use crate::kernels::Isa;
+    use crate::ops::testing::{Random, Sample, Sampled};
+
+    impl Sampled for Relu {
+        fn samples() -> Vec<Sample> {
+            let x = Random::new(1).avoiding(&[2, 3, 5], (-2.0, 2.0), &[0.0]);
+            vec![Sample::new(Attrs::new()).input(x).gradients(&[0])]
+        }
+    }
 
     #[test]
     fn keeps_nan_and_zeroes_negatives() {

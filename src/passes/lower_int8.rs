@@ -14,7 +14,7 @@
 use super::PassError;
 use crate::ir::{GraphBuilder, NodeId, ValueId};
 use crate::ops::{
-    Codes, Graph, Kind, Layout, LowerContext, LowerInput, Lowered, Node, Op, Transpose,
+    Codes, Graph, Kind, Layout, LowerContext, LowerInput, Lowered, Node, Op, QLookup, QTranspose,
 };
 use crate::tensor::{DType, Shape, Value};
 use std::collections::BTreeMap;
@@ -39,13 +39,14 @@ pub fn lower_int8(graph: &Graph) -> Result<LoweredGraph, PassError> {
     for &id in graph.inputs() {
         let value = graph.value(id);
         // A declared type is what makes an input; one without takes anything.
-        let ty = value.ty.clone().unwrap_or_else(|| crate::tensor::TensorType::new(DType::F32, Shape::Unranked));
+        let ty =
+            value.ty.clone().unwrap_or_else(|| crate::tensor::TensorType::new(DType::F32, Shape::Unranked));
         let new = lowering.builder.input(value.name.clone(), ty);
         lowering.real.insert(id, new);
     }
     for id in graph.order()? {
         if let Some(node) = graph.node(id) {
-            lowering.node(id, node);
+            lowering.node(node);
         }
     }
     for &id in graph.outputs() {
@@ -91,7 +92,7 @@ impl<'a> Lowering<'a> {
         }
     }
 
-    fn node(&mut self, id: NodeId, node: &Node) {
+    fn node(&mut self, node: &Node) {
         match node.op.facts().kind {
             // Written where, and if, somebody needs the real numbers.
             Kind::Dequantize if self.source_codes(node.outputs[0]).is_some() => {}
@@ -100,12 +101,12 @@ impl<'a> Lowering<'a> {
                 let new = self.copy(node);
                 self.codes.insert(node.outputs[0], Versions { nchw: Some(new[0]), nhwc: None });
             }
-            _ => self.compute(id, node),
+            _ => self.compute(node),
         }
     }
 
-    fn compute(&mut self, id: NodeId, node: &Node) {
-        if let Some((lowered, quantize)) = self.try_lower(id, node) {
+    fn compute(&mut self, node: &Node) {
+        if let Some((lowered, quantize)) = self.try_lower(node) {
             self.integer_nodes.push(node.name.clone());
             self.write_lowered(node, lowered, quantize);
             return;
@@ -120,9 +121,9 @@ impl<'a> Lowering<'a> {
     }
 
     /// The operator on codes for a node, and the QuantizeLinear that follows it, if one does.
-    fn try_lower(&self, id: NodeId, node: &Node) -> Option<(Lowered, Option<&'a Node>)> {
+    fn try_lower(&self, node: &Node) -> Option<(Lowered, Option<&'a Node>)> {
         let [output] = node.outputs[..] else { return None };
-        let readers: Vec<&Node> =
+        let readers: Vec<&'a Node> =
             self.consumers[output.index()].iter().filter_map(|&r| self.graph.node(r)).collect();
         let quantizers = readers.iter().filter(|r| r.op.facts().kind == Kind::Quantize).count();
         let is_result = self.graph.outputs().contains(&output);
@@ -131,7 +132,6 @@ impl<'a> Lowering<'a> {
             (0, _) => None,
             _ => return None,
         };
-        debug_assert!(self.graph.node(id).is_some());
         let codes = match quantize {
             Some(quantize) => Some(self.output_codes(quantize)?),
             None => None,
@@ -141,8 +141,8 @@ impl<'a> Lowering<'a> {
             return None;
         }
         let output_type = self.graph.value(output).ty.as_ref();
-        let lowered = node.op.lower_int8(&LowerContext { inputs, output: codes, output_type })?;
-        let quantize = quantize.map(|q| &*q);
+        let context = LowerContext { inputs, output: codes, output_type };
+        let lowered = node.op.lower_int8(&context).or_else(|| lookup(&node.op, &context))?;
         Some((lowered, quantize))
     }
 
@@ -184,7 +184,10 @@ impl<'a> Lowering<'a> {
 
     /// The codes that a QuantizeLinear makes, when an integer operator can make them.
     fn output_codes(&self, node: &Node) -> Option<Codes> {
-        self.parameters(node)
+        let codes = self.parameters(node)?;
+        let Op::QuantizeLinear(op) = &node.op else { return None };
+        let (min, max) = codes.limits(op.clamp);
+        Some(Codes { min, max, ..codes })
     }
 
     /// Scale and zero point of a QuantizeLinear or DequantizeLinear of `uint8` with one scale.
@@ -192,7 +195,7 @@ impl<'a> Lowering<'a> {
         let constant = |slot: usize| self.graph.constant(node.inputs.get(slot).copied().flatten()?);
         let [scale] = constant(1)?.as_slice::<f32>().ok()? else { return None };
         let [zero_point] = constant(2)?.as_slice::<u8>().ok()? else { return None };
-        Some(Codes { scale: *scale, zero_point: *zero_point })
+        Some(Codes { scale: *scale, zero_point: *zero_point, min: 0, max: 255 })
     }
 
     fn write_lowered(&mut self, node: &Node, lowered: Lowered, quantize: Option<&Node>) {
@@ -235,9 +238,9 @@ impl<'a> Lowering<'a> {
     fn codes_in(&mut self, source: ValueId, layout: Layout) -> ValueId {
         let versions = self.codes.get(&source).copied().unwrap_or_default();
         let layout = if self.is_image(source) { layout } else { Layout::Nchw };
-        let (have, want, perm, suffix) = match layout {
-            Layout::Nchw => (versions.nhwc, versions.nchw, vec![0, 3, 1, 2], "nchw"),
-            Layout::Nhwc => (versions.nchw, versions.nhwc, vec![0, 2, 3, 1], "nhwc"),
+        let (have, want, suffix) = match layout {
+            Layout::Nchw => (versions.nhwc, versions.nchw, "nchw"),
+            Layout::Nhwc => (versions.nchw, versions.nhwc, "nhwc"),
         };
         if let Some(id) = want {
             return id;
@@ -246,7 +249,7 @@ impl<'a> Lowering<'a> {
         let Some(have) = have else { return self.real_value(source) };
         let name = format!("{}_{suffix}", self.graph.value(source).name);
         let output = self.builder.value(name.clone(), None);
-        let op = Transpose { perm: Some(perm) }.into();
+        let op = QTranspose { to: layout }.into();
         self.builder.node(Node { name, op, inputs: vec![Some(have)], outputs: vec![output] });
         let entry = self.codes.entry(source).or_default();
         match layout {
@@ -292,6 +295,22 @@ impl<'a> Lowering<'a> {
         self.builder.node(Node { inputs, outputs: outputs.clone(), ..node.clone() });
         outputs
     }
+}
+
+/// A table for an operator that works element by element.
+fn lookup(op: &Op, context: &LowerContext<'_>) -> Option<Lowered> {
+    let (input, output) = (context.activation(0)?, context.output?);
+    if op.facts().kind != Kind::Elementwise {
+        return None;
+    }
+    let other = |input: &LowerInput<'_>| match input {
+        LowerInput::Absent => Some(None),
+        LowerInput::Constant(value) => Some(Some((*value).clone())),
+        _ => None,
+    };
+    let others = context.inputs.iter().skip(1).map(other).collect::<Option<Vec<_>>>()?;
+    let op = QLookup::of(op, (input, output), &others).ok()?.into();
+    Some(Lowered { op, inputs: vec![0], layout: Layout::Nhwc })
 }
 
 fn is_zero(value: &Value) -> bool {

@@ -4,7 +4,7 @@ use super::{Granularity, QuantError, QuantParams, QuantSpec, Range, TensorQuant}
 use crate::tensor::Value;
 use ndarray::{ArrayD, ArrayViewD, Axis};
 
-pub use crate::kernels::reference::quantize;
+pub use crate::kernels::{AffineParams, reference::quantize};
 
 /// Range of each channel (or of the whole tensor), by its extremes.
 pub fn extremes(weight: &ArrayViewD<'_, f32>, granularity: Granularity) -> Vec<Range> {
@@ -42,7 +42,10 @@ pub fn weight_codes(weight: &Value, quant: &TensorQuant) -> Result<Value, QuantE
     let (qmin, qmax) = (quant.spec.qmin(), quant.spec.qmax());
     let write = |mut codes: ndarray::ArrayViewMutD<'_, i8>, view: ArrayViewD<'_, f32>, channel: usize| {
         let (scale, zero_point) = (quant.params.scale[channel], quant.params.zero_point[channel]);
-        codes.zip_mut_with(&view, |code, &w| *code = quantize(w, scale, zero_point, qmin, qmax) as i8);
+        // Parameters that were computed for a spec are valid for it.
+        if let Ok(params) = AffineParams::new(scale, zero_point, qmin, qmax) {
+            codes.zip_mut_with(&view, |code, &w| *code = quantize(w, &params) as i8);
+        }
     };
     match quant.spec.granularity {
         Granularity::PerTensor => write(codes.view_mut(), view, 0),
@@ -52,4 +55,25 @@ pub fn weight_codes(weight: &Value, quant: &TensorQuant) -> Result<Value, QuantE
         }
     }
     Ok(Value::from_array(codes))
+}
+
+/// The real numbers of a weight's codes.
+///
+/// # Errors
+/// [`QuantError::Tensor`] when the codes are not `int8`.
+pub fn dequantized(codes: &Value, quant: &TensorQuant) -> Result<Vec<f32>, QuantError> {
+    let view = codes.view::<i8>()?;
+    let mut real = ArrayD::<f32>::zeros(view.raw_dim());
+    let write = |mut real: ndarray::ArrayViewMutD<'_, f32>, view: ArrayViewD<'_, i8>, channel: usize| {
+        let (scale, zero_point) = (quant.params.scale[channel], quant.params.zero_point[channel]);
+        real.zip_mut_with(&view, |r, &q| *r = (i32::from(q) - zero_point) as f32 * scale);
+    };
+    match quant.spec.granularity {
+        Granularity::PerTensor => write(real.view_mut(), view, 0),
+        Granularity::PerChannel { axis } => {
+            let channels = real.axis_iter_mut(Axis(axis)).zip(view.axis_iter(Axis(axis)));
+            channels.enumerate().for_each(|(channel, (real, view))| write(real, view, channel));
+        }
+    }
+    Ok(Value::from_array(real).into_vec::<f32>()?)
 }

@@ -1,6 +1,6 @@
 //! Writing a plan into a graph: QuantizeLinear and DequantizeLinear nodes, integer constants.
 
-use super::affine::{quantize, weight_codes};
+use super::affine::weight_codes;
 use super::plan::{data_input, quantizable_linear};
 use super::{QuantError, QuantPlan, TensorQuant};
 use crate::ir::ValueId;
@@ -82,11 +82,9 @@ impl Writer<'_> {
         let codes = weight_codes(weight, quant)?;
         let zeros = quant.params.zero_point.iter().map(|&z| z as i8).collect();
         let (scale, zeros, axis) = match quant.spec.granularity {
-            super::Granularity::PerTensor => (
-                Value::scalar(quant.params.scale[0]),
-                Value::scalar(quant.params.zero_point[0] as i8),
-                0,
-            ),
+            super::Granularity::PerTensor => {
+                (Value::scalar(quant.params.scale[0]), Value::scalar(quant.params.zero_point[0] as i8), 0)
+            }
             super::Granularity::PerChannel { axis } => {
                 let channels = quant.params.scale.len();
                 let scale = Value::from_vec(&[channels], quant.params.scale.clone())?;
@@ -130,13 +128,16 @@ impl Writer<'_> {
         };
         let input = data_input(node, linear).map(|id| graph.value(id).name.as_str());
         let input = input.and_then(|name| self.plan.activations.get(name));
-        let (Some(bias), Some(input), Some(weight)) = (graph.constant(id), input, self.plan.weights.get(weight))
+        let (Some(bias), Some(input), Some(weight)) =
+            (graph.constant(id), input, self.plan.weights.get(weight))
         else {
             return Ok(None);
         };
         let channels = weight.params.scale.len();
         let bias = bias.as_slice::<f32>()?;
-        let bias_of = |channel: usize| if bias.len() == 1 { bias[0] } else { bias.get(channel).copied().unwrap_or(0.0) };
+        let bias_of = |channel: usize| {
+            if bias.len() == 1 { bias[0] } else { bias.get(channel).copied().unwrap_or(0.0) }
+        };
         let scale: Vec<f32> = weight.params.scale.iter().map(|s| s * input.params.scale[0]).collect();
         let codes: Vec<i32> = scale.iter().enumerate().map(|(o, &s)| bias_code(bias_of(o), s)).collect();
         // A bias belongs to its node: two nodes that share one have their own scales.
@@ -153,6 +154,6 @@ impl Writer<'_> {
 
 /// The code of a bias, saturating at ±2³⁰ (see [`super::plan`]).
 fn bias_code(bias: f32, scale: f32) -> i32 {
-    const LIMIT: i32 = 1 << 30;
-    if scale.is_normal() { quantize(bias, scale, 0, -LIMIT, LIMIT) } else { 0 }
+    const LIMIT: f32 = (1 << 30) as f32;
+    if scale.is_normal() { (bias / scale).round_ties_even().clamp(-LIMIT, LIMIT) as i32 } else { 0 }
 }

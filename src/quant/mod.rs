@@ -21,8 +21,8 @@ mod spec;
 pub use apply::{Quantized, apply};
 pub use observe::{Calibrator, Statistics};
 pub use params::{QuantParams, Range, TensorQuant};
-pub use plan::{QuantPlan, plan};
-pub use recipe::{Preset, Recipe, RecipeError};
+pub use plan::{LARGEST_REDUCTION, QuantPlan, plan};
+pub use recipe::{Preset, RECIPE_SCHEMA, Recipe, RecipeError};
 pub use spec::{Granularity, QuantSpec};
 
 use thiserror::Error;
@@ -35,7 +35,9 @@ pub enum QuantError {
     #[error("no picture was given to calibrate on: the ranges of the activations are not known")]
     NoCalibration,
     /// A value of the network was NaN or infinite while calibrating.
-    #[error("`{value}` is {got} on a calibration picture, so it has no range: check the network's weights and the preprocessing")]
+    #[error(
+        "`{value}` is {got} on a calibration picture, so it has no range: check the network's weights and the preprocessing"
+    )]
     NotFinite {
         /// Name of the value.
         value: String,

@@ -60,7 +60,8 @@ pub(super) fn quantizable_linear(graph: &Graph, node: &Node) -> Option<Linear> {
     let weight = graph.constant((*node.inputs.get(linear.weight)?)?)?;
     let bias = linear.bias.and_then(|slot| node.inputs.get(slot).copied().flatten());
     let bias_is_constant = bias.is_none_or(|id| graph.constant(id).is_some());
-    (weight.dtype() == DType::F32 && weight.rank() > linear.channel_axis && bias_is_constant).then_some(linear)
+    (weight.dtype() == DType::F32 && weight.rank() > linear.channel_axis && bias_is_constant)
+        .then_some(linear)
 }
 
 /// The values that a linear operator multiplies with its weight.
@@ -152,7 +153,8 @@ fn plan_weight(
 /// Raises the scale of channels whose bias, in units of `input scale · weight scale`, would not fit
 /// 32 bits: next to such a bias the weights of the channel hardly matter.
 fn fit_bias(scales: &mut [f32], bias: &[f32], input_scale: f32) {
-    let bias_of = |channel: usize| if bias.len() == 1 { bias[0] } else { bias.get(channel).copied().unwrap_or(0.0) };
+    let bias_of =
+        |channel: usize| if bias.len() == 1 { bias[0] } else { bias.get(channel).copied().unwrap_or(0.0) };
     for (channel, scale) in scales.iter_mut().enumerate() {
         let least = bias_of(channel).abs() / (input_scale * LARGEST_BIAS_CODE);
         if least.is_normal() {

@@ -58,12 +58,21 @@ impl Recipe {
         }
     }
 
+    /// A short name for files: `int8`, `w4a8`.
+    pub fn label(&self) -> String {
+        if *self == Self::preset(self.preset) {
+            return self.preset.name().to_owned();
+        }
+        format!("w{}a{}", self.weight_bits, self.activation_bits)
+    }
+
     /// Reads a recipe from JSON and checks it.
     ///
     /// # Errors
     /// [`RecipeError`] when it is not JSON, of another version, or out of range.
     pub fn from_json(json: &str) -> Result<Self, RecipeError> {
-        let recipe: Self = serde_json::from_str(json).map_err(|e| RecipeError::Json { reason: e.to_string() })?;
+        let recipe: Self =
+            serde_json::from_str(json).map_err(|e| RecipeError::Json { reason: e.to_string() })?;
         recipe.check()?;
         Ok(recipe)
     }

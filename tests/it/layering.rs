@@ -27,15 +27,10 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "quant",
         // Of `kernels` only `quantize`, which defines rounding.
-        &[
-            "error", "exec", "ir", "kernels", "metrics", "ops", "passes", "tensor",
-        ],
+        &["error", "exec", "ir", "kernels", "metrics", "ops", "passes", "tensor"],
     ),
     ("data", &["error", "tensor"]),
-    (
-        "search",
-        &["error", "exec", "ir", "metrics", "quant", "tensor"],
-    ),
+    ("search", &["error", "exec", "ir", "metrics", "quant", "tensor"]),
     // Never `quant`: it sees a model, full-precision or quantized.
     ("attribution", &["error", "exec", "ir", "metrics", "tensor"]),
     ("session", EVERYTHING),
@@ -68,10 +63,7 @@ fn modules_use_only_the_layers_below_them() {
         };
         let allowed = LAYERS.iter().find(|(name, _)| *name == module);
         let (_, allowed) = allowed.unwrap_or_else(|| {
-            panic!(
-                "{}: `{module}` is no module of the table in tests/it/layering.rs",
-                shown(&file)
-            )
+            panic!("{}: `{module}` is no module of the table in tests/it/layering.rs", shown(&file))
         });
         for used in modules_used(&fs::read_to_string(&file).unwrap()) {
             let is_module = LAYERS.iter().any(|(name, _)| *name == used);
@@ -80,11 +72,7 @@ fn modules_use_only_the_layers_below_them() {
             }
         }
     }
-    assert!(
-        forbidden.is_empty(),
-        "layers are crossed:\n{}",
-        forbidden.join("\n")
-    );
+    assert!(forbidden.is_empty(), "layers are crossed:\n{}", forbidden.join("\n"));
 }
 
 #[test]
@@ -92,19 +80,10 @@ fn the_table_has_no_cycle() {
     let mut below: BTreeMap<&str, BTreeSet<&str>> = LAYERS
         .iter()
         .filter(|(name, _)| *name != "error")
-        .map(|(name, uses)| {
-            (
-                *name,
-                uses.iter().copied().filter(|u| *u != "error").collect(),
-            )
-        })
+        .map(|(name, uses)| (*name, uses.iter().copied().filter(|u| *u != "error").collect()))
         .collect();
     // Take away, again and again, the modules that stand on nothing.
-    while let Some(lowest) = below
-        .iter()
-        .find(|(_, uses)| uses.is_empty())
-        .map(|(name, _)| *name)
-    {
+    while let Some(lowest) = below.iter().find(|(_, uses)| uses.is_empty()).map(|(name, _)| *name) {
         below.remove(lowest);
         for uses in below.values_mut() {
             uses.remove(lowest);
@@ -118,11 +97,7 @@ fn the_table_names_the_modules_of_the_crate() {
     let mut declared: Vec<_> = fs::read_to_string(root().join("src/lib.rs"))
         .unwrap()
         .lines()
-        .filter_map(|line| {
-            line.strip_prefix("pub mod ")?
-                .strip_suffix(';')
-                .map(str::to_owned)
-        })
+        .filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';').map(str::to_owned))
         .collect();
     let mut listed: Vec<_> = LAYERS.iter().map(|(name, _)| (*name).to_owned()).collect();
     declared.sort();
@@ -145,12 +120,7 @@ fn finds_every_form_of_a_path() {
         #[cfg(not(test))] use crate::passes;
     ";
     let used: Vec<_> = modules_used(source).into_iter().collect();
-    assert_eq!(
-        used,
-        [
-            "error", "exec", "ir", "metrics", "ops", "passes", "quant", "tensor"
-        ]
-    );
+    assert_eq!(used, ["error", "exec", "ir", "metrics", "ops", "passes", "quant", "tensor"]);
 }
 
 /// The top-level module a file belongs to; `None` for the crate root and the command line,
@@ -226,11 +196,7 @@ fn item_length(tokens: &[TokenTree]) -> usize {
     };
     let is_use = tokens.iter().take(3).any(|token| is_ident(token, "use"));
     let end = tokens.iter().position(|token| {
-        if is_use {
-            matches!(token, TokenTree::Punct(p) if p.as_char() == ';')
-        } else {
-            ends(token)
-        }
+        if is_use { matches!(token, TokenTree::Punct(p) if p.as_char() == ';') } else { ends(token) }
     });
     end.map_or(tokens.len(), |end| end + 1)
 }

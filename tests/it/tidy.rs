@@ -26,16 +26,9 @@ fn source_files_are_short_enough_to_read() {
         if lines > MAX_LINES && !excepted {
             long.push(format!("{name}: {lines} lines"));
         }
-        assert!(
-            lines > MAX_LINES || !excepted,
-            "{name} has {lines} lines: it needs no exception any more"
-        );
+        assert!(lines > MAX_LINES || !excepted, "{name} has {lines} lines: it needs no exception any more");
     }
-    assert!(
-        long.is_empty(),
-        "over {MAX_LINES} lines without tests:\n{}",
-        long.join("\n")
-    );
+    assert!(long.is_empty(), "over {MAX_LINES} lines without tests:\n{}", long.join("\n"));
 }
 
 #[test]
@@ -55,10 +48,7 @@ fn lines_without_tests(source: &str) -> usize {
         let is_tests = lines[at] == "#[cfg(test)]"
             && module_follows.is_some_and(|line| line.starts_with("mod ") && line.ends_with('{'));
         if is_tests {
-            at += lines[at..]
-                .iter()
-                .position(|line| *line == "}")
-                .unwrap_or(lines.len() - at);
+            at += lines[at..].iter().position(|line| *line == "}").unwrap_or(lines.len() - at);
         } else {
             count += 1;
         }
@@ -82,10 +72,7 @@ const MACHINE_SPECIFIC: &[(&str, &str)] = &[
 
 #[test]
 fn tracked_files_name_no_machine_and_no_package_registry() {
-    let listed = Command::new("git")
-        .arg("ls-files")
-        .current_dir(root())
-        .output();
+    let listed = Command::new("git").arg("ls-files").current_dir(root()).output();
     let Some(listed) = listed.ok().filter(|output| output.status.success()) else {
         println!("skipped: not a git checkout");
         return;
@@ -104,9 +91,5 @@ fn tracked_files_name_no_machine_and_no_package_registry() {
             }
         }
     }
-    assert!(
-        found.is_empty(),
-        "specific to one machine:\n{}",
-        found.join("\n")
-    );
+    assert!(found.is_empty(), "specific to one machine:\n{}", found.join("\n"));
 }

@@ -52,10 +52,8 @@ pub(crate) fn check() -> Result<()> {
     fs::create_dir_all(target_dir().join("xtask"))?;
     fs::write(&built, interface)?;
     // git's exit code says that they differ, which is known already.
-    let _ = Command::new("git")
-        .args(["--no-pager", "diff", "--no-index", "--"])
-        .args([&file, &built])
-        .status();
+    let _ =
+        Command::new("git").args(["--no-pager", "diff", "--no-index", "--"]).args([&file, &built]).status();
     bail!(
         "the interface differs from tests/snapshots/api.d.ts (- committed, + built); if that is meant, \
          run `cargo xtask codegen` and commit the file"
@@ -69,8 +67,8 @@ fn snapshot() -> PathBuf {
 /// The part of the generated declarations that the page may use.
 fn interface() -> Result<String> {
     let file = Variant::Simd128.declarations();
-    let text = fs::read_to_string(&file)
-        .with_context(|| format!("cannot read {}: build first", file.display()))?;
+    let text =
+        fs::read_to_string(&file).with_context(|| format!("cannot read {}: build first", file.display()))?;
     let public = text.split(INTERNALS).next().unwrap_or_default();
     Ok(format!("{HEADER}{}\n", public.trim_end()))
 }

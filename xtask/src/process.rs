@@ -46,10 +46,7 @@ pub(crate) fn run(what: &str, command: &mut Command) -> Result<()> {
 /// Runs a command, shows its standard output as it comes, and returns it with whether the
 /// command succeeded. Standard error goes straight through.
 pub(crate) fn run_and_read(command: &mut Command) -> Result<(bool, Vec<String>)> {
-    let mut child = command
-        .stdout(Stdio::piped())
-        .spawn()
-        .with_context(|| could_not_run(command))?;
+    let mut child = command.stdout(Stdio::piped()).spawn().with_context(|| could_not_run(command))?;
     let mut lines = Vec::new();
     if let Some(output) = child.stdout.take() {
         // Test output may hold any bytes: a stray one must not end the reading.

@@ -10,10 +10,7 @@ use crate::wasm;
 
 /// Vite's production build of the page, for the wasm package in `pkg/`.
 pub(crate) fn build_page() -> Result<()> {
-    run(
-        "vite build",
-        &mut node(&["node_modules/vite/bin/vite.js", "build"]),
-    )
+    run("vite build", &mut node(&["node_modules/vite/bin/vite.js", "build"]))
 }
 
 /// Builds the wasm package and the page.

@@ -14,12 +14,7 @@ use crate::wasm::TARGET;
 /// The oldest Node that Vite 8 supports.
 const NODE: (u32, u32) = (20, 19);
 
-const CHROMIUM: [&str; 4] = [
-    "chromium",
-    "chromium-browser",
-    "google-chrome",
-    "google-chrome-stable",
-];
+const CHROMIUM: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 
 /// Adds the wasm target to the toolchain in use.
 pub(crate) fn need_target() -> Result<()> {
@@ -48,18 +43,14 @@ pub(crate) fn need_npm() -> Result<()> {
     }
     eprintln!("The npm packages of www/ are missing or old: installing them.");
     let mut npm = Command::new("npm");
-    npm.args(["ci", "--no-audit", "--no-fund"])
-        .current_dir(&www);
-    run("npm ci", &mut npm)
-        .context("npm, which comes with Node, could not install the packages of www/")
+    npm.args(["ci", "--no-audit", "--no-fund"]).current_dir(&www);
+    run("npm ci", &mut npm).context("npm, which comes with Node, could not install the packages of www/")
 }
 
 fn need_node() -> Result<()> {
     let (major, minor) = NODE;
     let Some(version) = output("node", &["--version"]) else {
-        bail!(
-            "Node.js is missing: install version {major}.{minor} or newer (https://nodejs.org), with npm"
-        );
+        bail!("Node.js is missing: install version {major}.{minor} or newer (https://nodejs.org), with npm");
     };
     let mut numbers = version.trim_start_matches('v').split('.').map(str::parse);
     let (Some(Ok(have_major)), Some(Ok(have_minor))) = (numbers.next(), numbers.next()) else {
@@ -82,13 +73,7 @@ pub(crate) fn need_browser() -> Result<()> {
     if is_root && on_path(&["apt-get"]).is_some() {
         eprintln!("Chromium or chromedriver is missing: installing Debian's packages.");
         apt_get(&["update"])?;
-        apt_get(&[
-            "install",
-            "--yes",
-            "--no-install-recommends",
-            "chromium",
-            "chromium-driver",
-        ])?;
+        apt_get(&["install", "--yes", "--no-install-recommends", "chromium", "chromium-driver"])?;
     }
     ensure!(
         found(),
@@ -101,7 +86,7 @@ pub(crate) fn need_browser() -> Result<()> {
 fn apt_get(arguments: &[&str]) -> Result<()> {
     let mut command = Command::new("apt-get");
     command
-        .arg("--quiet=2")
+        .args(["--quiet=2", "--option=Dpkg::Use-Pty=0"])
         .args(arguments)
         .env("DEBIAN_FRONTEND", "noninteractive");
     run(&format!("apt-get {}", arguments.join(" ")), &mut command)

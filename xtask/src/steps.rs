@@ -32,12 +32,7 @@ pub(crate) struct Outcome {
 }
 
 const fn step(name: &'static str, title: &'static str, run: fn() -> Result<Outcome>) -> Step {
-    Step {
-        name,
-        title,
-        after: None,
-        run,
-    }
+    Step { name, title, after: None, run }
 }
 
 impl Step {
@@ -82,11 +77,7 @@ fn done(result: Result<()>) -> Result<Outcome> {
 fn tests(runner: Runner, mut command: Command) -> Result<Outcome> {
     let (succeeded, output) = run_and_read(&mut command)?;
     let summary = runner.summarize(&output);
-    ensure!(
-        !summary.lines.is_empty(),
-        "{} printed no summary of tests",
-        command.get_program().display()
-    );
+    ensure!(!summary.lines.is_empty(), "{} printed no summary of tests", command.get_program().display());
     let failed = !succeeded || summary.counts.failed > 0;
     Ok(Outcome { failed, summary })
 }
@@ -110,21 +101,15 @@ fn clippy_wasm() -> Result<Outcome> {
     need_target()?;
     for variant in Variant::ALL {
         let mut command = cargo(&["clippy", "--all-targets", "--features", "web"]);
-        command.args(["--target", TARGET, "--", "--deny", "warnings"]);
-        variant.configure(&mut command);
+        command.args(["--target", TARGET, "--", "--deny=warnings"]);
+        command.args(variant.extra_flags());
         run(&format!("cargo clippy ({})", variant.name()), &mut command)?;
     }
     Ok(Outcome::default())
 }
 
 fn native() -> Result<Outcome> {
-    cargo_test(cargo(&[
-        "test",
-        "--profile",
-        "checked",
-        "--features",
-        "cli",
-    ]))
+    cargo_test(cargo(&["test", "--profile", "checked", "--features", "cli"]))
 }
 
 fn page() -> Result<Outcome> {
@@ -180,9 +165,7 @@ fn docs() -> Result<Outcome> {
     need_target()?;
     let strict = |arguments: &[&str]| {
         let mut command = cargo(&["doc", "--no-deps"]);
-        command
-            .args(arguments)
-            .env("RUSTDOCFLAGS", "--deny warnings");
+        command.args(arguments).env("RUSTDOCFLAGS", "--deny warnings");
         command
     };
     run("cargo doc (native)", &mut strict(&["--features", "cli"]))?;

@@ -73,18 +73,9 @@ impl Runner {
                 let count = count.parse().ok()?;
                 let none = Counts::default();
                 match label {
-                    "pass" => Some(Counts {
-                        passed: count,
-                        ..none
-                    }),
-                    "fail" | "cancelled" => Some(Counts {
-                        failed: count,
-                        ..none
-                    }),
-                    "skipped" | "todo" => Some(Counts {
-                        skipped: count,
-                        ..none
-                    }),
+                    "pass" => Some(Counts { passed: count, ..none }),
+                    "fail" | "cancelled" => Some(Counts { failed: count, ..none }),
+                    "skipped" | "todo" => Some(Counts { skipped: count, ..none }),
                     _ => None,
                 }
             }
@@ -94,15 +85,8 @@ impl Runner {
 
 /// The whole number before a word, 0 where the word does not occur: `3` in `3 passed; 1 failed`.
 fn number_before(text: &str, word: &str) -> usize {
-    let words: Vec<_> = text
-        .split([' ', ';', '.', '|'])
-        .filter(|w| !w.is_empty())
-        .collect();
-    words
-        .windows(2)
-        .find(|pair| pair[1] == word)
-        .and_then(|pair| pair[0].parse().ok())
-        .unwrap_or(0)
+    let words: Vec<_> = text.split([' ', ';', '.', '|']).filter(|w| !w.is_empty()).collect();
+    words.windows(2).find(|pair| pair[1] == word).and_then(|pair| pair[0].parse().ok()).unwrap_or(0)
 }
 
 /// libtest knows no skipping at run time. A test that finds no data prints `skipped: reason`
@@ -138,14 +122,7 @@ mod tests {
              test result: ok. 10 passed; 0 failed; 2 ignored; 0 measured; 0 filtered out",
         );
         let summary = Runner::Cargo.summarize(&output);
-        assert_eq!(
-            summary.counts,
-            Counts {
-                passed: 13,
-                failed: 1,
-                skipped: 2
-            }
-        );
+        assert_eq!(summary.counts, Counts { passed: 13, failed: 1, skipped: 2 });
         assert_eq!(summary.lines.len(), 2);
     }
 
@@ -161,30 +138,15 @@ mod tests {
              test result: ok. 5 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out",
         );
         let summary = Runner::Cargo.summarize(&output);
-        assert_eq!(
-            summary.counts,
-            Counts {
-                passed: 4,
-                failed: 0,
-                skipped: 1
-            }
-        );
+        assert_eq!(summary.counts, Counts { passed: 4, failed: 0, skipped: 1 });
     }
 
     #[test]
     fn reads_vitest_and_not_its_count_of_files() {
-        let output = lines(
-            " Test Files  1 failed | 2 passed (3)\n      Tests  1 failed | 8 passed | 2 skipped (11)",
-        );
+        let output =
+            lines(" Test Files  1 failed | 2 passed (3)\n      Tests  1 failed | 8 passed | 2 skipped (11)");
         let summary = Runner::Vitest.summarize(&output);
-        assert_eq!(
-            summary.counts,
-            Counts {
-                passed: 8,
-                failed: 1,
-                skipped: 2
-            }
-        );
+        assert_eq!(summary.counts, Counts { passed: 8, failed: 1, skipped: 2 });
         assert_eq!(summary.lines.len(), 1);
     }
 
@@ -194,14 +156,7 @@ mod tests {
             "ℹ tests 7\nℹ suites 1\nℹ pass 4\nℹ fail 1\nℹ cancelled 1\nℹ skipped 1\nℹ todo 0\nℹ duration_ms 91.2",
         );
         let summary = Runner::Node.summarize(&output);
-        assert_eq!(
-            summary.counts,
-            Counts {
-                passed: 4,
-                failed: 2,
-                skipped: 1
-            }
-        );
+        assert_eq!(summary.counts, Counts { passed: 4, failed: 2, skipped: 1 });
     }
 
     #[test]

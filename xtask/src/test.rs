@@ -23,10 +23,8 @@ impl Ran {
     /// The tests of the step. A failure that no test accounts for (a lint, a compile error)
     /// counts as one, so that the closing line never says `0 failed` of a failed run.
     fn counts(&self) -> Counts {
-        let mut counts = self
-            .outcome
-            .as_ref()
-            .map_or_else(|_| Counts::default(), |outcome| outcome.summary.counts);
+        let mut counts =
+            self.outcome.as_ref().map_or_else(|_| Counts::default(), |outcome| outcome.summary.counts);
         if self.failed() {
             counts.failed = counts.failed.max(1);
         }
@@ -52,28 +50,13 @@ pub(crate) fn test(arguments: &[OsString]) -> Result<bool> {
     let selected = select(&names)?;
     let mut ran: Vec<Ran> = Vec::new();
     for (index, step) in selected.iter().enumerate() {
-        println!(
-            "\n== {}: {} ({} of {})",
-            step.name,
-            step.title,
-            index + 1,
-            selected.len()
-        );
+        println!("\n== {}: {} ({} of {})", step.name, step.title, index + 1, selected.len());
         let start = Instant::now();
         let outcome = (step.run)();
         let time = start.elapsed();
-        ran.push(Ran {
-            step,
-            outcome,
-            time,
-        });
+        ran.push(Ran { step, outcome, time });
         let Some(last) = ran.last() else { continue };
-        println!(
-            "== {}: {} in {:.1} s",
-            step.name,
-            verdict(last),
-            time.as_secs_f64()
-        );
+        println!("== {}: {} in {:.1} s", step.name, verdict(last), time.as_secs_f64());
         if let Err(error) = &last.outcome {
             println!("   {error:#}");
         }
@@ -91,10 +74,8 @@ fn select(names: &[&str]) -> Result<Vec<&'static Step>> {
             bail!("no step `{name}`: `cargo xtask test --list` names them");
         }
     }
-    let mut wanted: Vec<bool> = STEPS
-        .iter()
-        .map(|step| names.is_empty() || names.iter().any(|name| matches(step, name)))
-        .collect();
+    let mut wanted: Vec<bool> =
+        STEPS.iter().map(|step| names.is_empty() || names.iter().any(|name| matches(step, name))).collect();
     // A step stands after those it needs, so one pass from the end finds them all.
     for index in (0..STEPS.len()).rev() {
         if wanted[index] {
@@ -103,19 +84,12 @@ fn select(names: &[&str]) -> Result<Vec<&'static Step>> {
             }
         }
     }
-    Ok(STEPS
-        .iter()
-        .zip(wanted)
-        .filter(|(_, wanted)| *wanted)
-        .map(|(step, _)| step)
-        .collect())
+    Ok(STEPS.iter().zip(wanted).filter(|(_, wanted)| *wanted).map(|(step, _)| step).collect())
 }
 
 /// `web` selects `web-node-simd128`; `e2e` only itself.
 fn matches(step: &Step, name: &str) -> bool {
-    step.name
-        .strip_prefix(name)
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+    step.name.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
 }
 
 fn verdict(ran: &Ran) -> &'static str {
@@ -127,12 +101,7 @@ fn report(selected: &[&Step], ran: &[Ran]) -> bool {
     println!("\n== summary");
     let mut total = Counts::default();
     for one in ran {
-        println!(
-            "{:<20} {} {:>7.1} s",
-            one.step.name,
-            verdict(one),
-            one.time.as_secs_f64()
-        );
+        println!("{:<20} {} {:>7.1} s", one.step.name, verdict(one), one.time.as_secs_f64());
         if let Ok(outcome) = &one.outcome {
             for line in &outcome.summary.lines {
                 println!("    {line}");
@@ -143,20 +112,13 @@ fn report(selected: &[&Step], ran: &[Ran]) -> bool {
     for step in &selected[ran.len()..] {
         println!("{:<20} not run", step.name);
     }
-    let failed: Vec<_> = ran
-        .iter()
-        .filter(|one| one.failed())
-        .map(|one| one.step.name)
-        .collect();
+    let failed: Vec<_> = ran.iter().filter(|one| one.failed()).map(|one| one.step.name).collect();
     let time: Duration = ran.iter().map(|one| one.time).sum();
     println!("\n{:.0} s in all", time.as_secs_f64());
     if !failed.is_empty() {
         println!("failed: {}", failed.join(", "));
     }
-    println!(
-        "{} passed, {} failed, {} skipped",
-        total.passed, total.failed, total.skipped
-    );
+    println!("{} passed, {} failed, {} skipped", total.passed, total.failed, total.skipped);
     failed.is_empty()
 }
 
@@ -182,11 +144,7 @@ mod tests {
 
     #[test]
     fn a_prefix_selects_its_family() -> Result<()> {
-        assert!(
-            names(&select(&["web"])?)
-                .iter()
-                .all(|name| name.starts_with("web-"))
-        );
+        assert!(names(&select(&["web"])?).iter().all(|name| name.starts_with("web-")));
         assert_eq!(select(&["web-node"])?.len(), 2);
         Ok(())
     }
@@ -200,29 +158,14 @@ mod tests {
     fn every_prerequisite_is_an_earlier_step() {
         for (index, step) in STEPS.iter().enumerate() {
             if let Some(after) = step.after {
-                assert!(
-                    STEPS[..index].iter().any(|earlier| earlier.name == after),
-                    "{}",
-                    step.name
-                );
+                assert!(STEPS[..index].iter().any(|earlier| earlier.name == after), "{}", step.name);
             }
         }
     }
 
     #[test]
     fn a_failure_without_tests_counts_as_one() {
-        let ran = Ran {
-            step: &STEPS[0],
-            outcome: Err(anyhow::anyhow!("lint")),
-            time: Duration::ZERO,
-        };
-        assert_eq!(
-            ran.counts(),
-            Counts {
-                passed: 0,
-                failed: 1,
-                skipped: 0
-            }
-        );
+        let ran = Ran { step: &STEPS[0], outcome: Err(anyhow::anyhow!("lint")), time: Duration::ZERO };
+        assert_eq!(ran.counts(), Counts { passed: 0, failed: 1, skipped: 0 });
     }
 }

@@ -47,15 +47,22 @@ impl Variant {
         }
     }
 
-    /// Sets the target features of a cargo command. Host programs are built without these
-    /// flags, so changing the variant never rebuilds them; the baseline's are those of
-    /// `.cargo/config.toml`, shared with every cargo call made by hand.
+    /// The compiler flags beyond the baseline's, which `.cargo/config.toml` sets.
+    ///
+    /// Given to the crate alone (`cargo rustc`, `cargo clippy`), they leave the dependencies
+    /// shared between the builds.
+    pub(crate) fn extra_flags(self) -> Option<&'static str> {
+        match self {
+            Self::Simd128 => None,
+            Self::Relaxed => Some("-Ctarget-feature=+simd128,+relaxed-simd"),
+        }
+    }
+
+    /// Gives the flags to everything a cargo command compiles for wasm: for `cargo test`, which
+    /// has no way to give them to the crate alone. Host programs are not rebuilt.
     pub(crate) fn configure(self, command: &mut Command) {
-        if matches!(self, Self::Relaxed) {
-            command.env(
-                "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS",
-                "-C target-feature=+simd128,+relaxed-simd",
-            );
+        if let Some(flags) = self.extra_flags() {
+            command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", flags);
         }
     }
 
@@ -85,17 +92,24 @@ pub(crate) fn build() -> Result<()> {
 }
 
 fn build_variant(variant: Variant) -> Result<()> {
-    let mut command = cargo(&["build", "--release", "--lib", "--features", "web"]);
-    command.args(["--target", TARGET]);
-    variant.configure(&mut command);
+    // Cargo names a cdylib without a hash of its flags, so the second build would replace the
+    // first and each be compiled anew every time. With this variable the name has the hash.
+    // (It is cargo's own, for building Rust; without it all is correct, but slow.)
+    let mut command = cargo(&["rustc", "--release", "--lib", "--features", "web"]);
+    command.args(["--target", TARGET, "--"]);
+    command.args(variant.extra_flags());
+    command.env("__CARGO_DEFAULT_LIB_METADATA", "bitlens");
     run(&format!("cargo build ({})", variant.name()), &mut command)?;
 
     let built = target_dir().join(TARGET).join("release/bitlens.wasm");
     // The generator's last input; equal bytes give equal output, so a second run is quick.
-    let previous = target_dir()
-        .join("xtask")
-        .join(format!("{}.wasm", variant.name()));
+    let previous = target_dir().join("xtask").join(format!("{}.wasm", variant.name()));
     let input = fs::read(&built).with_context(|| format!("cannot read {}", built.display()))?;
+    ensure!(
+        uses_relaxed_simd(&input) == matches!(variant, Variant::Relaxed),
+        "cargo made the {} build with the target features of the other",
+        variant.name()
+    );
     if variant.wasm_file().exists() && fs::read(&previous).is_ok_and(|bytes| bytes == input) {
         return Ok(());
     }
@@ -103,6 +117,12 @@ fn build_variant(variant: Variant) -> Result<()> {
     optimize(variant)?;
     fs::create_dir_all(target_dir().join("xtask"))?;
     fs::write(&previous, input).context("cannot keep the generator's input")
+}
+
+/// Reads the `target_features` section: an entry is `+`, the length of the name, the name.
+fn uses_relaxed_simd(wasm: &[u8]) -> bool {
+    let entry = b"+\x0crelaxed-simd";
+    wasm.windows(entry.len()).any(|bytes| bytes == entry)
 }
 
 /// JavaScript glue and TypeScript declarations.
