@@ -1,17 +1,17 @@
 import { afterEach, expect, test } from 'vitest';
 import { Cancelled, Client, EngineCrash, EngineRefusal, type WorkerLike } from '../src/engine/client';
 import { mockWorker } from '../src/engine/mock';
-import type { BulkData, Engine, EngineEvent, EngineRequest, Step } from '../src/engine/protocol';
+import type { BulkData, Engine, EngineEvent, EngineRequest, StepResult } from '../src/engine/protocol';
 
 /** An engine that does what a test tells it. */
 class Scripted implements Engine {
   begun: EngineRequest[] = [];
   cancelled = 0;
-  steps: () => Step = () => ({ state: 'done', events: [], response: { kind: 'clearPictures' } });
+  steps: () => StepResult = () => ({ state: 'done', events: [], response: { kind: 'clearPictures' } });
   begin(request: EngineRequest): void {
     this.begun.push(request);
   }
-  step(): Step {
+  step(): StepResult {
     return this.steps();
   }
   cancel(): void {

@@ -54,5 +54,5 @@ test.each([
 
 test('the command line quotes what a shell would split', () => {
   expect(commandLine('net.onnx', DEFAULT_RECIPE)).toBe('bitlens quantize net.onnx --data pictures/ --preset int8 -o quantized.onnx');
-  expect(commandLine("my net's.onnx", { ...DEFAULT_RECIPE, weightBits: 4 })).toBe("bitlens quantize 'my net'\\''s.onnx' --data pictures/ --recipe recipe.json -o quantized.onnx");
+  expect(commandLine("my net's.onnx", { ...DEFAULT_RECIPE, weightBits: 4 })).toBe("bitlens quantize 'my net'\\''s.onnx' --data pictures/ --preset int8 --weight-bits 4 --activation-bits 8 -o quantized.onnx");
 });

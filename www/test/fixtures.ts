@@ -39,7 +39,6 @@ export const summary: Summary = {
 export const lens: LensView = {
   picture: 0, target: { class: 0, name: 'swan', probability: 0.9 }, answers: [{ class: 0, name: 'swan', full: 0.9, quantized: 0.2 }, { class: 1, name: 'cock, hen', full: 0.1, quantized: 0.8 }],
   fullTop: { class: 0, name: 'swan', probability: 0.9 }, quantizedTop: { class: 0, name: 'swan', probability: 0.89 }, flipped: false,
-  map: { width: 1, height: 1, max: 1, full: { id: 1, length: 1 }, quantized: { id: 2, length: 1 } },
   expected: null, spearman: 0.91, kendallTauB: 0.8, top10Overlap: 0.7, layerSqnrDb: [{ layer: 'conv1', sqnrDb: 40 }],
 };
 

@@ -12,7 +12,7 @@ function settled(state: AppState): AppState {
   let now = withThumbnails(state);
   now = update(now, { type: 'previewReady', key: previewKey(now), preview: { width: 1, height: 1, rgba: new Uint8ClampedArray(4) } });
   now = update(now, { type: 'quantized', key: quantizeKey(now), quantized });
-  now = update(now, { type: 'lensReady', key: lensKey(now), data: { lens, full: null, quantized: null } });
+  now = update(now, { type: 'lensReady', key: lensKey(now), data: { lens, maps: null } });
   now = update(now, { type: 'compared', key: compareKey(now), summary, pictures: [comparison(1), comparison(2)] });
   const latency = { full: { medianMs: 1, minMs: 1 }, quantized: { medianMs: 1, minMs: 1, path: 'int8' as const }, runs: 3, isa: 'simd128' };
   return update(now, { type: 'latencyMeasured', key: latencyKey(now), latency });

@@ -26,7 +26,7 @@ test('a new network takes its results off the screen and keeps the recipe', () =
   const before = update(opened(), { type: 'recipeEdited', recipe: four, field: 'weightBits', at: 0 });
   const computed: AppEvent[] = [
     { type: 'quantized', key: 'k', quantized },
-    { type: 'lensReady', key: 'k', data: { lens, full: null, quantized: null } },
+    { type: 'lensReady', key: 'k', data: { lens, maps: null } },
     { type: 'compared', key: 'k', summary, pictures: [comparison(1)] },
   ];
   const state = update(computed.reduce<AppState>(update, before), { type: 'modelLoaded', model, preprocess, source: 'dropped' });

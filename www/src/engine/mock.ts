@@ -20,7 +20,7 @@ import type {
   PictureView,
   Preprocess,
   Recipe,
-  Step,
+  StepResult,
 } from './protocol';
 import type { WorkerLike } from './client';
 import { serve } from './serve';
@@ -80,7 +80,7 @@ export class MockEngine implements Engine {
     this.#job = this.#run(request, inputs);
   }
 
-  step(): Step {
+  step(): StepResult {
     if (this.#decoding) return { state: 'running', events: [] };
     const until = performance.now() + this.pace;
     while (performance.now() < until);
@@ -256,11 +256,11 @@ export class MockEngine implements Engine {
     const [full, quantized] = [heat(picture, 0), heat(picture, bad)];
     const lens: LensView = {
       picture, target: fullAll[0] as ClassProbability, answers, fullTop: fullAll[0] as ClassProbability, quantizedTop: quantizedAll[0] as ClassProbability, flipped: one.flipped, expected: this.#at(picture).label,
-      map: { width: MAP, height: MAP, max: Math.max(...full, ...quantized), full: this.#put(full), quantized: this.#put(quantized) },
       spearman: one.attribution?.spearman ?? null, kendallTauB: one.attribution?.kendallTauB ?? null, top10Overlap: Math.max(0, 1 - bad),
       layerSqnrDb: LAYERS.map(([layer], index) => ({ layer, sqnrDb: 42 - 34 * Math.sqrt(bad) - index * 1.1 - 6 * chance(`${layer} ${picture}`) * Math.sqrt(bad) })),
     };
-    return { kind: 'lens', lens };
+    const map = { width: MAP, height: MAP, max: Math.max(...full, ...quantized), full: this.#put(full), quantized: this.#put(quantized) };
+    return { kind: 'lens', lens, map };
   }
 }
 

@@ -48,7 +48,7 @@ async function answer(
       const step = engine.step(STEP_MS);
       if (step.events.length > 0) post({ kind: 'events', id, events: step.events });
       if (step.state === 'done') {
-        const buffers = bufferRefs(step.response).map((ref): [number, BulkData] => [ref.id, engine.takeBuffer(ref.id)]);
+        const buffers = bufferRefs(step.response).map(({ id: ref }): [number, BulkData] => [ref, engine.takeBuffer(ref) as BulkData]);
         return post({ kind: 'done', id, response: step.response, buffers }, buffers.map(([, data]) => data.buffer));
       }
       await macrotask();

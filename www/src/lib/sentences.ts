@@ -10,8 +10,9 @@ const MOVED_A_LITTLE = 0.6;
 const NOTABLE_SHIFT = 0.05;
 
 /** The answer and the attention on one picture. */
-export function whatHappened(lens: LensView): string {
-  return [answerSentence(lens), attentionSentence(lens)].join(' ');
+export function whatHappened(lens: LensView, hasMaps: boolean): string {
+  const attention = hasMaps ? attentionSentence(lens) : 'This network has no layer with a map of places, so attention cannot be drawn.';
+  return `${answerSentence(lens)} ${attention}`;
 }
 
 function answerSentence(lens: LensView): string {
@@ -21,8 +22,7 @@ function answerSentence(lens: LensView): string {
   return `The answer stayed, ${shift < 0 ? 'less' : 'more'} sure than before: ${percent(lens.fullTop.probability)} became ${percent(lens.quantizedTop.probability)}.`;
 }
 
-function attentionSentence({ map, spearman, top10Overlap }: LensView): string {
-  if (!map) return 'This network has no layer with a map of places, so attention cannot be drawn.';
+function attentionSentence({ spearman, top10Overlap }: LensView): string {
   if (spearman === null) return 'One of the two maps is the same everywhere, so their order cannot be compared.';
   const what = spearman >= STAYED ? 'Attention stayed' : spearman >= MOVED_A_LITTLE ? 'Attention moved a little' : 'Attention moved';
   const overlap = top10Overlap === null ? '' : `; the hottest tenths overlap by ${percent(top10Overlap)}`;

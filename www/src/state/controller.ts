@@ -3,7 +3,7 @@
  * them the open tasks (see tasks.ts) run one after another, cancelled as soon as they are outdated.
  */
 import { Cancelled, EngineCrash, type Client } from '../engine/client';
-import type { EngineEvent } from '../engine/protocol';
+import type { BufferRef, EngineEvent } from '../engine/protocol';
 import { evaluated } from './update';
 import { Loader, type Environment } from './loader';
 import { problemFrom } from './problems';
@@ -167,10 +167,10 @@ export class Controller {
 
   async #look(key: string, picture: number, signal: AbortSignal): Promise<void> {
     const reply = await this.#client.call('lens', { picture, target: null }, { signal });
-    const { lens } = reply;
-    const full = lens.map && reply.buffer<Float32Array<ArrayBuffer>>(lens.map.full);
-    const quantized = lens.map && reply.buffer<Float32Array<ArrayBuffer>>(lens.map.quantized);
-    this.#store.dispatch({ type: 'lensReady', key, data: { lens, full, quantized } });
+    const { lens, map } = reply;
+    const values = (ref: BufferRef): Float32Array => reply.buffer<Float32Array<ArrayBuffer>>(ref);
+    const maps = map && { ...map, full: values(map.full), quantized: values(map.quantized) };
+    this.#store.dispatch({ type: 'lensReady', key, data: { lens, maps } });
   }
 
   #onEngineEvent(key: string, event: EngineEvent): void {

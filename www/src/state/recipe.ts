@@ -26,6 +26,6 @@ export const recipeJson = (recipe: Recipe): string => `${JSON.stringify(recipe, 
 export function commandLine(modelFile: string, recipe: Recipe): string {
   const quoted = /^[\w./-]+$/.test(modelFile) ? modelFile : `'${modelFile.replaceAll("'", "'\\''")}'`;
   const isPreset = recipe.weightBits === MAX_BITS && recipe.activationBits === MAX_BITS;
-  const how = isPreset ? `--preset ${recipe.preset}` : '--recipe recipe.json';
-  return `bitlens quantize ${quoted} --data pictures/ ${how} -o quantized.onnx`;
+  const bits = isPreset ? '' : ` --weight-bits ${recipe.weightBits} --activation-bits ${recipe.activationBits}`;
+  return `bitlens quantize ${quoted} --data pictures/ --preset ${recipe.preset}${bits} -o quantized.onnx`;
 }

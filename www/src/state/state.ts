@@ -35,11 +35,19 @@ export interface Keyed<T> {
   value: T;
 }
 
+/** Both maps of a picture, row-major, not negative, on one scale that ends at `max`. */
+export interface LensMaps {
+  width: number;
+  height: number;
+  max: number;
+  full: Float32Array;
+  quantized: Float32Array;
+}
+
 export interface LensData {
   lens: LensView;
-  /** Both maps, row-major, or null where the network has no spatial layer. */
-  full: Float32Array | null;
-  quantized: Float32Array | null;
+  /** Null where the network has no layer with places. */
+  maps: LensMaps | null;
 }
 
 /** A picture as the network sees it. */

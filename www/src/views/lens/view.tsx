@@ -36,8 +36,7 @@ function Waiting() {
 }
 
 function mapOf(data: LensData | null, side: 'full' | 'quantized'): HeatMap | null {
-  const values = data?.[side];
-  return data?.lens.map && values ? { width: data.lens.map.width, height: data.lens.map.height, max: data.lens.map.max, values } : null;
+  return data?.maps ? { ...data.maps, values: data.maps[side] } : null;
 }
 
 function Picture({ preview, lens }: { preview: Preview; lens: LensData | null }) {
@@ -58,7 +57,7 @@ function Picture({ preview, lens }: { preview: Preview; lens: LensData | null })
         left={<HeatCanvas picture={preview} map={mapOf(data, 'full')} overlay={overlay} label={label('full-precision')} testid={testids.mapFull} />}
         right={<HeatCanvas picture={preview} map={mapOf(data, 'quantized')} overlay={overlay} label={label('quantized')} testid={testids.mapQuantized} />}
       >
-        {data?.lens.map && <Legend max={data.lens.map.max} target={target} overlay={overlay} />}
+        {data?.maps && <Legend max={data.maps.max} target={target} overlay={overlay} />}
       </TwoUp>
       <figcaption>
         <Overlay />
@@ -87,7 +86,7 @@ function Overlay() {
   );
 }
 
-function Story({ data: { lens } }: { data: LensData }) {
+function Story({ data: { lens, maps } }: { data: LensData }) {
   const picture = useSlice((state) => state.pictures.find(({ index }) => index === lens.picture));
   const classes = useSlice((state) => state.classes);
   const current = useSlice((state) => state.lens?.key === lensKey(state));
@@ -110,7 +109,7 @@ function Story({ data: { lens } }: { data: LensData }) {
             full
           )}
         </h2>
-        <p class="small quiet" data-testid={testids.sentence}>{whatHappened(lens)}</p>
+        <p class="small quiet" data-testid={testids.sentence}>{whatHappened(lens, maps !== null)}</p>
         {right && <p class="small" data-testid={testids.truth}>{right}</p>}
         <Answers lens={lens} />
         <Why lens={lens} />

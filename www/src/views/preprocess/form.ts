@@ -21,19 +21,21 @@ export interface Form {
 export function toForm(preprocess: Preprocess): Form {
   const { size, crop_size: crop } = preprocess;
   const fixed = typeof crop === 'object' && crop !== null ? crop : null;
+  const short = size && 'shortest_edge' in size ? size.shortest_edge : null;
+  const exact = size && 'height' in size ? size : null;
   const unit = Math.abs(preprocess.rescale_factor - 1 / 255) < 1e-9;
   return {
-    resize: !preprocess.do_resize || !size ? 'none' : size.shortest_edge ? 'short' : 'exact',
-    shortestEdge: String(size?.shortest_edge ?? fixed?.height ?? 224),
-    resizeHeight: String(size?.height ?? fixed?.height ?? 224),
-    resizeWidth: String(size?.width ?? fixed?.width ?? 224),
+    resize: !preprocess.do_resize || !size ? 'none' : exact ? 'exact' : 'short',
+    shortestEdge: String(short ?? fixed?.height ?? 224),
+    resizeHeight: String(exact?.height ?? fixed?.height ?? 224),
+    resizeWidth: String(exact?.width ?? fixed?.width ?? 224),
     crop: !preprocess.do_center_crop || !crop ? 'none' : fixed ? 'centre' : 'square',
-    cropHeight: String(fixed?.height ?? size?.height ?? 224),
-    cropWidth: String(fixed?.width ?? size?.width ?? 224),
+    cropHeight: String(fixed?.height ?? exact?.height ?? short ?? 224),
+    cropWidth: String(fixed?.width ?? exact?.width ?? short ?? 224),
     scale: !preprocess.do_rescale ? 'raw' : unit ? 'unit' : 'other',
     rescaleFactor: String(preprocess.rescale_factor),
-    mean: (preprocess.do_normalize ? preprocess.image_mean : [0]).join(', '),
-    std: (preprocess.do_normalize ? preprocess.image_std : [1]).join(', '),
+    mean: ((preprocess.do_normalize && preprocess.image_mean) || [0]).join(', '),
+    std: ((preprocess.do_normalize && preprocess.image_std) || [1]).join(', '),
     channelOrder: preprocess.channel_order,
     layout: preprocess.layout,
     labelOffset: String(preprocess.label_offset),

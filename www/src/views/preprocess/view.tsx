@@ -50,8 +50,8 @@ function Source({ source }: { source: PreprocessView['source'] }) {
 function facts({ preprocess, range }: PreprocessView): [string, string][] {
   return [
     ['size', sizeWords(preprocess)],
-    ['mean', numbers(preprocess.do_normalize ? preprocess.image_mean : [0])],
-    ['std', numbers(preprocess.do_normalize ? preprocess.image_std : [1])],
+    ['mean', numbers((preprocess.do_normalize && preprocess.image_mean) || [0])],
+    ['std', numbers((preprocess.do_normalize && preprocess.image_std) || [1])],
     ['order', `${preprocess.channel_order.toUpperCase()}, ${preprocess.layout}`],
     ['range', `${value(range[0])} … ${value(range[1])}`],
   ];
@@ -61,7 +61,7 @@ function facts({ preprocess, range }: PreprocessView): [string, string][] {
 const numbers = (list: number[]): string => (new Set(list).size === 1 ? value(list[0] ?? 0) : list.map(value).join(' '));
 
 export function sizeWords({ do_resize, size, do_center_crop, crop_size }: Preprocess): string {
-  const resize = !do_resize || !size ? null : size.shortest_edge ? `short side ${size.shortest_edge}` : `${size.width} × ${size.height}`;
+  const resize = !do_resize || !size ? null : 'shortest_edge' in size ? `short side ${size.shortest_edge}` : `${size.width} × ${size.height}`;
   if (!do_center_crop || !crop_size) return resize ?? 'as it is';
   if (crop_size === 'largest_centre_square_before_resize') return `centre square, ${resize ?? 'as it is'}`;
   const crop = `crop ${crop_size.width === crop_size.height ? crop_size.width : `${crop_size.width} × ${crop_size.height}`}`;

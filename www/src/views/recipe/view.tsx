@@ -28,7 +28,7 @@ export function RecipePanel() {
           ))}
         </select>
       </label>
-      <p class="quiet small">{preset?.about}</p>
+      <p class="about quiet small">{preset?.about}</p>
       <BitSlider name="Weights" value={recipe.weightBits} min={MIN_BITS} max={MAX_BITS} testid={testids.weightBits} keys="[ ]" onChange={(bits) => edit('weightBits', bits)} />
       <BitSlider name="Activations" value={recipe.activationBits} min={MIN_BITS} max={MAX_BITS} testid={testids.activationBits} keys="{ }" onChange={(bits) => edit('activationBits', bits)} />
       <Path />
