@@ -15,6 +15,7 @@ const environment: Environment = {
   now: () => performance.now(),
   makeUrl: (blob) => `blob:${blob.size}`,
   revokeUrl: () => {},
+  readMask: () => Promise.resolve({ width: 1, height: 1, inside: new Uint8Array(1) }),
   drawThumbnail: () => Promise.resolve('blob:drawn'),
   fetchFile: (path) => Promise.resolve(new Blob([content(path) as BlobPart])),
 };

@@ -10,7 +10,7 @@ const withThumbnails = (state: AppState): AppState => ({ ...state, thumbnails: {
 /** Answers every open task as the engine would. */
 function settled(state: AppState): AppState {
   let now = withThumbnails(state);
-  now = update(now, { type: 'previewReady', key: previewKey(now), preview: { width: 1, height: 1, rgba: new Uint8ClampedArray(4) } });
+  now = update(now, { type: 'previewReady', key: previewKey(now), preview: { width: 1, height: 1, rgba: new Uint8ClampedArray(4), object: null } });
   now = update(now, { type: 'quantized', key: quantizeKey(now), quantized });
   now = update(now, { type: 'lensReady', key: lensKey(now), data: { lens, maps: null } });
   now = update(now, { type: 'compared', key: compareKey(now), summary, pictures: [comparison(1), comparison(2)] });

@@ -4,10 +4,11 @@
  */
 import { Cancelled, EngineCrash, type Client } from '../engine/client';
 import type { BufferRef, EngineEvent } from '../engine/protocol';
+import type { ObjectMask } from '../lib/object';
 import { evaluated } from './update';
 import { Loader, type Environment } from './loader';
 import { problemFrom } from './problems';
-import type { AppEvent, AppState } from './state';
+import type { AppEvent, AppState, Preview } from './state';
 import type { Store } from './store';
 import { compareKey, latencyKey, openTasks, previewKey, quantizeKey, shouldStop, type Task } from './tasks';
 
@@ -137,9 +138,8 @@ export class Controller {
     const onEvent = (event: EngineEvent): void => this.#onEngineEvent(key, event);
     switch (name) {
       case 'preview': {
-        const reply = await this.#client.call('preview', { picture }, { signal });
-        const rgba = new Uint8ClampedArray(reply.buffer<Uint8Array<ArrayBuffer>>(reply.rgba));
-        return dispatch({ type: 'previewReady', key, preview: { width: reply.width, height: reply.height, rgba } });
+        const preview = await this.#preview(picture, signal);
+        return dispatch({ type: 'previewReady', key, preview: { ...preview, object: await this.#object(picture, preview) } });
       }
       case 'quantize': {
         const recipe = this.#state.recipe.present;
@@ -157,12 +157,24 @@ export class Controller {
         return dispatch({ type: 'latencyMeasured', key, latency });
       }
       case 'thumbnail': {
-        const reply = await this.#client.call('preview', { picture }, { signal });
-        const rgba = new Uint8ClampedArray(reply.buffer<Uint8Array<ArrayBuffer>>(reply.rgba));
-        const url = await this.#environment.drawThumbnail({ width: reply.width, height: reply.height, rgba });
+        const url = await this.#environment.drawThumbnail(await this.#preview(picture, signal));
         return dispatch({ type: 'thumbnailReady', picture, url });
       }
     }
+  }
+
+  async #preview(picture: number, signal: AbortSignal): Promise<Preview> {
+    const reply = await this.#client.call('preview', { picture }, { signal });
+    const rgba = new Uint8ClampedArray(reply.buffer<Uint8Array<ArrayBuffer>>(reply.rgba));
+    return { width: reply.width, height: reply.height, rgba };
+  }
+
+  /** The sample's mask, where the network sees the whole picture: a cropped one would not fit. */
+  async #object(index: number, { width, height }: Preview): Promise<ObjectMask | null> {
+    const picture = this.#state.pictures.find((one) => one.index === index);
+    const path = picture && this.#state.masks[picture.name];
+    if (!path || picture.width * height !== picture.height * width) return null;
+    return this.#environment.readMask(path);
   }
 
   async #look(key: string, picture: number, signal: AbortSignal): Promise<void> {

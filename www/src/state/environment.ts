@@ -14,6 +14,15 @@ export const browserEnvironment: Environment = {
     if (!response.ok) throw new FileFault(`${path} is missing on this server (${response.status}).`);
     return response.blob();
   },
+  async readMask(path) {
+    const bitmap = await createImageBitmap(await browserEnvironment.fetchFile(path));
+    const { width, height } = bitmap;
+    const context = new OffscreenCanvas(width, height).getContext('2d');
+    if (!context) throw new FileFault(`${path} cannot be drawn.`);
+    context.drawImage(bitmap, 0, 0);
+    const { data } = context.getImageData(0, 0, width, height);
+    return { width, height, inside: Uint8Array.from({ length: width * height }, (_, pixel) => data[pixel * 4] ?? 0) };
+  },
   async drawThumbnail({ width, height, rgba }) {
     const source = await createImageBitmap(new ImageData(rgba, width, height));
     const scale = THUMBNAIL / Math.min(width, height);

@@ -1,6 +1,7 @@
 /** Opening things: the sample, dropped files, another preprocessing. Remembers what the engine holds. */
 import { EngineRefusal, type Client } from '../engine/client';
 import type { PictureView, Preprocess, Recipe, Refused } from '../engine/protocol';
+import type { ObjectMask } from '../lib/object';
 import { classify } from '../lib/classify';
 import { unzip } from '../lib/gather';
 import { problemFrom, refusedFiles } from './problems';
@@ -16,6 +17,8 @@ export interface Environment {
   makeUrl(blob: Blob): string;
   revokeUrl(url: string): void;
   drawThumbnail(preview: Preview): Promise<string>;
+  /** A grey picture of the page's own as a mask. */
+  readMask(path: string): Promise<ObjectMask>;
 }
 
 /** How many pictures are read and handed over at once: bounds memory, and lets a cancel through. */
@@ -60,6 +63,7 @@ export class Loader {
     await this.#loadModel(model, id, signal);
     await this.#readPreprocess(preprocess, signal);
     await this.#replacePictures(pictures, 'sample', signal);
+    this.#store.dispatch({ type: 'masksKnown', masks: Object.fromEntries(listed.map(({ file, mask }) => [file, SAMPLE_FOLDER + mask])) });
     await this.#setLabels(classes, signal);
     await this.#setLabels(labels, signal);
   }

@@ -13,6 +13,7 @@ import type {
   Recipe,
   Summary,
 } from '../engine/protocol';
+import type { ObjectMask } from '../lib/object';
 import type { History } from './history';
 import type { SampleId } from './samples';
 
@@ -57,6 +58,11 @@ export interface Preview {
   rgba: Uint8ClampedArray<ArrayBuffer>;
 }
 
+/** The picture of the lens, with the object that it is known to show. */
+export interface Seen extends Preview {
+  object: ObjectMask | null;
+}
+
 /** What the engine is doing, for the progress line. Times in ms of one clock. */
 export interface Job {
   key: string;
@@ -89,6 +95,8 @@ export interface AppState {
   pictures: PictureView[];
   picturesSource: 'sample' | 'dropped' | null;
   classes: string[];
+  /** Files of the sample's object masks by picture name. */
+  masks: Record<string, string>;
   /** Addresses of thumbnails by picture index. */
   thumbnails: Record<number, string>;
   recipe: History<Recipe>;
@@ -97,7 +105,7 @@ export interface AppState {
   wanted: number | null;
   quantized: Keyed<QuantizedView> | null;
   lens: Keyed<LensData> | null;
-  preview: Keyed<Preview> | null;
+  preview: Keyed<Seen> | null;
   comparisons: Keyed<Record<number, PictureComparison>> | null;
   summary: Keyed<Summary> | null;
   /** Picture indices, most changed first, as of the last complete comparison: the strip keeps still while the next one runs. */
@@ -111,6 +119,7 @@ export interface AppState {
   notice: string | null;
   view: {
     overlay: number;
+    outline: boolean;
     stripOrder: StripOrder;
     flippedOnly: boolean;
     layerColumn: LayerColumn;
@@ -156,7 +165,8 @@ export type EngineReport =
   | { type: 'thumbnailReady'; picture: number; url: string }
   | { type: 'quantized'; key: string; quantized: QuantizedView }
   | { type: 'lensReady'; key: string; data: LensData }
-  | { type: 'previewReady'; key: string; preview: Preview }
+  | { type: 'previewReady'; key: string; preview: Seen }
+  | { type: 'masksKnown'; masks: Record<string, string> }
   | { type: 'pictureCompared'; key: string; comparison: PictureComparison }
   | { type: 'compared'; key: string; summary: Summary; pictures: PictureComparison[] }
   | { type: 'latencyMeasured'; key: string; latency: LatencyView }
@@ -179,6 +189,7 @@ export const initialState: AppState = {
   pictures: [],
   picturesSource: null,
   classes: [],
+  masks: {},
   thumbnails: {},
   recipe: { past: [], present: DEFAULT_RECIPE, future: [], last: null },
   selected: 0,
@@ -197,6 +208,7 @@ export const initialState: AppState = {
   notice: null,
   view: {
     overlay: 0.8,
+    outline: true,
     stripOrder: 'changed',
     flippedOnly: false,
     layerColumn: 'order',

@@ -56,6 +56,8 @@ function report(state: AppState, event: Exclude<AppEvent, { type: 'recipeEdited'
       return { ...withPictures(state, event.pictures, state.picturesSource), classes: event.classes };
     case 'preprocessSet':
       return { ...dataChanged(state), preprocess: event.preprocess };
+    case 'masksKnown':
+      return { ...state, masks: event.masks };
     case 'thumbnailReady':
       return { ...state, thumbnails: { ...state.thumbnails, [event.picture]: event.url } };
     case 'problemRaised':
@@ -156,7 +158,8 @@ function withPictures(state: AppState, pictures: PictureView[], source: AppState
   const asked = state.wanted ?? state.selected;
   const selected = visible.some((picture) => picture.index === asked) ? asked : (visible[0]?.index ?? 0);
   const cleared = pictures.length === 0 ? nothingComputed : {};
-  return { ...dataChanged(state), ...cleared, pictures, picturesSource: source, thumbnails, selected };
+  const masks = source === 'sample' ? state.masks : {};
+  return { ...dataChanged(state), ...cleared, pictures, picturesSource: source, masks, thumbnails, selected };
 }
 
 /** The pictures that are compared; all of them when every one is set aside for calibration. */
@@ -189,6 +192,7 @@ function forget(state: AppState): AppState {
     pictures: [],
     picturesSource: null,
     classes: [],
+    masks: {},
     thumbnails: {},
     job: null,
   };

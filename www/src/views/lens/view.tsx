@@ -4,13 +4,14 @@ import { TwoUp } from '../../components/two-up';
 import type { HeatMap } from '../../lib/heat';
 import { decibels, plural, shortName } from '../../lib/format';
 import { oneMoreBit, quantizedLabel, steepestDrop, truth, whatHappened } from '../../lib/sentences';
-import type { LensData, Preview } from '../../state/state';
+import type { LensData, Seen } from '../../state/state';
 import { useDispatch, useSlice } from '../../state/store';
 import { lensKey, previewKey } from '../../state/tasks';
 import { evaluated } from '../../state/update';
 import { testids } from '../../testids';
 import { Answers } from './answers';
 import { Legend } from './legend';
+import { Outline, Pointing } from './object';
 import './view.css';
 
 export function Lens() {
@@ -39,8 +40,9 @@ function mapOf(data: LensData | null, side: 'full' | 'quantized'): HeatMap | nul
   return data?.maps ? { ...data.maps, values: data.maps[side] } : null;
 }
 
-function Picture({ preview, lens }: { preview: Preview; lens: LensData | null }) {
+function Picture({ preview, lens }: { preview: Seen; lens: LensData | null }) {
   const overlay = useSlice((state) => state.view.overlay);
+  const outlined = useSlice((state) => state.view.outline);
   const recipe = useSlice((state) => state.quantized?.value.recipe ?? state.recipe.present);
   const upToDate = useSlice((state) => state.preview?.key === previewKey(state));
   // A map of another picture must not lie on this one, not even for a moment.
@@ -57,10 +59,12 @@ function Picture({ preview, lens }: { preview: Preview; lens: LensData | null })
         left={<HeatCanvas picture={preview} map={mapOf(data, 'full')} overlay={overlay} label={label('full-precision')} testid={testids.mapFull} />}
         right={<HeatCanvas picture={preview} map={mapOf(data, 'quantized')} overlay={overlay} label={label('quantized')} testid={testids.mapQuantized} />}
       >
+        {preview.object && outlined && <Outline mask={preview.object} />}
         {data?.maps && <Legend max={data.maps.max} target={target} overlay={overlay} />}
       </TwoUp>
       <figcaption>
         <Overlay />
+        {preview.object && <OutlineToggle />}
       </figcaption>
     </figure>
   );
@@ -86,12 +90,24 @@ function Overlay() {
   );
 }
 
+function OutlineToggle() {
+  const outline = useSlice((state) => state.view.outline);
+  const dispatch = useDispatch();
+  return (
+    <label class="check small quiet">
+      <input type="checkbox" checked={outline} data-testid={testids.outlineToggle} onChange={(event) => dispatch({ type: 'viewChanged', view: { outline: event.currentTarget.checked } })} />
+      the object
+    </label>
+  );
+}
+
 function Story({ data: { lens, maps } }: { data: LensData }) {
   const picture = useSlice((state) => state.pictures.find(({ index }) => index === lens.picture));
   const classes = useSlice((state) => state.classes);
   const current = useSlice((state) => state.lens?.key === lensKey(state));
   const position = useSlice((state) => evaluated(state.pictures).findIndex(({ index }) => index === lens.picture) + 1);
   const total = useSlice((state) => evaluated(state.pictures).length);
+  const object = useSlice((state) => (state.preview?.key === previewKey(state) ? state.preview.value.object : null));
   const full = shortName(lens.fullTop.name);
   const right = truth(lens, classes);
   return (
@@ -110,6 +126,7 @@ function Story({ data: { lens, maps } }: { data: LensData }) {
           )}
         </h2>
         <p class="small quiet" data-testid={testids.sentence}>{whatHappened(lens, maps !== null)}</p>
+        {maps && object && <Pointing maps={maps} mask={object} />}
         {right && <p class="small" data-testid={testids.truth}>{right}</p>}
         <Answers lens={lens} />
         <Why lens={lens} />

@@ -1,4 +1,5 @@
 /** What is done to the network: the preset, then the bits, acting as they move. */
+import type { Recipe } from '../../engine/protocol';
 import { BitSlider } from '../../components/bit-slider';
 import { pathTitle } from '../../lib/sentences';
 import { plural } from '../../lib/format';
@@ -7,7 +8,9 @@ import { useDispatch, useSlice } from '../../state/store';
 import { testids } from '../../testids';
 import './view.css';
 
-const PRESETS = [{ id: 'int8', title: 'int8', about: 'One scale per weight channel, one per activation; ranges from the smallest and largest values on your pictures.' }];
+const PRESETS: { id: Recipe['preset']; title: string; about: string }[] = [
+  { id: 'int8', title: 'int8', about: 'One scale per weight channel, one per activation; ranges from the smallest and largest values on your pictures.' },
+];
 
 export function RecipePanel() {
   const recipe = useSlice((state) => state.recipe.present);
@@ -20,7 +23,7 @@ export function RecipePanel() {
       <h2 id="recipe-title">Recipe</h2>
       <label class="preset">
         <span class="spoken">Preset</span>
-        <select value={recipe.preset} data-testid={testids.preset} onChange={(event) => dispatch({ type: 'recipeEdited', recipe: { ...recipe, preset: event.currentTarget.value, weightBits: MAX_BITS, activationBits: MAX_BITS }, field: 'preset', at: performance.now() })}>
+        <select value={recipe.preset} data-testid={testids.preset} onChange={(event) => dispatch({ type: 'recipeEdited', recipe: { ...recipe, preset: event.currentTarget.value as Recipe['preset'], weightBits: MAX_BITS, activationBits: MAX_BITS }, field: 'preset', at: performance.now() })}>
           {PRESETS.map(({ id, title }) => (
             <option key={id} value={id}>
               {title}
