@@ -161,6 +161,8 @@ struct Build<'a> {
     builder: GraphBuilder<Op>,
     /// Names that a node reads or that are outputs of the graph.
     read: BTreeSet<&'a str>,
+    /// Names of all initializers, those that nobody reads included.
+    initializers: BTreeSet<String>,
     /// Every name of the file, for names that are made.
     names: Names,
     types: BTreeMap<String, TensorType>,
@@ -185,6 +187,7 @@ impl<'a> Build<'a> {
             info,
             builder: GraphBuilder::new(graph.name.clone().unwrap_or_default()),
             read,
+            initializers: BTreeSet::new(),
             names,
             types: BTreeMap::new(),
             values: BTreeMap::new(),
@@ -220,6 +223,7 @@ impl<'a> Build<'a> {
             let incomplete = || ImportError::Incomplete { what: format!("initializer {i}"), part: "name" };
             let name = name.ok_or_else(incomplete)?;
             self.names.reserve([name]);
+            self.initializers.insert(name.to_owned());
             if self.read.contains(name) {
                 let (value, element) = tensor::read(&tensor, &format!("Initializer `{name}`"))?;
                 self.info.widened.extend(element.widened());
@@ -232,7 +236,7 @@ impl<'a> Build<'a> {
     /// Adds the inputs, except those that are initializers, which older files list here, too.
     fn add_inputs(&mut self, messages: &[Bytes]) -> Result<(), ImportError> {
         for (name, declared) in read_infos(messages, "input")? {
-            if matches!(self.values.get(&name), Some((_, Maker::Initializer))) {
+            if self.initializers.contains(&name) {
                 continue;
             }
             let ty = match declared {

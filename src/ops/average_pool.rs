@@ -126,3 +126,66 @@ impl Operator for AveragePool {
         Ok(vec![Some(Value::from_vec(input.shape(), out)?)])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ir::Attrs;
+    use crate::ops::testing::{Random, Sample, Sampled, assert_close, import_node, pattern, run, tensor};
+
+    fn attrs(lists: &[(&str, &[i64])]) -> Attrs {
+        lists.iter().fold(Attrs::new(), |attrs, (name, list)| attrs.with(name, Attr::Ints(list.to_vec())))
+    }
+
+    impl Sampled for AveragePool {
+        /// Expected values from onnxruntime 1.31, times their divisors.
+        fn samples() -> Vec<Sample> {
+            let on_pattern = |attrs: Attrs, [h, w]: [usize; 2], fractions: &[(i32, i32)]| {
+                let y: Vec<f32> = fractions.iter().map(|&(a, b)| a as f32 / b as f32).collect();
+                let x = pattern(&[1, 1, 5, 6], 7, 11);
+                Sample::new(attrs).input(x).gives(vec![tensor(&[1, 1, h, w], &y)])
+            };
+            let random = |attrs: Attrs, shape: &[usize]| {
+                Sample::new(attrs).input(Random::new(8).uniform(shape, -1.0, 1.0)).gradients(&[0])
+            };
+            let up = |attrs: Attrs| attrs.with("ceil_mode", Attr::Int(1));
+            let padded = |attrs: Attrs| attrs.with("count_include_pad", Attr::Int(1));
+            let counted = attrs(&[("kernel_shape", &[3, 3]), ("strides", &[2, 2]), ("pads", &[1, 1, 1, 1])]);
+            let partial = attrs(&[("kernel_shape", &[3, 3]), ("strides", &[2, 3]), ("pads", &[1, 0, 0, 1])]);
+            let same = attrs(&[("kernel_shape", &[2, 3]), ("strides", &[2, 2])])
+                .with("auto_pad", Attr::String("SAME_UPPER".to_owned()));
+            let ninths = [(1, 9), (4, 9), (0, 9), (-8, 6), (0, 9), (1, 9), (-5, 9), (1, 6), (-1, 9)];
+            vec![
+                on_pattern(
+                    padded(up(counted.clone())),
+                    [3, 4],
+                    &[&ninths[..], &[(1, 9), (-3, 9), (2, 6)]].concat(),
+                ),
+                on_pattern(up(partial.clone()), [3, 2], &[(-5, 6), (0, 6), (4, 9), (-5, 9), (3, 6), (-3, 6)]),
+                on_pattern(
+                    same,
+                    [3, 3],
+                    &[(-5, 6), (2, 6), (-8, 4), (4, 6), (0, 6), (-2, 4), (4, 3), (2, 3), (4, 2)],
+                )
+                .opset(11),
+                random(padded(up(counted)), &[2, 2, 5, 6]),
+                random(up(partial), &[1, 2, 5, 6]),
+                random(attrs(&[("kernel_shape", &[2]), ("pads", &[0, 1])]), &[2, 2, 4]),
+            ]
+        }
+    }
+
+    #[test]
+    fn dilated_windows_run_but_cannot_be_written_to_opset_18() {
+        let attrs = attrs(&[("kernel_shape", &[2, 2]), ("dilations", &[2, 2]), ("pads", &[1, 1, 0, 1])]);
+        let attrs = attrs.with("count_include_pad", Attr::Int(1));
+        let (op, _) = import_node("AveragePool", attrs, 19, &[]).unwrap();
+        let y = [
+            0.0, 0.0, 0.75, -1.25, -0.5, -0.25, 0.0, 0.0, 1.5, 0.25, 1.75, -0.5, -1.0, 0.75, -0.5, -1.75,
+            -0.25, -1.5, 0.75, 1.5, 0.25, 1.75, 0.5, 0.25,
+        ];
+        let found = run(&op, &[pattern(&[1, 1, 5, 6], 7, 11)]);
+        assert_close(&found[0], &tensor(&[1, 1, 4, 6], &y), 0.0, "onnxruntime");
+        assert_eq!(op.export(), None);
+    }
+}

@@ -205,3 +205,69 @@ impl Sums {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::testing::{Random, Sample, Sampled, import_node, pattern, tensor};
+    use crate::tensor::Shape;
+
+    impl Sampled for BatchNormalization {
+        fn samples() -> Vec<Sample> {
+            let parameters = [[2.0, -1.0], [0.5, 1.0], [1.0, -2.0], [4.0, 0.25]].map(|p| tensor(&[2], &p));
+            let epsilon = Attrs::new().with("epsilon", Attr::Float(0.0625));
+            // onnxruntime 1.31
+            let y = [-5.453_667_6, 1.492_277_9, 1.0, -11.521_98, 0.5, -3.469_111_4, -9.733_126, -2.577_708_7];
+            let constant = parameters
+                .iter()
+                .fold(Sample::new(epsilon).opset(15).input(pattern(&[2, 2, 2], 7, 11)), |sample, p| {
+                    sample.constant(p.clone())
+                });
+            let mut random = Random::new(10);
+            let x = random.uniform(&[2, 3, 2, 2], -1.0, 1.0);
+            let mut any = |low, high| random.uniform(&[3], low, high);
+            let computed = Sample::new(Attrs::new().with("spatial", Attr::Int(1)))
+                .opset(7)
+                .input(x)
+                .input(any(-1.0, 1.0))
+                .input(any(-1.0, 1.0))
+                .input(any(-1.0, 1.0))
+                .input(any(0.5, 2.0));
+            // A unit in the last place of what cancels is 2⁻²⁴ of at most twice the largest output.
+            vec![
+                constant.gives_about(1e-6, vec![tensor(&[2, 2, 2], &y)]),
+                computed.gradients(&[0, 1, 2, 3, 4]),
+            ]
+        }
+    }
+
+    #[test]
+    fn training_is_refused() {
+        let refused = |name: &str, value: i64, opset: u32| {
+            let attrs = Attrs::new().with(name, Attr::Int(value));
+            import_node("BatchNormalization", attrs, opset, &[]).unwrap_err().to_string()
+        };
+        assert!(refused("training_mode", 1, 14).contains("eval mode"));
+        assert!(refused("spatial", 0, 7).contains("one statistic per channel"));
+        assert!(refused("is_test", 1, 6).contains("before opset 7"));
+    }
+
+    #[test]
+    fn as_a_factor_and_a_summand_it_is_the_same() {
+        let op = BatchNormalization { epsilon: 0.0 };
+        let parameters = [[2.0], [0.5], [1.0], [4.0]].map(|p| tensor(&[1], &p));
+        let ty = TensorType::new(crate::tensor::DType::F32, Shape::fixed(&[1]));
+        let mut slots = vec![Some((&ty, None))];
+        slots.extend(parameters.iter().map(|p| Some((&ty, Some(p)))));
+        let affine = op.channel_affine(&TypeInputs::new(slots)).unwrap();
+        assert_eq!((affine.input, affine.scale, affine.shift), (0, vec![1.0], vec![-0.5]));
+    }
+
+    #[test]
+    fn parameters_of_another_length_are_an_error() {
+        let one = tensor(&[1], &[1.0]);
+        let inputs = vec![tensor(&[1, 2], &[1.0, 2.0]), one.clone(), one.clone(), one.clone(), one];
+        let error = crate::ops::testing::try_run(&BatchNormalization::default().into(), &inputs);
+        assert!(error.unwrap_err().to_string().contains("[2], one per channel"));
+    }
+}

@@ -299,3 +299,100 @@ fn transposed<'a>(operands: &GemmF32<'a>) -> GemmF32<'a> {
         rhs_layout: operands.lhs_layout.transposed(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::testing::{
+        Random, Sample, Sampled, check_gradients, import_node, pattern, run, tensor, try_run,
+    };
+
+    fn flag(name: &str) -> Attrs {
+        Attrs::new().with(name, Attr::Int(1))
+    }
+
+    impl Sampled for Gemm {
+        /// Expected values from onnxruntime 1.31.
+        fn samples() -> Vec<Sample> {
+            let scaled = || flag("transB").with("alpha", Attr::Float(0.5)).with("beta", Attr::Float(2.0));
+            let product = || Sample::new(scaled()).input(pattern(&[2, 3], 7, 11));
+            let with = |c: &[usize], y: [f32; 8]| {
+                product()
+                    .constant(pattern(&[4, 3], 5, 7))
+                    .input(pattern(c, 3, 5))
+                    .gives(vec![tensor(&[2, 4], &y)])
+            };
+            let one = [4.5, 2.0, -7.5, -10.0, -19.5, -18.0, -20.0, -18.5];
+            let row = [4.5, 8.0, -5.5, -2.0, -19.5, -12.0, -18.0, -10.5];
+            let mut random = Random::new(16);
+            let mut any = |shape: &[usize]| random.uniform(shape, -1.0, 1.0);
+            let mut differentiated = |attrs: Attrs, [a, b, c]: [&[usize]; 3]| {
+                Sample::new(attrs).input(any(a)).constant(any(b)).input(any(c)).gradients(&[0, 1, 2])
+            };
+            vec![
+                with(&[], one),
+                with(&[1], one),
+                with(&[4], row),
+                with(&[1, 4], row),
+                with(&[2, 1], [4.5, 2.0, -7.5, -10.0, -13.5, -12.0, -14.0, -12.5]),
+                with(&[2, 4], [4.5, 8.0, -5.5, -2.0, -15.5, -18.0, -14.0, -16.5]),
+                Sample::new(flag("transA"))
+                    .input(pattern(&[3, 2], 7, 11))
+                    .input(pattern(&[3, 2], 5, 7))
+                    .gives(vec![tensor(&[2, 2], &[30.0, 7.0, -23.0, -17.0])]),
+                differentiated(Attrs::new(), [&[2, 3], &[3, 4], &[4]]).opset(7),
+                differentiated(scaled(), [&[2, 3], &[4, 3], &[2, 1]]),
+                differentiated(flag("transA"), [&[3, 2], &[3, 4], &[]]),
+                differentiated(scaled().with("transA", Attr::Int(1)), [&[3, 2], &[4, 3], &[2, 4]]),
+            ]
+        }
+    }
+
+    fn gemm(attrs: Attrs) -> crate::ops::Op {
+        import_node("Gemm", attrs, 13, &[]).unwrap().0
+    }
+
+    #[test]
+    fn a_clamp_comes_after_the_summand_whatever_its_shape() {
+        let clamp = Clamp { min: -6.0, max: 3.0 };
+        for c in [&[][..], &[4], &[2, 1], &[2, 4]] {
+            let inputs = [pattern(&[2, 3], 7, 11), pattern(&[3, 4], 5, 7), pattern(c, 3, 5)];
+            let free = run(&gemm(Attrs::new()), &inputs).remove(0).into_array::<f32>().unwrap();
+            let limited = run(&gemm(Attrs::new()).fuse_clamp(clamp).unwrap(), &inputs).remove(0);
+            assert_eq!(limited, Value::from_array(free.mapv(|y| y.clamp(-6.0, 3.0))));
+        }
+        let inputs = [tensor(&[1, 1], &[2.0]), tensor(&[1, 3], &[-4.0, 1.0, 4.0])];
+        check_gradients(&gemm(Attrs::new()).fuse_clamp(clamp).unwrap(), &inputs, &[0, 1]);
+    }
+
+    #[test]
+    fn an_empty_sum_is_the_summand() {
+        let inputs = [tensor(&[2, 0], &[]), tensor(&[0, 2], &[]), tensor(&[2], &[1.0, 2.0])];
+        let found = run(&gemm(Attrs::new()), &inputs);
+        assert_eq!(found[0].as_slice::<f32>().unwrap(), &[1.0, 2.0, 1.0, 2.0]);
+    }
+
+    #[test]
+    fn only_the_plain_product_is_linear() {
+        let axis = |op: &crate::ops::Op| match op.facts().kind {
+            Kind::Linear(linear) => Some(linear.channel_axis),
+            _ => None,
+        };
+        assert_eq!(axis(&gemm(Attrs::new())), Some(1));
+        assert_eq!(axis(&gemm(flag("transB"))), Some(0));
+        assert_eq!(axis(&gemm(flag("transA"))), None);
+        assert_eq!(axis(&gemm(Attrs::new().with("alpha", Attr::Float(2.0)))), None);
+    }
+
+    #[test]
+    fn operands_that_do_not_fit_name_what_is_expected() {
+        let refused = |shapes: [&[usize]; 3]| {
+            let inputs = shapes.map(|shape| pattern(shape, 1, 2));
+            try_run(&gemm(Attrs::new()), &inputs).unwrap_err().to_string()
+        };
+        assert!(refused([&[2, 3], &[4, 2], &[2]]).contains("expected 4, the rows"));
+        assert!(refused([&[2, 3, 1], &[3, 2], &[2]]).contains("a (input 0): expected two dimensions"));
+        assert!(refused([&[2, 3], &[3, 2], &[3]]).contains("broadcast to [2, 2]"));
+        assert!(refused([&[2, 3], &[3, 2], &[1, 2, 2]]).contains("broadcast to [2, 2]"));
+    }
+}

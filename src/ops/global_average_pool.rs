@@ -60,3 +60,27 @@ impl Operator for GlobalAveragePool {
         Ok(vec![Some(Value::from_vec(input.shape(), out)?)])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::testing::{Random, Sample, Sampled, tensor, try_run};
+
+    impl Sampled for GlobalAveragePool {
+        fn samples() -> Vec<Sample> {
+            let x = tensor(&[1, 2, 2, 2], &[1.0, 2.0, 3.0, 6.0, -1.0, 1.0, 0.0, 2.0]);
+            let random = Random::new(9).uniform(&[2, 3, 4], -1.0, 1.0);
+            vec![
+                Sample::new(Attrs::new()).input(x).gives(vec![tensor(&[1, 2, 1, 1], &[3.0, 0.5])]),
+                Sample::new(Attrs::new()).opset(7).input(random).gradients(&[0]),
+            ]
+        }
+    }
+
+    #[test]
+    fn no_position_to_average_is_an_error() {
+        let op = GlobalAveragePool.into();
+        assert!(try_run(&op, &[tensor(&[1, 2, 0, 3], &[])]).is_err());
+        assert!(try_run(&op, &[tensor(&[1, 2], &[0.0; 2])]).is_err());
+    }
+}

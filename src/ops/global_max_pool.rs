@@ -52,3 +52,20 @@ impl Operator for GlobalMaxPool {
         Ok(vec![Some(Value::from_vec(input.shape(), out)?)])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::testing::{Random, Sample, Sampled, tensor};
+
+    impl Sampled for GlobalMaxPool {
+        fn samples() -> Vec<Sample> {
+            let x = tensor(&[1, 2, 2, 2], &[1.0, 2.0, 3.0, 6.0, -1.0, f32::NAN, 0.0, 2.0]);
+            let spaced = Random::new(9).spaced(&[2, 3, 4]);
+            vec![
+                Sample::new(Attrs::new()).input(x).gives(vec![tensor(&[1, 2, 1, 1], &[6.0, f32::NAN])]),
+                Sample::new(Attrs::new()).opset(7).input(spaced).gradients(&[0]),
+            ]
+        }
+    }
+}

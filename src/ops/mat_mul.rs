@@ -241,3 +241,94 @@ impl Operator for MatMul {
         Some(Self { clamp: Some(self.clamp.map_or(clamp, |first| first.then(clamp))) })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::testing::{Random, Sample, Sampled, check_gradients, pattern, run, tensor, try_run};
+    use crate::tensor::DType;
+
+    impl Sampled for MatMul {
+        /// Expected values from onnxruntime 1.31.
+        fn samples() -> Vec<Sample> {
+            let exact = |[a, b, y]: [&[usize]; 3], values: &[f32]| {
+                Sample::new(Attrs::new())
+                    .input(pattern(a, 7, 11))
+                    .constant(pattern(b, 5, 7))
+                    .gives(vec![tensor(y, values)])
+            };
+            let mut random = Random::new(17);
+            let mut differentiated = |a: &[usize], b: &[usize]| {
+                let a = random.uniform(a, -1.0, 1.0);
+                Sample::new(Attrs::new()).input(a).constant(random.uniform(b, -1.0, 1.0)).gradients(&[0, 1])
+            };
+            vec![
+                exact([&[3], &[3], &[]], &[29.0]),
+                exact([&[3], &[2, 3, 2], &[2, 2]], &[19.0, -6.0, 23.0, 19.0]),
+                exact(
+                    [&[2, 1, 2, 3], &[3, 3, 2], &[2, 3, 2, 2]],
+                    &[
+                        19., -6., -30., -1., 23., 19., -3., -30., -1., 23., -4., -3., -24., 4., -18., 9., 4.,
+                        -24., 11., -18., 4., 4., 12., 11.,
+                    ],
+                ),
+                exact([&[2, 2, 3], &[3], &[2, 2]], &[29.0, -19.0, -12.0, -5.0]),
+                exact([&[2, 2, 3], &[3, 2], &[2, 2, 2]], &[19., -6., -30., -1., -24., 4., -18., 9.]).opset(7),
+                differentiated(&[2, 3], &[3, 4]),
+                differentiated(&[2, 2, 3], &[3, 2]),
+                differentiated(&[3], &[3]),
+                differentiated(&[3], &[2, 3, 2]),
+                differentiated(&[2, 1, 2, 3], &[3, 3, 2]),
+                differentiated(&[2, 2, 3], &[3]),
+            ]
+        }
+    }
+
+    #[test]
+    fn a_fused_clamp_limits_the_output_and_stops_the_gradient() {
+        let op = MatMul::default().fuse_clamp(Clamp { min: -6.0, max: 3.0 }).unwrap();
+        let inputs = [tensor(&[1, 1], &[2.0]), tensor(&[1, 3], &[-4.0, 1.0, 4.0])];
+        assert_eq!(run(&op.clone().into(), &inputs)[0].as_slice::<f32>().unwrap(), &[-6.0, 2.0, 3.0]);
+        check_gradients(&op.clone().into(), &inputs, &[0, 1]);
+        let prepared = op.prepare(Isa::Portable, &[None, Some(&inputs[1])]).unwrap();
+        let context = Context { isa: Isa::Portable, prepared: prepared.as_ref() };
+        let found = op.forward(&context, Inputs::new(inputs.map(Some).to_vec())).unwrap();
+        assert_eq!(found[0].as_slice::<f32>().unwrap(), &[-6.0, 2.0, 3.0]);
+    }
+
+    #[test]
+    fn of_nothing_it_is_zero_or_empty() {
+        let product = |a: &[usize], b: &[usize]| {
+            run(&MatMul::default().into(), &[tensor(a, &[]), tensor(b, &[])]).remove(0)
+        };
+        assert_eq!(product(&[2, 0], &[0, 2]), tensor(&[2, 2], &[0.0; 4]));
+        assert_eq!(product(&[3, 2, 0], &[1, 0, 2]).shape(), &[3, 2, 2]);
+        assert_eq!(product(&[0, 2], &[2, 0]).shape(), &[0, 0]);
+        let many = 1_usize << 40;
+        let huge = [tensor(&[many, 2, 0], &[]), tensor(&[many, 0, 2], &[])];
+        assert!(try_run(&MatMul::default().into(), &huge).is_err());
+    }
+
+    #[test]
+    fn a_product_of_two_matrices_can_take_a_bias() {
+        let ty = |shape: &[usize]| TensorType::new(DType::F32, Shape::fixed(shape));
+        let (two, three) = (ty(&[2, 2]), ty(&[1, 2, 2]));
+        let gemm = |lhs: &TensorType, op: MatMul| {
+            op.with_bias_input(&TypeInputs::new(vec![Some((lhs, None)), Some((&two, None))]))
+        };
+        assert_eq!(gemm(&two, MatMul::default()), Some(Gemm::default().into()));
+        assert_eq!(gemm(&three, MatMul::default()), None);
+        assert_eq!(gemm(&two, MatMul { clamp: Some(Clamp::RELU) }), None);
+    }
+
+    #[test]
+    fn operands_that_do_not_fit_name_what_is_expected() {
+        let refused = |a: &[usize], b: &[usize]| {
+            let inputs = [pattern(a, 1, 2), pattern(b, 1, 2)];
+            try_run(&MatMul::default().into(), &inputs).unwrap_err().to_string()
+        };
+        assert!(refused(&[2, 3], &[2, 3]).contains("expected 2, the rows of the right-hand side, got 3"));
+        assert!(refused(&[], &[2, 3]).contains("at least one dimension"));
+        assert!(refused(&[2, 1, 2], &[3, 2, 1]).contains("cannot be broadcast"));
+    }
+}

@@ -103,3 +103,122 @@ impl Operator for MaxPool {
         Ok(vec![Some(Value::from_vec(input.shape(), out)?)])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ir::Attrs;
+    use crate::ops::testing::{Random, Sample, Sampled, import_node, pattern, run, tensor, try_run};
+
+    fn attrs(lists: &[(&str, &[i64])]) -> Attrs {
+        lists.iter().fold(Attrs::new(), |attrs, (name, list)| attrs.with(name, Attr::Ints(list.to_vec())))
+    }
+
+    fn same(how: &str) -> Attr {
+        Attr::String(how.to_owned())
+    }
+
+    impl Sampled for MaxPool {
+        /// Expected values from onnxruntime 1.31.
+        fn samples() -> Vec<Sample> {
+            let on_pattern = |attrs: Attrs, shape: [usize; 2], y: &[f32]| {
+                let y = tensor(&[1, 1, shape[0], shape[1]], y);
+                Sample::new(attrs).input(pattern(&[1, 1, 5, 6], 7, 11)).gives(vec![y])
+            };
+            let spaced = |attrs: Attrs, shape: &[usize]| {
+                Sample::new(attrs).input(Random::new(7).spaced(shape)).gradients(&[0])
+            };
+            let up = |attrs: Attrs| attrs.with("ceil_mode", Attr::Int(1));
+            let two = [("kernel_shape", &[2, 2][..]), ("strides", &[3, 3]), ("pads", &[0, 0, 1, 1])];
+            let apart = [("kernel_shape", &[2, 2][..]), ("dilations", &[2, 3]), ("pads", &[1, 0, 0, 1])];
+            let three = [("kernel_shape", &[3, 3][..]), ("strides", &[2, 2])];
+            let valid = attrs(&[("kernel_shape", &[4, 3]), ("strides", &[2, 2])]);
+            let lower = attrs(&[("kernel_shape", &[3, 2]), ("strides", &[2, 2])]);
+            vec![
+                on_pattern(up(attrs(&three)), [2, 3], &[5.0, 5.0, 4.0, 5.0, 5.0, 4.0]),
+                on_pattern(up(attrs(&two)), [2, 2], &[4.0, 5.0, 5.0, 4.0]),
+                on_pattern(
+                    lower.with("auto_pad", same("SAME_LOWER")),
+                    [3, 3],
+                    &[4.0, 5.0, 1.0, 4.0, 5.0, 4.0, 5.0, 3.0, 4.0],
+                )
+                .opset(12),
+                on_pattern(
+                    attrs(&apart),
+                    [4, 4],
+                    &[4., 0., -4., 3., 5., 2., 5., 5., 4., 0., 3., 3., 2., 5., 5., 1.],
+                ),
+                on_pattern(
+                    up(valid).with("auto_pad", same("VALID")),
+                    [2, 3],
+                    &[5.0, 5.0, 4.0, 5.0, 5.0, 4.0],
+                ),
+                spaced(up(attrs(&three)), &[2, 2, 6, 5]),
+                spaced(attrs(&apart), &[1, 3, 5, 6]),
+                spaced(attrs(&[("kernel_shape", &[3]), ("pads", &[1, 2])]), &[2, 1, 6]).opset(7),
+            ]
+        }
+    }
+
+    fn pool(kernel: i64) -> crate::ops::Op {
+        import_node("MaxPool", attrs(&[("kernel_shape", &[kernel, kernel])]), 18, &[]).unwrap().0
+    }
+
+    #[test]
+    fn the_first_of_equal_maxima_gets_the_gradient() {
+        let x = tensor(&[1, 1, 2, 2], &[1.0, 3.0, 3.0, 3.0]);
+        let y = run(&pool(2), std::slice::from_ref(&x));
+        let g = tensor(&[1, 1, 1, 1], &[2.0]);
+        let tape = Tape { inputs: &[Some(&x)], outputs: &[&y[0]], gradients: &[Some(&g)], wanted: &[true] };
+        let found = pool(2).backward(&Context::new(crate::ops::Isa::Portable), &tape).unwrap();
+        assert_eq!(found[0].as_ref().unwrap().as_slice::<f32>().unwrap(), &[0.0, 2.0, 0.0, 0.0]);
+    }
+
+    #[test]
+    fn nan_wins_and_padding_never_does() {
+        let x = tensor(&[1, 1, 2, 2], &[f32::NAN, 3.0, -1.0, 3.0]);
+        assert!(run(&pool(2), &[x])[0].as_slice::<f32>().unwrap()[0].is_nan());
+        let padded = attrs(&[("kernel_shape", &[2]), ("pads", &[1, 1])]);
+        let (op, _) = import_node("MaxPool", padded, 18, &[]).unwrap();
+        let x = tensor(&[1, 1, 1], &[f32::NEG_INFINITY]);
+        assert_eq!(run(&op, &[x])[0].as_slice::<f32>().unwrap(), &[f32::NEG_INFINITY; 2]);
+    }
+
+    #[test]
+    fn a_window_that_does_not_fit_is_an_error() {
+        let error = try_run(&pool(3), &[tensor(&[1, 1, 2, 2], &[0.0; 4])]).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "padded input: expected at least the window's size 3, got 2 (2 + 0 + 0)"
+        );
+        let apart = attrs(&[("kernel_shape", &[2]), ("dilations", &[2]), ("pads", &[1, 1])]);
+        let (op, _) = import_node("MaxPool", apart, 18, &[]).unwrap();
+        let error = try_run(&op, &[tensor(&[1, 1, 1], &[0.0])]).unwrap_err();
+        assert!(error.to_string().contains("covers at least one cell"), "{error}");
+    }
+
+    #[test]
+    fn attributes_that_are_not_supported_say_why() {
+        let refused = |attrs: Attrs| import_node("MaxPool", attrs, 18, &[]).unwrap_err().to_string();
+        let kernel = || attrs(&[("kernel_shape", &[2, 2])]);
+        let with = |name: &str, list: &[i64]| refused(kernel().with(name, Attr::Ints(list.to_vec())));
+        assert!(with("strides", &[0, 1]).contains("at least 1"));
+        assert!(with("pads", &[-1, 0, 0, 0]).contains("must not be negative"));
+        assert!(with("pads", &[2, 0, 0, 0]).contains("smaller than the window"));
+        assert!(with("strides", &[1, i64::MAX]).contains("not supported"));
+        assert!(with("strides", &[1]).contains("differ in length"));
+        assert!(with("dilations", &[1, 1, 1]).contains("one or two axes"));
+        assert!(refused(Attrs::new()).contains("`kernel_shape` is missing"));
+        assert!(refused(kernel().with("auto_pad", same("FULL"))).contains("SAME_UPPER"));
+        let dilated = kernel().with("dilations", Attr::Ints(vec![2, 2]));
+        assert!(refused(dilated.with("auto_pad", same("SAME_UPPER"))).contains("disagree"));
+        let mut node = ImportNode {
+            attrs: kernel(),
+            opset: crate::ir::Opset(18),
+            inputs: Vec::new(),
+            output_count: 2,
+            new_inputs: Vec::new(),
+        };
+        assert!(MaxPool::import(&mut node).unwrap_err().to_string().contains("Indices"));
+    }
+}

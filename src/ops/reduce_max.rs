@@ -56,3 +56,36 @@ impl Operator for ReduceMax {
         Ok(gradients)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ir::{Attr, Attrs};
+    use crate::ops::testing::{Random, Sample, Sampled, integers, pattern, tensor};
+
+    impl Sampled for ReduceMax {
+        /// Expected values from onnxruntime 1.31.
+        fn samples() -> Vec<Sample> {
+            let keep = |keep: i64| Attrs::new().with("keepdims", Attr::Int(keep));
+            let x = || pattern(&[2, 3, 2], 7, 11);
+            let random = || Random::new(11).spaced(&[2, 3, 2, 2]);
+            let old = keep(0).with("axes", Attr::Ints(vec![-1, 1]));
+            vec![
+                Sample::new(keep(0))
+                    .input(x())
+                    .constant(integers(&[2, 0]))
+                    .gives(vec![tensor(&[3], &[4.0, 5.0, 1.0])]),
+                Sample::new(keep(1)).input(random()).constant(integers(&[1, -1])).gradients(&[0]),
+                Sample::new(old).opset(11).input(random()).gradients(&[0]),
+                Sample::new(keep(0)).input(random()).gradients(&[0]),
+                Sample::new(keep(0)).input(random()).input(integers(&[0])).gradients(&[0]),
+            ]
+        }
+    }
+
+    #[test]
+    fn the_largest_of_nothing_is_an_error() {
+        let (op, _) = crate::ops::testing::import_node("ReduceMax", Attrs::new(), 18, &[]).unwrap();
+        assert!(crate::ops::testing::try_run(&op, &[tensor(&[2, 0], &[])]).is_err());
+    }
+}

@@ -44,3 +44,31 @@ impl Operator for ReduceSum {
         reduction.spread(tape, 1.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ir::{Attr, Attrs};
+    use crate::ops::testing::{Random, Sample, Sampled, integers, pattern, tensor};
+
+    impl Sampled for ReduceSum {
+        /// Expected values from onnxruntime 1.31.
+        fn samples() -> Vec<Sample> {
+            let keep = |keep: i64| Attrs::new().with("keepdims", Attr::Int(keep));
+            let x = || pattern(&[2, 3, 2], 7, 11);
+            let random = || Random::new(11).uniform(&[2, 3, 2, 2], -1.0, 1.0);
+            let old = keep(0).with("axes", Attr::Ints(vec![-1, 1]));
+            vec![
+                Sample::new(Attrs::new())
+                    .opset(13)
+                    .input(x())
+                    .constant(integers(&[1]))
+                    .gives(vec![tensor(&[2, 1, 2], &[-6.0, 4.0, -1.0, -2.0])]),
+                Sample::new(keep(1)).input(random()).constant(integers(&[1, -1])).gradients(&[0]),
+                Sample::new(old).opset(11).input(random()).gradients(&[0]),
+                Sample::new(keep(0)).input(random()).gradients(&[0]),
+                Sample::new(keep(0)).input(random()).input(integers(&[0])).gradients(&[0]),
+            ]
+        }
+    }
+}

@@ -128,3 +128,56 @@ fn axis_index(axis: i64, rank: usize) -> Result<usize, OpError> {
         got: axis.to_string(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::testing::{pattern, run};
+    use crate::ops::{Op, Softmax};
+    use crate::tensor::{DType, Shape};
+
+    fn sized(rows: Rows, dims: Vec<Dim>) -> Option<Rows> {
+        let ty = TensorType::new(DType::F32, Shape::Ranked(dims));
+        rows.with_sizes(&TypeInputs::new(vec![Some((&ty, None))]))
+    }
+
+    #[test]
+    fn axes_of_size_1_behind_the_first_make_it_one_axis() {
+        let batch = Dim::Symbolic("batch".into());
+        let dims = vec![batch.clone(), Dim::Fixed(10), Dim::Fixed(1), Dim::Fixed(1)];
+        assert_eq!(sized(Rows::From(1), dims), Some(Rows::Along(1)));
+        assert_eq!(sized(Rows::From(1), vec![batch.clone(), Dim::Fixed(10)]), Some(Rows::Along(1)));
+        assert_eq!(sized(Rows::From(1), vec![batch.clone(), Dim::Fixed(2), batch]), None);
+        assert_eq!(sized(Rows::From(3), Vec::new()), None);
+        assert_eq!(Rows::From(1).export("Softmax"), None);
+    }
+
+    #[test]
+    fn several_axes_are_written_as_reshape_and_back() {
+        let batch = Dim::Symbolic("batch".into());
+        let rows = sized(Rows::From(-2), vec![batch, Dim::Fixed(3), Dim::Fixed(2)]).unwrap();
+        assert_eq!(rows, Rows::FromSized(1, vec![3, 2]));
+        let steps = rows.export("Softmax").unwrap();
+        let shape = |step: &ExportStep| {
+            assert_eq!(step.op_type, "Reshape");
+            step.extra_inputs[0].as_ref().unwrap().as_slice::<i64>().unwrap().to_vec()
+        };
+        assert_eq!((shape(&steps[0]), shape(&steps[2])), (vec![0, -1], vec![0, 3, 2]));
+        assert_eq!(steps[1].attrs, Attrs::new().with("axis", Attr::Int(-1)));
+
+        // What those nodes compute is what the operator computes.
+        let x = pattern(&[2, 3, 2], 7, 11);
+        let flat = Op::from(Softmax { rows: Rows::Along(-1) });
+        let chain = run(&flat, &[x.clone().reshaped(&[2, 6]).unwrap()]).remove(0);
+        let direct = run(&Op::from(Softmax { rows }), std::slice::from_ref(&x)).remove(0);
+        assert_eq!(chain.reshaped(&[2, 3, 2]).unwrap(), direct);
+    }
+
+    #[test]
+    fn an_axis_outside_the_tensor_is_an_error() {
+        assert!(Rows::Along(3).layout(&[2, 3, 2]).is_err());
+        assert!(Rows::From(-4).layout(&[2, 3, 2]).is_err());
+        assert!(Rows::Along(i64::MIN).layout(&[2]).is_err());
+        assert_eq!(Rows::Along(0).layout(&[]).unwrap().len, 1);
+    }
+}

@@ -21,8 +21,8 @@ mod spec;
 pub use apply::{Quantized, apply};
 pub use observe::{Calibrator, Statistics};
 pub use params::{QuantParams, Range, TensorQuant};
-pub use plan::{QuantPlan, plan};
-pub use recipe::{Preset, Recipe, RecipeError};
+pub use plan::{LARGEST_REDUCTION, QuantPlan, plan};
+pub use recipe::{Preset, RECIPE_SCHEMA, Recipe, RecipeError};
 pub use spec::{Granularity, QuantSpec};
 
 use thiserror::Error;

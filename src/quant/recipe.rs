@@ -58,6 +58,14 @@ impl Recipe {
         }
     }
 
+    /// A short name for files: `int8`, `w4a8`.
+    pub fn label(&self) -> String {
+        if *self == Self::preset(self.preset) {
+            return self.preset.name().to_owned();
+        }
+        format!("w{}a{}", self.weight_bits, self.activation_bits)
+    }
+
     /// Reads a recipe from JSON and checks it.
     ///
     /// # Errors

@@ -14,13 +14,13 @@ mod pictures;
 mod quantized;
 pub mod view;
 
-pub use compare::{CompareJob, Explained, answer};
+pub use compare::{CompareJob, Explained, METHOD, answer};
 pub use error::SessionError;
 pub use job::{Job, Progress, Step};
 pub use latency::{Clock, LatencyJob};
 pub use network::Network;
 pub use pictures::{PictureSet, Role};
-pub use quantized::{QuantizeJob, QuantizedNetwork};
+pub use quantized::{QuantizeJob, QuantizedNetwork, RECIPE_KEY};
 
 use crate::data::{Preprocess, labels};
 use crate::ops::Isa;

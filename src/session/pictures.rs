@@ -132,6 +132,14 @@ impl PictureSet {
         Ok(PictureInputs { items: Arc::clone(&self.items), preprocess: Arc::clone(preprocess), chosen })
     }
 
+    /// As [`PictureSet::inputs`], for preprocessing that is not shared.
+    ///
+    /// # Errors
+    /// [`SessionError::NoPictures`].
+    pub fn inputs_of(&self, preprocess: &Preprocess, role: Role) -> Result<PictureInputs, SessionError> {
+        self.inputs(&Arc::new(preprocess.clone()), role)
+    }
+
     /// A picture as the network sees it.
     ///
     /// # Errors

@@ -361,7 +361,9 @@ impl MapPair {
 }
 
 /// One picture in depth.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "web", derive(tsify::Tsify))]
 pub struct LensView {
     /// Number of the picture.
     pub picture: usize,
@@ -375,7 +377,8 @@ pub struct LensView {
     pub quantized_top: ClassProbability,
     /// Whether they differ.
     pub flipped: bool,
-    /// Both maps; none without a tensor with positions.
+    /// Both maps; none without a tensor with positions. They travel beside the JSON.
+    #[serde(skip)]
     pub map: Option<MapPair>,
     /// Spearman's ρ of the maps.
     pub spearman: Option<f64>,

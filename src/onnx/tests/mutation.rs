@@ -2,6 +2,7 @@
 
 use super::fixtures::{TestFile, floats, int_attribute, node, real_networks, tensor_attribute, with};
 use crate::onnx::{ExportOptions, export, import};
+use crate::tensor::Value;
 
 /// SplitMix64 (Steele, Lea, Flood 2014): small, seeded, good enough to choose bytes.
 struct Random(u64);
@@ -69,7 +70,7 @@ fn survive(original: &[u8], count: usize, seed: u64) -> usize {
                     .graph
                     .values()
                     .filter_map(|(_, v)| v.constant.as_ref())
-                    .map(|v| v.size_bytes())
+                    .map(Value::size_bytes)
                     .sum();
                 assert!(held <= 8 * bytes.len(), "round {round} holds {held} of {} bytes", bytes.len());
                 // What still reads must still write, or say why not.

@@ -87,9 +87,10 @@ fn empty_and_scalar_tensors_read() {
 }
 
 #[test]
-fn initializers_listed_as_inputs_are_constants() {
-    let graph = read(TestFile::small().input("w", &["2"])).graph;
-    assert_eq!(graph.inputs().len(), 1);
+fn initializers_listed_as_inputs_are_constants_even_when_nobody_reads_them() {
+    let file = TestFile::small().initializer(&floats("idle", &[1], &[0.0]));
+    let graph = read(file.input("w", &["2"]).input("idle", &["1"])).graph;
+    assert_eq!(graph.inputs(), [graph.find_value("x").unwrap()]);
     assert!(graph.constant(graph.find_value("w").unwrap()).is_some());
 }
 
