@@ -165,7 +165,7 @@ mod tests {
         let rank = |&v: &f32| {
             let below = values.iter().filter(|&&w| w < v).count();
             let equal = values.iter().filter(|&&w| w == v).count();
-            below as f64 + (equal as f64 + 1.0) / 2.0
+            below as f64 + f64::midpoint(equal as f64, 1.0)
         };
         values.iter().map(rank).collect()
     }
@@ -215,7 +215,7 @@ mod tests {
             {
                 match (got, expected) {
                     (Some(got), Some(expected)) => {
-                        assert!((got - expected).abs() < 1e-9, "{u:?} {v:?}: {got} {expected}")
+                        assert!((got - expected).abs() < 1e-9, "{u:?} {v:?}: {got} {expected}");
                     }
                     (got, expected) => {
                         undefined += 1;
