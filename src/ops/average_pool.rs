@@ -8,7 +8,8 @@
 use super::pooling::{self, Patch, Pooling};
 use super::window::{Rounding, Window};
 use super::{
-    Context, EXPORT_OPSET, ExportStep, Facts, ImportNode, Inputs, Kind, OpError, Operator, Tape, TypeInputs,
+    Averaged, Context, EXPORT_OPSET, ExportStep, Facts, ImportNode, Inputs, Kind, LowerContext, Lowered,
+    OpError, Operator, Tape, TypeInputs,
 };
 use crate::ir::{Attr, AttrError, Opset};
 use crate::kernels::{Pool2dGeometry, PoolDivisor};
@@ -101,6 +102,11 @@ impl Operator for AveragePool {
             }
         }
         Ok(vec![Value::from_vec(&pooling.output_shape, out)?])
+    }
+
+    fn lower_int8(&self, context: &LowerContext<'_>) -> Option<Lowered> {
+        context.output?;
+        super::q_average_pool::lower(context, Averaged::Window(self.clone()), true)
     }
 
     fn backward(&self, _: &Context<'_>, tape: &Tape<'_>) -> Result<Vec<Option<Value>>, OpError> {

@@ -5,16 +5,16 @@
 //! computed as two with a height of 1; three are refused. Constant weights are laid out for the
 //! kernels once, whatever the size of the input.
 
-use super::linear::{self, export_clamp};
+use super::linear::{self, IntegerEpilogue, export_clamp};
 use super::pooling::{check_gradient, split_spatial, window_2d};
 use super::window::{Rounding, Window};
 use super::{
-    Clamp, Context, ExportStep, Facts, ImportNode, Inputs, Isa, Kind, Linear, OpError, Operator, Prepared,
-    Tape, TypeInputs,
+    Clamp, Context, ExportStep, Facts, ImportNode, Inputs, Isa, Kind, Layout, Linear, LowerContext, Lowered,
+    OpError, Operator, Prepared, QConv, Tape, TypeInputs,
 };
 use crate::ir::{Attr, AttrError};
 use crate::kernels::{self, Conv2dGeometry, Epilogue, PackedConvF32, Window2d};
-use crate::tensor::{Dim, Shape, TensorType, Value};
+use crate::tensor::{DType, Dim, Shape, TensorType, Value};
 
 /// `y[n, o, p] = Σ x[n, c, p · stride + k · dilation − pad] · w[o, c, k] + b[o]`, limited to `clamp`.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,9 +50,10 @@ impl Conv {
         shape
     }
 
-    /// The weights laid out for the kernels, which does not depend on the input's size.
-    fn pack(&self, isa: Isa, weight: &Value) -> Result<PackedConvF32, OpError> {
-        let (channels, kernel) = split_spatial(weight.shape())?;
+    /// A geometry with the weight's own sizes: how weights are laid out for the kernels does not
+    /// depend on the input's.
+    pub(super) fn packing_geometry(&self, weight: &[usize]) -> Result<Conv2dGeometry, OpError> {
+        let (channels, kernel) = split_spatial(weight)?;
         let kernel = match *kernel {
             [width] => [1, width],
             [height, width] => [height, width],
@@ -62,7 +63,11 @@ impl Conv {
         let window =
             Window2d { input: kernel, output: unit, kernel, stride: unit, dilation: unit, pad_begin: [0, 0] };
         let in_channels = channels[1].saturating_mul(self.groups);
-        let geometry = Conv2dGeometry::new(1, self.groups, in_channels, channels[0], window)?;
+        Ok(Conv2dGeometry::new(1, self.groups, in_channels, channels[0], window)?)
+    }
+
+    fn pack(&self, isa: Isa, weight: &Value) -> Result<PackedConvF32, OpError> {
+        let geometry = self.packing_geometry(weight.shape())?;
         Ok(PackedConvF32::pack(isa, &geometry, weight.as_slice()?)?)
     }
 
@@ -203,6 +208,19 @@ impl Operator for Conv {
             gradients[2] = Some(Value::from_vec(&[geometry.out_channels()], sums)?);
         }
         Ok(gradients)
+    }
+
+    fn lower_int8(&self, context: &LowerContext<'_>) -> Option<Lowered> {
+        let input = context.activation(0)?;
+        let (weight, _, axis) = context.quantized(1)?;
+        let &[channels, _, _, _] = weight.shape() else { return None };
+        if axis != 0 || weight.dtype() != DType::I8 {
+            return None;
+        }
+        let epilogue = IntegerEpilogue::of(context, channels, self.clamp)?;
+        let conv = Self { clamp: None, ..self.clone() };
+        let op = QConv { conv, weight: weight.clone(), input_zero_point: input.zero_point, epilogue };
+        Some(Lowered { op: op.into(), inputs: vec![0], layout: Layout::Nhwc })
     }
 
     fn fuse_clamp(&self, clamp: Clamp) -> Option<Self> {

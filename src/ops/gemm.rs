@@ -6,8 +6,8 @@
 use super::linear::{self, apply_clamp, export_clamp};
 use super::pooling::check_gradient;
 use super::{
-    Clamp, Context, ExportStep, Facts, ImportNode, Inputs, Isa, Kind, Linear, OpError, Operator, Prepared,
-    Tape, TypeInputs,
+    Clamp, Context, ExportStep, Facts, ImportNode, Inputs, Isa, Kind, Linear, LowerContext, Lowered, OpError,
+    Operator, Prepared, Tape, TypeInputs, q_gemm,
 };
 use crate::ir::{Attr, AttrError, Attrs};
 use crate::kernels::{self, Accumulate, Epilogue, GemmF32, MatLayout, PackedGemmF32};
@@ -277,6 +277,11 @@ impl Operator for Gemm {
             gradients[2] = Some(Value::from_vec(c.shape(), sums)?);
         }
         Ok(gradients)
+    }
+
+    fn lower_int8(&self, context: &LowerContext<'_>) -> Option<Lowered> {
+        let plain = is_one(self.alpha) && is_one(self.beta) && !self.trans_a;
+        plain.then(|| q_gemm::lower(context, self.trans_b, self.clamp))?
     }
 
     fn fuse_clamp(&self, clamp: Clamp) -> Option<Self> {

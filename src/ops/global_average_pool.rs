@@ -3,7 +3,10 @@
 //! Summed in f64, so the result does not depend on how many positions there are.
 
 use super::pooling::{check_gradient, global_shape, infer_global};
-use super::{Context, ExportStep, Facts, ImportNode, Inputs, Kind, OpError, Operator, Tape, TypeInputs};
+use super::{
+    Averaged, Context, ExportStep, Facts, ImportNode, Inputs, Kind, LowerContext, Lowered, OpError, Operator,
+    Tape, TypeInputs,
+};
 use crate::ir::{AttrError, Attrs};
 use crate::tensor::{TensorType, Value};
 
@@ -39,6 +42,10 @@ impl Operator for GlobalAveragePool {
         };
         let out = input.as_slice::<f32>()?.chunks_exact(cells).map(mean).collect();
         Ok(vec![Value::from_vec(&shape, out)?])
+    }
+
+    fn lower_int8(&self, context: &LowerContext<'_>) -> Option<Lowered> {
+        super::q_average_pool::lower(context, Averaged::All, true)
     }
 
     fn backward(&self, _: &Context<'_>, tape: &Tape<'_>) -> Result<Vec<Option<Value>>, OpError> {

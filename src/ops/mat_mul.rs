@@ -8,8 +8,8 @@
 use super::linear::{self, apply_clamp, export_clamp};
 use super::pooling::check_gradient;
 use super::{
-    Clamp, Context, ExportStep, Facts, Gemm, ImportNode, Inputs, Isa, Kind, Linear, Op, OpError, Operator,
-    Prepared, Tape, TypeInputs,
+    Clamp, Context, ExportStep, Facts, Gemm, ImportNode, Inputs, Isa, Kind, Linear, LowerContext, Lowered,
+    Op, OpError, Operator, Prepared, Tape, TypeInputs, q_gemm,
 };
 use crate::ir::{AttrError, Attrs};
 use crate::kernels::{self, Accumulate, Epilogue, GemmF32, MatLayout, PackedGemmF32};
@@ -231,6 +231,10 @@ impl Operator for MatMul {
         // A bias would come before the clamp; behind it, it cannot be taken in.
         let plain = self.clamp.is_none() && is_matrix(0) && is_matrix(1);
         plain.then(|| Gemm::default().into())
+    }
+
+    fn lower_int8(&self, context: &LowerContext<'_>) -> Option<Lowered> {
+        q_gemm::lower(context, false, self.clamp)
     }
 
     fn fuse_clamp(&self, clamp: Clamp) -> Option<Self> {

@@ -7,7 +7,10 @@
 
 use super::pooling::{self, Pooling, first_maximum};
 use super::window::{Rounding, Window};
-use super::{Context, ExportStep, Facts, ImportNode, Inputs, Kind, OpError, Operator, Tape, TypeInputs};
+use super::{
+    Context, ExportStep, Facts, ImportNode, Inputs, Kind, Layout, LowerContext, Lowered, OpError, Operator,
+    QMaxPool, Tape, TypeInputs,
+};
 use crate::ir::{Attr, AttrError};
 use crate::kernels::Pool2dGeometry;
 use crate::tensor::{TensorType, Value};
@@ -75,6 +78,12 @@ impl Operator for MaxPool {
             }
         }
         Ok(vec![Value::from_vec(&pooling.output_shape, out)?])
+    }
+
+    fn lower_int8(&self, context: &LowerContext<'_>) -> Option<Lowered> {
+        let op = QMaxPool { pool: self.clone() }.into();
+        let is_image = context.rank(0) == Some(4);
+        (is_image && context.keeps_codes()).then(|| Lowered { op, inputs: vec![0], layout: Layout::Nhwc })
     }
 
     fn backward(&self, _: &Context<'_>, tape: &Tape<'_>) -> Result<Vec<Option<Value>>, OpError> {

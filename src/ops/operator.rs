@@ -1,6 +1,6 @@
 //! The [`Operator`] trait, what it is given, and the list macro.
 
-use super::{Op, TypeInputs};
+use super::{LowerContext, Lowered, Op, TypeInputs};
 use crate::ir::{Attr, AttrError, Attrs, Opset};
 use crate::kernels::Isa;
 use crate::tensor::{DType, Element, TensorError, TensorType, Value};
@@ -66,6 +66,12 @@ pub trait Operator: Clone + fmt::Debug + PartialEq + Sized {
     /// The same computation by an operator that has a bias input, where this one has none and such
     /// an operator exists (MatMul of matrices → Gemm).
     fn with_bias_input(&self, _inputs: &TypeInputs<'_>) -> Option<Op> {
+        None
+    }
+
+    /// The operator on integer codes that does the same, up to rounding, on quantized inputs and
+    /// outputs. `None` where there is none: the operator then runs in float.
+    fn lower_int8(&self, _context: &LowerContext<'_>) -> Option<Lowered> {
         None
     }
 
@@ -163,7 +169,21 @@ impl Clamp {
 
     /// This clamp, then another.
     pub fn then(self, next: Self) -> Self {
-        Self { min: self.min.clamp(next.min, next.max), max: self.max.clamp(next.min, next.max) }
+        Self { min: next.apply(self.min), max: next.apply(self.max) }
+    }
+
+    /// `v`, limited. NaN stays NaN, as in ONNX Runtime; where `min > max` the result is `max`.
+    #[inline]
+    pub fn apply(self, v: f32) -> f32 {
+        let v = if v < self.min { self.min } else { v };
+        if v > self.max { self.max } else { v }
+    }
+
+    /// Whether the limited value `y` still follows what was limited. At the limits themselves it
+    /// does not: there the subgradient 0 is taken, as for Relu at 0.
+    #[inline]
+    pub fn passes(self, y: f32) -> bool {
+        y > self.min && y < self.max
     }
 
     /// The clamp as one ONNX node: Relu, or Clip with constant bounds.
@@ -446,6 +466,12 @@ pub enum OpError {
     Kernel(#[from] crate::kernels::KernelError),
 }
 
+/// The answer of operators that no file can contain.
+pub(super) fn refuse_import<T>() -> Result<T, AttrError> {
+    let reason = "it exists only inside Bitlens";
+    Err(AttrError::Unsupported { name: "op_type".to_owned(), value: "bitlens.*".to_owned(), reason })
+}
+
 /// Makes the closed set of operators from one line per operator.
 macro_rules! operators {
     ($($module:ident :: $name:ident),* $(,)?) => {
@@ -473,7 +499,7 @@ macro_rules! operators {
 
             /// Each operator's name and its samples for the shared suite.
             #[cfg(test)]
-            pub(super) fn samples() -> Vec<(&'static str, Vec<testing::Sample>)> {
+            fn samples() -> Vec<(&'static str, Vec<testing::Sample>)> {
                 vec![$((<$name as Operator>::OP_TYPE, <$name as testing::Sampled>::samples())),*]
             }
 
@@ -560,6 +586,11 @@ macro_rules! operators {
             /// See [`Operator::with_bias_input`].
             pub fn with_bias_input(&self, inputs: &TypeInputs<'_>) -> Option<Self> {
                 match self { $(Self::$name(op) => op.with_bias_input(inputs)),* }
+            }
+
+            /// See [`Operator::lower_int8`].
+            pub fn lower_int8(&self, context: &LowerContext<'_>) -> Option<Lowered> {
+                match self { $(Self::$name(op) => op.lower_int8(context)),* }
             }
 
             /// See [`Operator::with_sizes`].

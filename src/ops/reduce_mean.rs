@@ -3,7 +3,10 @@
 //! Summed in f64. Over the two spatial axes of an image it is a global average pool, and says so.
 
 use super::reduce::Axes;
-use super::{Context, ExportStep, Facts, ImportNode, Inputs, Kind, OpError, Operator, Tape, TypeInputs};
+use super::{
+    Averaged, Context, ExportStep, Facts, ImportNode, Inputs, Kind, LowerContext, Lowered, OpError, Operator,
+    Tape, TypeInputs,
+};
 use crate::ir::AttrError;
 use crate::tensor::{TensorType, Value};
 
@@ -37,6 +40,11 @@ impl Operator for ReduceMean {
         let input = inputs.get(0)?;
         let reduction = self.axes.plan(input.shape(), inputs.optional(1))?;
         Ok(vec![reduction.sum(input.as_slice()?, reduction.count() as f64)?])
+    }
+
+    fn lower_int8(&self, context: &LowerContext<'_>) -> Option<Lowered> {
+        let averaged = self.axes.are_spatial().then_some(Averaged::All)?;
+        super::q_average_pool::lower(context, averaged, self.axes.keep_dims)
     }
 
     fn backward(&self, _: &Context<'_>, tape: &Tape<'_>) -> Result<Vec<Option<Value>>, OpError> {

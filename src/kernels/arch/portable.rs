@@ -112,3 +112,6 @@ impl Taps for Portable {
         })
     }
 }
+
+#[cfg(test)]
+crate::kernels::testing::kernel_conformance!(Isa::Portable);

@@ -99,8 +99,8 @@ impl RhsSource for StridedRhs<'_> {
             if col_stride == 1 {
                 row.copy_from_slice(&source[..cols.len()]);
             } else {
-                for (to, from) in row.iter_mut().zip(source.iter().step_by(col_stride.max(1))) {
-                    *to = *from;
+                for (col, to) in row.iter_mut().enumerate() {
+                    *to = source[col * col_stride];
                 }
             }
         }

@@ -15,6 +15,8 @@ pub(crate) mod depthwise_i8;
 pub(crate) mod elementwise;
 pub(crate) mod gemm_f32;
 pub(crate) mod gemm_i8;
+#[cfg(test)]
+mod model;
 pub(crate) mod pooling;
 mod vectors;
 

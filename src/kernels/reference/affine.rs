@@ -46,3 +46,66 @@ pub(crate) fn round_to_u8(value: f32, zero_point: u8, min: u8, max: u8) -> u8 {
     let code = f64::from(value.round_ties_even()) + f64::from(zero_point);
     code.clamp(f64::from(min), f64::from(max)) as u8
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn rounds_half_to_even() {
+        let params = AffineParams::new(1.0, 0, -128, 127).unwrap();
+        let halves = [-2.5, -1.5, -0.5, 0.5, 1.5, 2.5, 3.5];
+        assert_eq!(
+            halves.map(|x| quantize(x, &params)),
+            [-2, -2, 0, 0, 2, 2, 4]
+        );
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn divides_by_the_scale_instead_of_multiplying_by_its_inverse() {
+        let mut moved = 0;
+        for hundredth in 1..100 {
+            let params = AffineParams::new(hundredth as f32 * 0.01, 0, 0, 255).unwrap();
+            for half in 0..255 {
+                let x = (half as f32 + 0.5) * params.scale();
+                let divided = quantize(x, &params);
+                assert_eq!(divided, (x / params.scale()).round_ties_even() as i32);
+                let multiplied = (x * (1.0 / params.scale())).round_ties_even() as i32;
+                moved += usize::from(divided != multiplied);
+            }
+        }
+        assert!(
+            moved > 1000,
+            "multiplying by the inverse moved {moved} codes"
+        );
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn saturates_and_gives_nan_the_code_of_zero() {
+        let params = AffineParams::new(0.5, 3, 0, 15).unwrap();
+        let inputs = [
+            f32::INFINITY,
+            f32::NEG_INFINITY,
+            f32::MAX,
+            f32::MIN,
+            f32::NAN,
+            0.0,
+        ];
+        assert_eq!(inputs.map(|x| quantize(x, &params)), [15, 0, 15, 0, 3, 3]);
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn fake_quantization_is_idempotent_and_within_half_a_step() {
+        let params = AffineParams::new(0.037, 11, 0, 255).unwrap();
+        for i in -300..9000 {
+            let x = i as f32 * 0.001;
+            let once = fake_quantize(x, &params);
+            assert_eq!(fake_quantize(once, &params), once);
+            assert!(
+                (once - x).abs() <= params.scale() * 0.500_001,
+                "{x} became {once}"
+            );
+        }
+    }
+}

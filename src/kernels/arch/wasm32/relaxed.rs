@@ -179,3 +179,6 @@ pub(crate) fn dot16(a: [i8; 16], b: [u8; 16]) -> [i32; 4] {
     }
     out
 }
+
+#[cfg(test)]
+crate::kernels::testing::kernel_conformance!(Isa::RelaxedSimd);

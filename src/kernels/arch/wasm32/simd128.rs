@@ -103,3 +103,6 @@ impl Taps for Simd128 {
         i8x16_shuffle::<0, 4, 16, 4, 1, 4, 17, 4, 2, 4, 18, 4, 3, 4, 19, 4>(first, second)
     }
 }
+
+#[cfg(test)]
+crate::kernels::testing::kernel_conformance!(Isa::Simd128);

@@ -128,3 +128,6 @@ impl Taps for Avx2 {
         }
     }
 }
+
+#[cfg(test)]
+crate::kernels::testing::kernel_conformance!(Isa::Avx2);
