@@ -84,3 +84,51 @@ fn read_record(
         label: Some(label),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(label: u8) -> Vec<u8> {
+        let planes = (0..3 * PLANE).map(|i| (i / PLANE * 80 + i % 7) as u8);
+        std::iter::once(label).chain(planes).collect()
+    }
+
+    #[test]
+    fn planes_become_pixels() {
+        let bytes = [record(3), record(9)].concat();
+        let pictures = read("t.bin", &bytes, None).unwrap();
+        assert_eq!(
+            pictures.iter().map(|p| p.label).collect::<Vec<_>>(),
+            [Some(3), Some(9)]
+        );
+        assert_eq!(pictures[1].picture.name(), "t.bin#1");
+        // Plane c holds 80·c + i mod 7 at pixel i; 1023 mod 7 is 1, and each plane begins 1024 = 2 (mod 7) later.
+        assert_eq!(pictures[0].picture.rgb()[..6], [0, 82, 164, 1, 83, 165]);
+        assert_eq!(read("t.bin", &bytes, Some(1)).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn wrong_lengths_and_labels_are_refused_by_name() {
+        for length in [0, 1, RECORD - 1, RECORD + 1] {
+            let error = read("t.bin", &vec![0; length], None).unwrap_err();
+            assert!(
+                matches!(error, DataError::Length { got, .. } if got == length as u64),
+                "{error}"
+            );
+            assert!(error.to_string().contains("`t.bin`"));
+        }
+        let error = read("t.bin", &[record(3), record(10)].concat(), None).unwrap_err();
+        assert!(
+            matches!(
+                error,
+                DataError::LabelRange {
+                    record: 1,
+                    label: 10,
+                    ..
+                }
+            ),
+            "{error}"
+        );
+    }
+}

@@ -140,3 +140,111 @@ fn malformed(file: &str, reason: String) -> DataError {
         reason,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::{Compression, write::GzEncoder};
+
+    use super::*;
+
+    /// Two pictures of 2 rows and 3 columns.
+    const IMAGES: [u8; 28] = [
+        0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 3, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12,
+    ];
+    const LABELS: [u8; 10] = [0, 0, 8, 1, 0, 0, 0, 2, 7, 200];
+
+    fn gzipped(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn plain_and_gzipped_files_are_the_same() {
+        let plain = read(("i", &IMAGES), Some(("l", &LABELS)), None).unwrap();
+        assert_eq!(
+            plain,
+            read(
+                ("i", &gzipped(&IMAGES)),
+                Some(("l", &gzipped(&LABELS))),
+                None
+            )
+            .unwrap()
+        );
+        assert_eq!(
+            plain.iter().map(|p| p.label).collect::<Vec<_>>(),
+            [Some(7), Some(200)]
+        );
+        let second = &plain[1].picture;
+        assert_eq!(
+            (
+                second.name(),
+                second.width(),
+                second.height(),
+                second.to_grey()
+            ),
+            ("i#1", 3, 2, vec![7, 8, 9, 10, 11, 12])
+        );
+    }
+
+    #[test]
+    fn labels_are_optional_and_a_limit_holds() {
+        let pictures = read(("i", &IMAGES), None, Some(1)).unwrap();
+        assert_eq!((pictures.len(), pictures[0].label), (1, None));
+    }
+
+    #[test]
+    fn lengths_must_be_what_the_header_says() {
+        for wrong in [&IMAGES[..27], &[&IMAGES[..], &[0]].concat()] {
+            let error = read(("i", wrong), None, None).unwrap_err();
+            assert!(
+                matches!(&error, DataError::Length { file, .. } if file == "i"),
+                "{error}"
+            );
+            assert!(error.to_string().contains("28"), "{error}");
+        }
+        let mut overflowing = IMAGES;
+        overflowing[4..16].fill(0xFF);
+        assert!(matches!(
+            read(("i", &overflowing), None, None),
+            Err(DataError::Length { .. })
+        ));
+    }
+
+    #[test]
+    fn other_formats_are_refused() {
+        let mut floats = IMAGES;
+        floats[2] = 0x0D;
+        let mut flat = IMAGES.to_vec();
+        flat[8..12].fill(0);
+        flat.truncate(16);
+        let half_gzip = &gzipped(&IMAGES)[..20];
+        for wrong in [&[][..], &IMAGES[..7], &LABELS, &floats, &flat, half_gzip] {
+            assert!(
+                matches!(
+                    read(("i", wrong), None, None),
+                    Err(DataError::Malformed { .. })
+                ),
+                "{wrong:?}"
+            );
+        }
+        assert!(matches!(
+            read_labels("l", &IMAGES),
+            Err(DataError::Malformed { .. })
+        ));
+    }
+
+    #[test]
+    fn counts_of_pictures_and_labels_must_agree() {
+        let three = [0, 0, 8, 1, 0, 0, 0, 3, 1, 2, 3];
+        let message = read(("i", &IMAGES), Some(("l", &three)), None)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            message.contains("2 pictures") && message.contains("3 labels"),
+            "{message}"
+        );
+    }
+}

@@ -175,12 +175,39 @@ fn decode_jpeg(name: &str, bytes: &[u8]) -> Result<(RgbImage, Orientation), Data
         decoder.header().width() as u64,
         decoder.header().height() as u64,
     )?;
+    if !jpeg_is_whole(bytes) {
+        return Err(failed(
+            "it ends early, perhaps the copy or download was interrupted".into(),
+        ));
+    }
     decoder.set_output_format(PixelFormat::Rgb);
     let orientation = decoder.exif_orientation().and_then(Orientation::from_exif);
     let decoded = decoder.decode_image().map_err(|e| failed(e.to_string()))?;
     RgbImage::from_raw(decoded.width as u32, decoded.height as u32, decoded.data)
         .map(|image| (image, orientation.unwrap_or(Orientation::NoTransforms)))
         .ok_or_else(|| failed("the decoder returned too few pixels".into()))
+}
+
+/// Whether the scan of a JPEG is followed by the end marker, as Pillow demands too: the decoder fills up some
+/// truncated files with grey and says nothing. A header that cannot be followed is left to the decoder's judgement.
+fn jpeg_is_whole(bytes: &[u8]) -> bool {
+    let mut rest = bytes.get(2..).unwrap_or_default();
+    loop {
+        rest = match rest {
+            // Stuffing, which may precede any marker.
+            [0xFF, after @ ..] if after.first() == Some(&0xFF) => after,
+            [0xFF, 0xDA, scan @ ..] => return scan.windows(2).any(|pair| pair == [0xFF, 0xD9]),
+            [0xFF, _, after @ ..] => {
+                let Some((length, _)) = after.split_first_chunk::<2>() else {
+                    return true;
+                };
+                after
+                    .get(usize::from(u16::from_be_bytes(*length)).max(2)..)
+                    .unwrap_or_default()
+            }
+            _ => return true,
+        };
+    }
 }
 
 /// Pixels of any other format and their EXIF orientation.

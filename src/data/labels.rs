@@ -308,3 +308,190 @@ fn malformed(file: &str, reason: String) -> DataError {
         reason,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn classes(file: &str, text: &str) -> Vec<String> {
+        match parse(file, text.as_bytes()).unwrap() {
+            LabelFile::Classes(names) => names,
+            LabelFile::Files(files) => panic!("{files:?}"),
+        }
+    }
+
+    fn files(file: &str, text: &str) -> Vec<FileLabel> {
+        match parse(file, text.as_bytes()).unwrap() {
+            LabelFile::Files(files) => files,
+            LabelFile::Classes(names) => panic!("{names:?}"),
+        }
+    }
+
+    fn label(file: &str, label: Label, role: Option<&str>) -> FileLabel {
+        FileLabel {
+            file: file.into(),
+            label,
+            role: role.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn every_form_of_class_names_reads_the_same() {
+        let expected = ["tench, Tinca tinca", "cat"];
+        assert_eq!(
+            classes("a.json", r#"["tench, Tinca tinca", "cat"]"#),
+            expected
+        );
+        assert_eq!(
+            classes("a.json", r#"{"1": "cat", "0": "tench, Tinca tinca"}"#),
+            expected
+        );
+        assert_eq!(
+            classes(
+                "a.json",
+                r#"{"0": ["n01440764", "tench, Tinca tinca"], "1": ["n0", "cat"]}"#
+            ),
+            expected
+        );
+        assert_eq!(
+            classes(
+                "config.json",
+                r#"{"model_type": "vit", "id2label": {"0": "tench, Tinca tinca", "1": "cat"}}"#
+            ),
+            expected
+        );
+        assert_eq!(
+            classes("a.txt", "n01440764 tench, Tinca tinca\r\ncat\n"),
+            expected
+        );
+        assert_eq!(
+            classes("A.TXT", "\u{feff}tench, Tinca tinca\ncat"),
+            expected
+        );
+    }
+
+    #[test]
+    fn a_gap_in_the_indices_keeps_the_others_in_place() {
+        assert_eq!(
+            classes("a.json", r#"{"3": "d", "0": "a"}"#),
+            ["a", "", "", "d"]
+        );
+    }
+
+    #[test]
+    fn a_first_word_is_dropped_only_when_it_is_a_wordnet_id() {
+        assert_eq!(
+            classes("a.txt", "n0144076 x\nnew york\nn01440764"),
+            ["n0144076 x", "new york", "n01440764"]
+        );
+    }
+
+    #[test]
+    fn every_form_of_file_labels_reads_the_same() {
+        let expected = [
+            label("a.jpg", Label::Index(3), None),
+            label("b.jpg", Label::Name("cat".into()), None),
+        ];
+        assert_eq!(
+            files(
+                "l.json",
+                r#"[{"file": "a.jpg", "label": 3, "wnid": "n1"}, {"file": "b.jpg", "label": "cat"}]"#
+            ),
+            expected
+        );
+        assert_eq!(files("l.json", r#"{"a.jpg": 3, "b.jpg": "cat"}"#), expected);
+        assert_eq!(
+            files("l.csv", "file,label\na.jpg, 3\r\n\n\"b.jpg\",cat\n"),
+            expected
+        );
+        assert_eq!(files("l.csv", "a.jpg,3\nb.jpg,cat"), expected);
+    }
+
+    #[test]
+    fn csv_fields_may_be_quoted() {
+        assert_eq!(
+            csv_fields(r#""a, ""b"".jpg",3,"#),
+            [r#"a, "b".jpg"#, "3", ""]
+        );
+        assert_eq!(
+            files("l.csv", "x.png,\"tench, fish\",eval"),
+            [label(
+                "x.png",
+                Label::Name("tench, fish".into()),
+                Some("eval")
+            )]
+        );
+    }
+
+    #[test]
+    fn a_role_filters_and_an_unknown_role_names_those_there_are() {
+        let all = vec![
+            label("a", Label::Index(0), Some("eval")),
+            label("b", Label::Index(1), Some("calib")),
+            label("c", Label::Index(2), None),
+        ];
+        assert_eq!(with_role("l.json", all.clone(), None).unwrap().len(), 3);
+        assert_eq!(
+            with_role("l.json", all.clone(), Some("calib")).unwrap(),
+            all[1..2]
+        );
+        let message = with_role("l.json", all.clone(), Some("test"))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            message.contains("`test`") && message.contains("calib, eval"),
+            "{message}"
+        );
+        assert!(with_role("l.json", all[2..].to_vec(), Some("eval")).is_err());
+    }
+
+    #[test]
+    fn names_are_looked_up_among_the_classes() {
+        let names = ["dog".to_owned(), "cat".to_owned()];
+        assert_eq!(
+            label("a", Label::Name("cat".into()), None).index(&names),
+            Some(1)
+        );
+        assert_eq!(
+            label("a", Label::Name("cow".into()), None).index(&names),
+            None
+        );
+        assert_eq!(label("a", Label::Index(7), None).index(&names), Some(7));
+    }
+
+    #[test]
+    fn broken_files_are_refused_with_name_and_place() {
+        for (file, text, part) in [
+            ("l.json", "[", "JSON is broken"),
+            ("l.json", "3", "expected a list or an object"),
+            ("l.json", "[]", "no labels"),
+            ("l.txt", "", "no labels"),
+            ("l.csv", "file,label\n", "no labels"),
+            ("l.csv", "a.jpg,1\nb.jpg\n", "line 2"),
+            ("l.json", r#"["a", 3]"#, "entry 1"),
+            (
+                "l.json",
+                r#"[{"file": "a", "label": 1}, {"file": "b"}]"#,
+                "entry 1",
+            ),
+            ("l.json", r#"[{"file": "a", "label": -1}]"#, "entry 0"),
+            ("l.json", r#"{"a.jpg": [1]}"#, "`a.jpg`"),
+            ("l.json", r#"{"0": 7}"#, "class 0"),
+            (
+                "config.json",
+                r#"{"id2label": {"x": "a"}}"#,
+                "no class index",
+            ),
+            ("l.json", r#"{"999999999999": "a"}"#, "largest"),
+            ("l.csv", "a.jpg,999999999999", "line 1"),
+        ] {
+            let message = parse(file, text.as_bytes()).unwrap_err().to_string();
+            assert!(
+                message.contains(&format!("`{file}`")) && message.contains(part),
+                "{text}: {message}"
+            );
+        }
+        let message = parse("l.txt", &[b'a', 0xFF]).unwrap_err().to_string();
+        assert!(message.contains("UTF-8 text (byte 1)"), "{message}");
+    }
+}

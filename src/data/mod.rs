@@ -34,3 +34,6 @@ pub struct LabelledPicture {
     /// Class index as the data set numbers it, before any `label_offset` of the network.
     pub label: Option<usize>,
 }
+
+#[cfg(test)]
+mod tests;

@@ -379,3 +379,370 @@ impl Preprocess {
         std::array::from_fn(|value| (value as f32 * self.rescale_factor - mean) / std)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(json: &str) -> (Preprocess, Vec<String>) {
+        Preprocess::from_json("p.json", json.as_bytes()).unwrap()
+    }
+
+    /// The message for a file that must be refused.
+    fn refused(json: &str) -> String {
+        let message = Preprocess::from_json("p.json", json.as_bytes())
+            .unwrap_err()
+            .to_string();
+        assert!(message.contains("`p.json`"), "{message}");
+        message
+    }
+
+    /// Red, green, blue, white / and four values that tell pixels apart.
+    fn four_by_two() -> Picture {
+        let rgb = vec![
+            255, 0, 0, 0, 255, 0, 0, 0, 255, 255, 255, 255, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12,
+        ];
+        Picture::from_rgb("p.png", 4, 2, rgb).unwrap()
+    }
+
+    fn raw() -> Preprocess {
+        Preprocess {
+            rescale_factor: 1.0,
+            ..Preprocess::default()
+        }
+    }
+
+    #[test]
+    fn reads_a_vision_transformers_file() {
+        let (preprocess, unknown) = read(
+            r#"{"do_normalize": true, "do_resize": true, "image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5],
+                "resample": 2, "size": 224, "image_processor_type": "ViTImageProcessor", "crop_pct": 0.9}"#,
+        );
+        assert_eq!(
+            preprocess.resize,
+            Some(Resize::Exact {
+                height: 224,
+                width: 224
+            })
+        );
+        assert_eq!(
+            (preprocess.crop, preprocess.rescale_factor),
+            (Crop::None, 1.0 / 255.0)
+        );
+        assert_eq!(unknown, ["crop_pct"]);
+    }
+
+    #[test]
+    fn reads_a_clip_file() {
+        let (preprocess, unknown) = read(
+            r#"{"crop_size": 224, "do_center_crop": true, "do_normalize": true, "do_resize": true, "resample": 3, "size": 224,
+                "feature_extractor_type": "CLIPFeatureExtractor", "image_mean": 0.48, "image_std": [0.27, 0.26, 0.28]}"#,
+        );
+        assert_eq!(preprocess.resize, Some(Resize::ShortestEdge(224)));
+        assert_eq!(
+            preprocess.crop,
+            Crop::Centre {
+                height: 224,
+                width: 224
+            }
+        );
+        assert_eq!(preprocess.resample, Resample::Bicubic);
+        assert_eq!(preprocess.mean, [0.48; 3]);
+        assert!(unknown.is_empty());
+    }
+
+    #[test]
+    fn an_empty_file_means_pixels_over_255() {
+        assert_eq!(read("{}"), (Preprocess::default(), vec![]));
+    }
+
+    #[test]
+    fn switched_off_steps_ignore_their_values() {
+        let (preprocess, _) = read(
+            r#"{"do_resize": false, "size": 9, "do_center_crop": false, "crop_size": 5, "do_rescale": false,
+                "rescale_factor": 7, "do_normalize": false, "image_mean": [1], "image_std": [0]}"#,
+        );
+        assert_eq!(preprocess, raw());
+    }
+
+    #[test]
+    fn senseless_values_are_refused_with_their_key() {
+        for (json, part) in [
+            (
+                r#"{"image_mean": [0.5], "image_std": [0]}"#,
+                "`image_std` contains 0",
+            ),
+            (
+                r#"{"image_mean": [0.5, 0.5], "image_std": [1, 1]}"#,
+                "`image_mean` has 2 values",
+            ),
+            (
+                r#"{"image_mean": [1e300], "image_std": [1]}"#,
+                "`image_mean` must be finite",
+            ),
+            (r#"{"image_mean": [0.5]}"#, "`image_std` is missing"),
+            (r#"{"rescale_factor": 0}"#, "`rescale_factor` is 0"),
+            (r#"{"rescale_factor": -1}"#, "`rescale_factor` is -1"),
+            (r#"{"size": 0}"#, "`size` has a side of 0"),
+            (
+                r#"{"size": {"height": 8193, "width": 2}}"#,
+                "`size` has a side of 8193",
+            ),
+            (
+                r#"{"size": {"height": 2.5, "width": 2}}"#,
+                "`size` has a side of 2.5",
+            ),
+            (r#"{"size": {"height": 2}}"#, "expected {\"height\""),
+            (
+                r#"{"size": {"shortest_edge": 800, "longest_edge": 1333}}"#,
+                "longest_edge",
+            ),
+            (r#"{"do_resize": true}"#, "`size` is missing"),
+            (r#"{"do_center_crop": true}"#, "`crop_size` is missing"),
+            (r#"{"crop_size": "middle"}"#, "`crop_size` is \"middle\""),
+            (r#"{"resample": 1}"#, "`resample` is 1"),
+            (r#"{"channel_order": "cmyk"}"#, "cmyk"),
+            (r#"{"label_offset": -1}"#, "-1"),
+            ("[1]", "preprocessor_config.json"),
+            ("{", "preprocessor_config.json"),
+        ] {
+            assert!(refused(json).contains(part), "{json}: {}", refused(json));
+        }
+    }
+
+    #[test]
+    fn written_settings_read_back_the_same() {
+        let settings = [
+            Preprocess::default(),
+            raw(),
+            Preprocess {
+                layout: Layout::Nhwc,
+                channel_order: ChannelOrder::Bgr,
+                label_offset: 1,
+                ..raw()
+            },
+            Preprocess {
+                resize: Some(Resize::Exact {
+                    height: 5,
+                    width: 7,
+                }),
+                crop: Crop::SquareBeforeResize,
+                resample: Resample::Nearest,
+                ..raw()
+            },
+            Preprocess::default_for(&[None, Some(3), Some(224), Some(224)]).unwrap(),
+            Preprocess::default_for(&[Some(1), Some(1), Some(28), Some(28)]).unwrap(),
+        ];
+        for preprocess in settings {
+            let text = serde_json::to_string(&preprocess).unwrap();
+            let back: Preprocess = serde_json::from_str(&text).unwrap();
+            // Absent normalisation is written as 0 and 1 and read as such.
+            assert_eq!(back, preprocess, "{text}");
+        }
+        let text = serde_json::to_string(
+            &Preprocess::default_for(&[None, Some(3), Some(224), Some(224)]).unwrap(),
+        )
+        .unwrap();
+        assert!(
+            text.contains(r#""image_mean":[0.485,0.456,0.406]"#),
+            "{text}"
+        );
+        assert!(text.contains(r#""size":{"shortest_edge":256}"#), "{text}");
+    }
+
+    #[test]
+    fn channel_order_and_layout_place_every_value() {
+        let picture = four_by_two();
+        let rgb: Vec<f32> = picture.rgb().iter().map(|&v| f32::from(v)).collect();
+        let nhwc = Preprocess {
+            layout: Layout::Nhwc,
+            ..raw()
+        }
+        .apply(&picture)
+        .unwrap();
+        assert_eq!((nhwc.shape, &nhwc.data), ([2, 4, 3], &rgb));
+
+        let nchw = raw().apply(&picture).unwrap();
+        assert_eq!(nchw.shape, [3, 2, 4]);
+        assert_eq!(
+            nchw.data[..8],
+            [255.0, 0.0, 0.0, 255.0, 1.0, 4.0, 7.0, 10.0]
+        );
+        assert_eq!(nchw.seen.rgb(), picture.rgb());
+
+        let bgr = Preprocess {
+            channel_order: ChannelOrder::Bgr,
+            ..raw()
+        }
+        .apply(&picture)
+        .unwrap();
+        assert_eq!(bgr.data[..8], nchw.data[16..]);
+        assert_eq!(bgr.data[8..16], nchw.data[8..16]);
+        assert_eq!(
+            bgr.seen.rgb(),
+            picture.rgb(),
+            "the picture shown stays in natural colours"
+        );
+
+        let grey = Preprocess {
+            channel_order: ChannelOrder::Grey,
+            ..raw()
+        }
+        .apply(&picture)
+        .unwrap();
+        assert_eq!(
+            (grey.shape, grey.data[0], grey.data[3]),
+            ([1, 2, 4], 76.0, 255.0)
+        );
+        assert_eq!(grey.seen.rgb()[..3], [76; 3]);
+    }
+
+    #[test]
+    fn mean_and_std_are_in_the_networks_channel_order() {
+        let preprocess = Preprocess {
+            channel_order: ChannelOrder::Bgr,
+            mean: vec![104.0, 117.0, 123.0],
+            std: vec![1.0, 2.0, 4.0],
+            ..raw()
+        };
+        let data = preprocess.apply(&four_by_two()).unwrap().data;
+        // The first pixel is red: blue 0, green 0, red 255.
+        assert_eq!([data[0], data[8], data[16]], [-104.0, -58.5, 33.0]);
+    }
+
+    #[test]
+    fn the_shorter_side_rules_and_the_longer_is_rounded_down() {
+        let preprocess = Preprocess {
+            resize: Some(Resize::ShortestEdge(256)),
+            ..raw()
+        };
+        assert_eq!(preprocess.output_size(500, 375), (341, 256));
+        assert_eq!(preprocess.output_size(375, 500), (256, 341));
+        assert_eq!(preprocess.output_size(77, 77), (256, 256));
+        let square = Preprocess {
+            crop: Crop::SquareBeforeResize,
+            ..preprocess.clone()
+        };
+        assert_eq!(square.output_size(500, 375), (256, 256));
+        let crop = Preprocess {
+            crop: Crop::Centre {
+                height: 200,
+                width: 224,
+            },
+            ..preprocess
+        };
+        assert_eq!(crop.output_size(500, 375), (224, 200));
+    }
+
+    #[test]
+    fn the_largest_square_is_cut_before_the_resize() {
+        let preprocess = Preprocess {
+            crop: Crop::SquareBeforeResize,
+            ..raw()
+        };
+        let prepared = preprocess.apply(&four_by_two()).unwrap();
+        assert_eq!(
+            prepared.seen.rgb(),
+            [0, 255, 0, 0, 0, 255, 4, 5, 6, 7, 8, 9]
+        );
+    }
+
+    #[test]
+    fn a_crop_that_does_not_fit_is_refused() {
+        let preprocess = Preprocess {
+            crop: Crop::Centre {
+                height: 3,
+                width: 2,
+            },
+            ..raw()
+        };
+        let message = preprocess.apply(&four_by_two()).unwrap_err().to_string();
+        assert!(
+            message.contains("`p.png` is 4×2") && message.contains("2×3"),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn extreme_proportions_cost_only_their_crop() {
+        let sliver = Picture::from_grey("sliver.png", 1, 60_000, &vec![9; 60_000]).unwrap();
+        let preprocess = Preprocess {
+            resize: Some(Resize::ShortestEdge(256)),
+            crop: Crop::Centre {
+                height: 224,
+                width: 224,
+            },
+            ..raw()
+        };
+        assert!(
+            preprocess
+                .apply(&sliver)
+                .unwrap()
+                .data
+                .iter()
+                .all(|&v| v == 9.0)
+        );
+        let whole = Preprocess {
+            crop: Crop::None,
+            ..preprocess
+        };
+        assert!(matches!(
+            whole.apply(&sliver),
+            Err(DataError::PictureSize {
+                height: 15_360_000,
+                ..
+            })
+        ));
+    }
+
+    #[test]
+    fn guesses_follow_the_input_shape() {
+        let guess = |shape: &[Option<usize>]| Preprocess::default_for(shape);
+        let imagenet = guess(&[None, Some(3), Some(224), Some(224)]).unwrap();
+        assert_eq!(imagenet.resize, Some(Resize::ShortestEdge(256)));
+        assert_eq!(imagenet.mean, IMAGENET_MEAN);
+        let cifar = guess(&[Some(1), Some(3), Some(32), Some(32)]).unwrap();
+        assert_eq!(
+            (cifar.resize, cifar.crop),
+            (
+                Some(Resize::Exact {
+                    height: 32,
+                    width: 32
+                }),
+                Crop::None
+            )
+        );
+        let mnist = guess(&[Some(1), Some(1), Some(28), Some(28)]).unwrap();
+        assert_eq!(
+            (mnist.channel_order, mnist.mean),
+            (ChannelOrder::Grey, vec![0.0])
+        );
+        let keras = guess(&[None, Some(160), Some(160), Some(3)]).unwrap();
+        assert_eq!(
+            (keras.layout, keras.crop),
+            (
+                Layout::Nhwc,
+                Crop::Centre {
+                    height: 160,
+                    width: 160
+                }
+            )
+        );
+        let symbolic = guess(&[None, Some(3), None, None]).unwrap();
+        assert_eq!(
+            symbolic.crop,
+            Crop::Centre {
+                height: 224,
+                width: 224
+            }
+        );
+        for shape in [
+            &[None, Some(784)][..],
+            &[None, Some(5), Some(9), Some(9)],
+            &[None, Some(3), Some(0), Some(9)],
+            &[],
+        ] {
+            assert_eq!(guess(shape), None, "{shape:?}");
+        }
+    }
+}

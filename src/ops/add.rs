@@ -1,9 +1,15 @@
 //! `Add` (ONNX opsets 7–14): elementwise sum with multidirectional broadcasting.
+//!
+//! Also of integers, which wrap around. A clamp can be fused into it.
 
-use super::{Layout, LowerContext, Lowered, QAdd, Clamp, Context, ExportStep, Facts, ImportNode, Inputs, Kind, OpError, Operator, TypeInputs};
+use super::broadcast::{self, ChannelConstant};
+use super::{
+    ChannelAffine, Clamp, Context, ExportStep, Facts, ImportNode, Inputs, Kind, Layout, LowerContext, Lowered, OpError, Operator, QAdd, Tape,
+    TypeInputs,
+};
 use crate::ir::{AttrError, Attrs};
 use crate::kernels::AddU8;
-use crate::tensor::{TensorType, Value, broadcast_types};
+use crate::tensor::{TensorType, Value};
 
 /// `y = lhs + rhs`, limited to `clamp` where one was fused.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -31,18 +37,31 @@ impl Operator for Add {
     }
 
     fn infer(&self, inputs: &TypeInputs<'_>) -> Result<Vec<TensorType>, OpError> {
-        let lhs = inputs.ty(0)?;
-        let shape = broadcast_types(&lhs.shape, inputs.shape(1)?)?;
-        Ok(vec![TensorType::new(lhs.dtype, shape)])
+        Ok(vec![broadcast::infer(inputs, broadcast::NUMBERS, broadcast::is_number)?])
     }
 
     fn forward(&self, _: &Context<'_>, inputs: Inputs) -> Result<Vec<Value>, OpError> {
-        let (lhs, rhs) = (inputs.get(0)?, inputs.get(1)?);
-        let shape = crate::tensor::broadcast_shapes(lhs.shape(), rhs.shape())?;
-        let mut sum = Value::zeros::<f32>(&shape)?.into_array::<f32>()?;
-        sum += &lhs.view::<f32>()?;
-        sum += &rhs.view::<f32>()?;
-        Ok(vec![Value::from_array(sum)])
+        let sum = match self.clamp {
+            // In the same loop: a sum is memory-bound.
+            Some(c) => {
+                let float = |a: f32, b: f32| c.apply(a + b);
+                broadcast::arithmetic(inputs, float, i64::wrapping_add, i32::wrapping_add)?
+            }
+            None => broadcast::arithmetic(inputs, |a, b| a + b, i64::wrapping_add, i32::wrapping_add)?,
+        };
+        Ok(vec![sum])
+    }
+
+    fn backward(&self, _: &Context<'_>, tape: &Tape<'_>) -> Result<Vec<Option<Value>>, OpError> {
+        let gradient = broadcast::unclamped_gradient(tape, self.clamp)?;
+        broadcast::gradients(tape, gradient, Ok, Ok)
+    }
+
+    fn channel_affine(&self, inputs: &TypeInputs<'_>) -> Option<ChannelAffine> {
+        if self.clamp.is_some() {
+            return None;
+        }
+        ChannelConstant::find(inputs)?.affine(|_| 1.0, |c| c)
     }
 
     fn lower_int8(&self, context: &LowerContext<'_>) -> Option<Lowered> {
@@ -69,13 +88,55 @@ impl Operator for Add {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::testing::{Sample, Sampled, tensor};
+    use crate::ops::Op;
+    use crate::ops::testing::{Random, Sample, Sampled, check_gradients, integers, run, tensor, try_run};
 
     impl Sampled for Add {
         fn samples() -> Vec<Sample> {
+            let mut random = Random::new(11);
+            let mut float = |shape: &[usize]| random.uniform(shape, -1.0, 1.0);
             let sum = tensor(&[2, 2], &[11.0, 22.0, 13.0, 24.0]);
-            let lhs = tensor(&[2, 2], &[1.0, 2.0, 3.0, 4.0]);
-            vec![Sample::new(Attrs::new()).input(lhs).input(tensor(&[2], &[10.0, 20.0])).gives(vec![sum])]
+            vec![
+                Sample::new(Attrs::new())
+                    .opset(7)
+                    .input(tensor(&[2, 2], &[1.0, 2.0, 3.0, 4.0]))
+                    .constant(tensor(&[2], &[10.0, 20.0]))
+                    .gives(vec![sum]),
+                Sample::new(Attrs::new())
+                    .input(integers(&[1, i64::MAX]))
+                    .input(integers(&[1]))
+                    .gives(vec![integers(&[2, i64::MIN])]),
+                Sample::new(Attrs::new())
+                    .input(float(&[2, 3, 4]))
+                    .input(float(&[2, 3, 4]))
+                    .gradients(&[0, 1]),
+                Sample::new(Attrs::new())
+                    .input(float(&[2, 3, 2, 2]))
+                    .input(float(&[3, 1, 1]))
+                    .gradients(&[0, 1]),
+                Sample::new(Attrs::new()).input(float(&[4, 1])).input(float(&[2, 1, 3])).gradients(&[0, 1]),
+                Sample::new(Attrs::new()).input(float(&[])).input(float(&[2, 2])).gradients(&[0, 1]),
+            ]
         }
+    }
+
+    #[test]
+    fn a_fused_clamp_limits_the_sum_and_stops_gradients() {
+        let clamp = Clamp { min: 0.0, max: 6.0 };
+        let op = Op::from(Add::default().fuse_clamp(Clamp::RELU).unwrap().fuse_clamp(clamp).unwrap());
+        assert_eq!(op, Op::from(Add { clamp: Some(clamp) }));
+        let (lhs, rhs) = (tensor(&[4], &[-3.0, 1.0, 4.0, f32::NAN]), tensor(&[4], &[1.0, 1.0, 4.0, 0.0]));
+        let y = run(&op, &[lhs.clone(), rhs.clone()]).remove(0).into_vec::<f32>().unwrap();
+        assert_eq!(&y[..3], &[0.0, 2.0, 6.0]);
+        assert!(y[3].is_nan());
+        let finite = |v: &Value| tensor(&[3], &v.as_slice::<f32>().unwrap()[..3]);
+        check_gradients(&op, &[finite(&lhs), finite(&rhs)], &[0, 1]);
+        assert_eq!(op.export().unwrap().iter().map(|s| s.op_type).collect::<Vec<_>>(), ["Add", "Clip"]);
+    }
+
+    #[test]
+    fn shapes_that_do_not_broadcast_are_refused_with_both() {
+        let error = try_run(&Op::from(Add::default()), &[tensor(&[2], &[0.0; 2]), tensor(&[3], &[0.0; 3])]);
+        assert_eq!(error.unwrap_err().to_string(), "shapes 2 and 3 cannot be broadcast together");
     }
 }

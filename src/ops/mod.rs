@@ -9,29 +9,52 @@
 //! Attributes and inputs are brought to the form of [`EXPORT_OPSET`] when a file is read, so there
 //! is one form of each operator here, whatever exporter wrote the file.
 
+mod broadcast;
+mod elementwise;
+mod index;
+mod linear;
 mod lower;
 mod operator;
-#[cfg(test)]
-mod testing;
-mod types;
-
-mod linear;
 mod pooling;
 mod reduce;
 mod softmax_rows;
+mod types;
 mod window;
+#[cfg(test)]
+mod testing;
 
+mod abs;
 mod add;
+mod and;
 mod average_pool;
 mod batch_normalization;
+mod clip;
 mod conv;
 mod dequantize_linear;
+mod div;
+mod dropout;
+mod equal;
+mod erf;
+mod exp;
+mod flatten;
 mod gemm;
 mod global_average_pool;
 mod global_max_pool;
+mod greater;
+mod hard_sigmoid;
+mod hard_swish;
+mod identity;
+mod leaky_relu;
+mod less;
+mod log;
 mod log_softmax;
 mod mat_mul;
 mod max_pool;
+mod mul;
+mod neg;
+mod not;
+mod or;
+mod pow;
 mod q_add;
 mod q_average_pool;
 mod q_conv;
@@ -40,11 +63,20 @@ mod q_lookup;
 mod q_max_pool;
 mod q_transpose;
 mod quantize_linear;
+mod reciprocal;
 mod reduce_max;
 mod reduce_mean;
 mod reduce_sum;
 mod relu;
+mod reshape;
+mod sigmoid;
 mod softmax;
+mod sqrt;
+mod squeeze;
+mod sub;
+mod tanh;
+mod transpose;
+mod unsqueeze;
 
 use operator::refuse_import;
 
@@ -75,18 +107,38 @@ pub type GraphPatch = ir::GraphPatch<Op>;
 pub type Node = ir::Node<Op>;
 
 operator::operators! {
+    abs::Abs,
     add::Add,
-    dequantize_linear::DequantizeLinear,
-    quantize_linear::QuantizeLinear,
+    and::And,
     average_pool::AveragePool,
     batch_normalization::BatchNormalization,
+    clip::Clip,
     conv::Conv,
+    dequantize_linear::DequantizeLinear,
+    div::Div,
+    dropout::Dropout,
+    equal::Equal,
+    erf::Erf,
+    exp::Exp,
+    flatten::Flatten,
     gemm::Gemm,
     global_average_pool::GlobalAveragePool,
     global_max_pool::GlobalMaxPool,
+    greater::Greater,
+    hard_sigmoid::HardSigmoid,
+    hard_swish::HardSwish,
+    identity::Identity,
+    leaky_relu::LeakyRelu,
+    less::Less,
+    log::Log,
     log_softmax::LogSoftmax,
     mat_mul::MatMul,
     max_pool::MaxPool,
+    mul::Mul,
+    neg::Neg,
+    not::Not,
+    or::Or,
+    pow::Pow,
     q_add::QAdd,
     q_average_pool::QAveragePool,
     q_conv::QConv,
@@ -94,9 +146,19 @@ operator::operators! {
     q_lookup::QLookup,
     q_max_pool::QMaxPool,
     q_transpose::QTranspose,
+    quantize_linear::QuantizeLinear,
+    reciprocal::Reciprocal,
     reduce_max::ReduceMax,
     reduce_mean::ReduceMean,
     reduce_sum::ReduceSum,
     relu::Relu,
+    reshape::Reshape,
+    sigmoid::Sigmoid,
     softmax::Softmax,
+    sqrt::Sqrt,
+    squeeze::Squeeze,
+    sub::Sub,
+    tanh::Tanh,
+    transpose::Transpose,
+    unsqueeze::Unsqueeze,
 }

@@ -169,7 +169,21 @@ impl Clamp {
 
     /// This clamp, then another.
     pub fn then(self, next: Self) -> Self {
-        Self { min: self.min.clamp(next.min, next.max), max: self.max.clamp(next.min, next.max) }
+        Self { min: next.apply(self.min), max: next.apply(self.max) }
+    }
+
+    /// `v`, limited. NaN stays NaN, as in ONNX Runtime; where `min > max` the result is `max`.
+    #[inline]
+    pub fn apply(self, v: f32) -> f32 {
+        let v = if v < self.min { self.min } else { v };
+        if v > self.max { self.max } else { v }
+    }
+
+    /// Whether the limited value `y` still follows what was limited. At the limits themselves it
+    /// does not: there the subgradient 0 is taken, as for Relu at 0.
+    #[inline]
+    pub fn passes(self, y: f32) -> bool {
+        y > self.min && y < self.max
     }
 
     /// The clamp as one ONNX node: Relu, or Clip with constant bounds.
@@ -485,7 +499,7 @@ macro_rules! operators {
 
             /// Each operator's name and its samples for the shared suite.
             #[cfg(test)]
-            pub(super) fn samples() -> Vec<(&'static str, Vec<testing::Sample>)> {
+            fn samples() -> Vec<(&'static str, Vec<testing::Sample>)> {
                 vec![$((<$name as Operator>::OP_TYPE, <$name as testing::Sampled>::samples())),*]
             }
 

@@ -4,7 +4,7 @@ use super::SessionError;
 use super::job::{Job, Progress, Step};
 use super::network::Network;
 use super::pictures::{PictureInput, PictureInputs};
-use super::quantized::QuantizedNetwork;
+use super::runnable::QuantizedModel;
 use super::view::{
     AttributionSummary, ClassProbability, Interval, MapCorrelation, PictureComparison, Summary, Top1,
 };
@@ -100,7 +100,7 @@ pub(super) fn correlate(full: &Attribution, quantized: &Attribution) -> MapCorre
 #[derive(Debug)]
 pub struct CompareJob {
     network: Arc<Network>,
-    quantized: Arc<QuantizedNetwork>,
+    quantized: Arc<QuantizedModel>,
     inputs: PictureInputs,
     classes: Arc<Vec<String>>,
     explained: Vec<Option<Arc<Explained>>>,
@@ -131,7 +131,7 @@ impl CompareJob {
     /// A job over those pictures.
     pub fn new(
         network: Arc<Network>,
-        quantized: Arc<QuantizedNetwork>,
+        quantized: Arc<QuantizedModel>,
         inputs: PictureInputs,
         classes: Arc<Vec<String>>,
     ) -> Self {

@@ -3,8 +3,8 @@
 use super::SessionError;
 use super::job::{Job, Progress, Step};
 use super::network::Network;
-use super::quantized::QuantizedNetwork;
-use super::view::{LatencyView, QuantizedTimes, Times};
+use super::runnable::QuantizedModel;
+use super::view::{LatencyView, QuantizedTimes, RunPath, Times};
 use crate::exec::NoProbe;
 use crate::tensor::Value;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ const WARM_UP: usize = 2;
 #[derive(Debug)]
 pub struct LatencyJob {
     network: Arc<Network>,
-    quantized: Arc<QuantizedNetwork>,
+    quantized: Arc<QuantizedModel>,
     input: Value,
     runs: usize,
     clock: Clock,
@@ -32,7 +32,7 @@ impl LatencyJob {
     /// A job of that many measured runs of each network (at least one).
     pub fn new(
         network: Arc<Network>,
-        quantized: Arc<QuantizedNetwork>,
+        quantized: Arc<QuantizedModel>,
         input: Value,
         runs: usize,
         clock: Clock,
@@ -78,7 +78,7 @@ impl Job for LatencyJob {
             quantized: QuantizedTimes {
                 median_ms: quantized.median_ms,
                 min_ms: quantized.min_ms,
-                path: self.quantized.path(),
+                path: if self.quantized.runs_on_integers() { RunPath::Int8 } else { RunPath::FakeQuant },
             },
             runs: self.runs,
             isa: self.network.model.executor.isa().to_string(),

@@ -29,11 +29,11 @@ pub(super) fn look(
     (target, classes): (Option<usize>, &[String]),
 ) -> Result<LensView, SessionError> {
     let full_run = network.model.run(input.value.clone())?;
-    let definition_run = quantized.definition.run(input.value.clone())?;
-    let logits = quantized.integer.run(input.value.clone())?.logits;
+    let definition_run = quantized.model().definition.run(input.value.clone())?;
+    let logits = quantized.model().integer.run(input.value.clone())?.logits;
     let target = target.unwrap_or_else(|| first(&full_run.logits));
     let full_map = explain(&network.model, &full_run, target)?;
-    let quantized_map = explain(&quantized.definition, &definition_run, target)?;
+    let quantized_map = explain(&quantized.model().definition, &definition_run, target)?;
     let full = Explained { logits: full_run.logits.clone(), target, map: full_map };
 
     let (p, q) = (probabilities(&full.logits), probabilities(&logits));
@@ -80,7 +80,7 @@ fn layer_sqnr(
     definition: &Run,
 ) -> Vec<LayerSqnr> {
     let graph = network.graph();
-    let other = quantized.definition.executor.graph();
+    let other = quantized.model().definition.executor.graph();
     let row = |layer: &super::view::LayerView| {
         let (_, node) = graph.nodes().find(|(_, n)| n.name == layer.name)?;
         let id = *node.outputs.first()?;

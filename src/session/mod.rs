@@ -12,15 +12,17 @@ mod lens;
 mod network;
 mod pictures;
 mod quantized;
+mod runnable;
 pub mod view;
 
-pub use compare::{CompareJob, Explained, METHOD, answer};
+pub use compare::{CompareJob, Compared, Explained, METHOD, answer};
 pub use error::SessionError;
 pub use job::{Job, Progress, Step};
 pub use latency::{Clock, LatencyJob};
 pub use network::Network;
-pub use pictures::{PictureSet, Role};
+pub use pictures::{PictureInput, PictureInputs, PictureSet, Role};
 pub use quantized::{QuantizeJob, QuantizedNetwork, RECIPE_KEY};
+pub use runnable::QuantizedModel;
 
 use crate::data::{Preprocess, labels};
 use crate::ops::Isa;
@@ -175,8 +177,13 @@ impl Session {
     pub fn compare(&self) -> Result<CompareJob, SessionError> {
         let inputs = self.pictures.inputs(&self.preprocess, Role::Evaluate)?;
         let known = self.explained.clone();
-        Ok(CompareJob::new(self.network()?, self.quantized()?, inputs, Arc::clone(&self.classes))
-            .with_known(known))
+        Ok(CompareJob::new(
+            self.network()?,
+            Arc::clone(self.quantized()?.model()),
+            inputs,
+            Arc::clone(&self.classes),
+        )
+        .with_known(known))
     }
 
     /// Keeps what a [`CompareJob`] learned of full precision, for the next one.
@@ -193,7 +200,7 @@ impl Session {
     pub fn measure_latency(&self, runs: usize, clock: Clock) -> Result<LatencyJob, SessionError> {
         let inputs = self.pictures.inputs(&self.preprocess, Role::Any)?;
         let first = inputs.get(0)?;
-        Ok(LatencyJob::new(self.network()?, self.quantized()?, first.value, runs, clock))
+        Ok(LatencyJob::new(self.network()?, Arc::clone(self.quantized()?.model()), first.value, runs, clock))
     }
 
     /// One picture in depth.

@@ -1,6 +1,7 @@
 //! A network as it was opened: read, simplified, ready to run in full precision.
 
 use super::SessionError;
+use super::runnable::is_quantized;
 use super::view::ModelView;
 use crate::attribution::{Model, find_target};
 use crate::data::Preprocess;
@@ -35,6 +36,11 @@ impl Network {
         let model = Model::new(Executor::new(graph, isa)?)?;
         let node_count = imported.graph.node_count();
         Ok(Self { file: file.to_owned(), info: imported.info, model, node_count })
+    }
+
+    /// Whether the file quantizes anything itself.
+    pub fn is_quantized(&self) -> bool {
+        is_quantized(self.graph())
     }
 
     /// The simplified graph.

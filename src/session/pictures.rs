@@ -85,6 +85,13 @@ impl PictureSet {
         }
     }
 
+    /// The pictures of those numbers, in that order; numbers that do not exist are left out.
+    #[must_use]
+    pub fn subset(&self, numbers: &[usize]) -> Self {
+        let items = numbers.iter().filter_map(|&number| self.items.get(number).cloned()).collect();
+        Self { items: Arc::new(items) }
+    }
+
     /// Number of pictures.
     pub fn len(&self) -> usize {
         self.items.len()

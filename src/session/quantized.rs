@@ -5,14 +5,12 @@ use super::compare::finite;
 use super::job::{Job, Progress, Step};
 use super::network::Network;
 use super::pictures::PictureInputs;
+use super::runnable::QuantizedModel;
 use super::view::{ByteSizes, LayerPath, LayerView, QuantizedView, RunPath};
-use crate::attribution::Model;
-use crate::exec::Executor;
 use crate::ir::{Operation as _, ValueId};
 use crate::metrics::sqnr_db;
 use crate::onnx::{self, ExportOptions};
 use crate::ops::{Graph, Isa, Kind, Linear, Node};
-use crate::passes::{self, Dequantized};
 use crate::quant::{self, Calibrator, QuantPlan, Recipe, Statistics};
 use crate::tensor::{Shape, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,11 +27,7 @@ pub struct QuantizedNetwork {
     plan: QuantPlan,
     /// The graph with QuantizeLinear and DequantizeLinear nodes.
     graph: Graph,
-    /// The same, run in float: the definition, and what gradients are taken of.
-    pub definition: Model,
-    /// The same on integers: what gives the answers.
-    pub integer: Model,
-    float_nodes: Vec<String>,
+    model: Arc<QuantizedModel>,
     file: Vec<u8>,
     layers: Vec<LayerView>,
     full_size_bytes: usize,
@@ -52,22 +46,16 @@ impl QuantizedNetwork {
     ) -> Result<Self, SessionError> {
         let plan = quant::plan(network.graph(), &statistics, &recipe)?;
         let quantized = quant::apply(network.graph(), &plan)?;
-        let folded = passes::fold_constants(&quantized.graph, Dequantized::Fold)?;
-        let definition = Model::new(Executor::new(passes::eliminate_dead(&folded)?, isa)?)?;
-        let lowered = passes::lower_int8(&quantized.graph)?;
-        let integer = Model::new(Executor::new(lowered.graph, isa)?)?;
+        let model = QuantizedModel::from_graph(&quantized.graph, isa)?;
         let metadata = BTreeMap::from([(RECIPE_KEY.to_owned(), recipe.to_json())]);
         let file = onnx::export(&quantized.graph, &ExportOptions { metadata })?;
-        let integer_nodes: BTreeSet<&str> = lowered.integer_nodes.iter().map(String::as_str).collect();
-        let layers = layers(network, &plan, &recipe, &integer_nodes);
+        let layers = layers(network, &plan, &recipe, &model.integer_nodes);
         Ok(Self {
             recipe,
             statistics,
             plan,
             graph: quantized.graph,
-            definition,
-            integer,
-            float_nodes: lowered.float_nodes,
+            model: Arc::new(model),
             file,
             layers,
             full_size_bytes: network.info.size_bytes,
@@ -82,6 +70,11 @@ impl QuantizedNetwork {
     /// What calibration found.
     pub fn statistics(&self) -> &Arc<Statistics> {
         &self.statistics
+    }
+
+    /// The network, ready to run both ways.
+    pub fn model(&self) -> &Arc<QuantizedModel> {
+        &self.model
     }
 
     /// What was decided.
@@ -106,11 +99,7 @@ impl QuantizedNetwork {
 
     /// What runs when the network is asked.
     pub fn path(&self) -> RunPath {
-        if self.layers.iter().all(|layer| layer.path == LayerPath::Int8) {
-            RunPath::Int8
-        } else {
-            RunPath::FakeQuant
-        }
+        if self.model.runs_on_integers() { RunPath::Int8 } else { RunPath::FakeQuant }
     }
 
     /// Sizes of both files.
@@ -132,9 +121,11 @@ impl QuantizedNetwork {
 
     fn path_reason(&self) -> String {
         let float = self.layers.iter().filter(|layer| layer.path == LayerPath::Float).count();
-        match (float, self.float_nodes.len()) {
+        match (float, self.model.float_nodes.len()) {
             (0, 0) => "Every node runs on integers.".to_owned(),
-            (0, _) => format!("Every layer runs on integers; in float: {}.", self.float_nodes.join(", ")),
+            (0, _) => {
+                format!("Every layer runs on integers; in float: {}.", self.model.float_nodes.join(", "))
+            }
             (n, _) => format!("{n} of {} layers run in float with rounding simulated.", self.layers.len()),
         }
     }
@@ -144,9 +135,9 @@ impl QuantizedNetwork {
     /// # Errors
     /// When the file cannot be read or run.
     pub fn verify_file(&self, inputs: &[Value], isa: Isa) -> Result<bool, SessionError> {
-        let again = reopen(&self.file, isa)?;
+        let again = QuantizedModel::open(self.file.clone(), isa)?.integer;
         for input in inputs {
-            if again.run(input.clone())?.logits != self.integer.run(input.clone())?.logits {
+            if again.run(input.clone())?.logits != self.model.integer.run(input.clone())?.logits {
                 return Ok(false);
             }
         }
@@ -154,19 +145,11 @@ impl QuantizedNetwork {
     }
 }
 
-/// Opens a quantized file and lowers it to integers.
-fn reopen(file: &[u8], isa: Isa) -> Result<Model, SessionError> {
-    let imported = onnx::import(file)?;
-    let graph = passes::simplify(&imported.graph)?;
-    let lowered = passes::lower_int8(&graph)?;
-    Ok(Model::new(Executor::new(lowered.graph, isa)?)?)
-}
-
 fn layers(
     network: &Network,
     plan: &QuantPlan,
     recipe: &Recipe,
-    integer_nodes: &BTreeSet<&str>,
+    integer_nodes: &BTreeSet<String>,
 ) -> Vec<LayerView> {
     let graph = network.graph();
     let order = graph.order().unwrap_or_default();
@@ -183,7 +166,7 @@ fn layer(
     (node, linear): (&Node, Linear),
     plan: &QuantPlan,
     recipe: &Recipe,
-    integer_nodes: &BTreeSet<&str>,
+    integer_nodes: &BTreeSet<String>,
 ) -> Option<LayerView> {
     let constant = |slot: usize| {
         let id = node.inputs.get(slot).copied().flatten()?;
