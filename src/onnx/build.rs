@@ -20,6 +20,10 @@ const CONSTANT: &str = "Constant";
 /// What names of operators begin with that no file can contain.
 const INTERNAL: &str = "bitlens.";
 
+/// How many nodes, initializers or declarations a network may have: a hundred times what the
+/// largest image networks have, and few enough that a hostile file cannot fill the memory with them.
+const GREATEST_COUNT: usize = 1 << 17;
+
 /// Makes the graph, and completes `info` with what its tensors show.
 ///
 /// # Errors
@@ -29,6 +33,7 @@ pub(super) fn build(
     functions: &BTreeSet<(String, String)>,
     info: &mut ModelInfo,
 ) -> Result<Graph, ImportError> {
+    refuse_too_many(graph)?;
     let nodes = read_nodes(&graph.node)?;
     refuse_unsupported(&nodes, functions)?;
     refuse_sparse(&graph.sparse_initializer)?;
@@ -47,6 +52,20 @@ pub(super) fn build(
         }
     }
     build.finish(&outputs)
+}
+
+fn refuse_too_many(graph: &GraphProto) -> Result<(), ImportError> {
+    let lists = [
+        ("nodes", &graph.node),
+        ("initializers", &graph.initializer),
+        ("inputs", &graph.input),
+        ("outputs", &graph.output),
+        ("declared values", &graph.value_info),
+    ];
+    match lists.iter().find(|(_, list)| list.len() > GREATEST_COUNT) {
+        None => Ok(()),
+        Some((what, list)) => Err(ImportError::TooMany { what, got: list.len(), expected: GREATEST_COUNT }),
+    }
 }
 
 /// A node of the file.

@@ -68,6 +68,16 @@ pub enum ImportError {
         /// Version in the file.
         got: i64,
     },
+    /// The network has more parts than any image network.
+    #[error("This network has {got} {what}; Bitlens reads at most {expected}.")]
+    TooMany {
+        /// Which parts.
+        what: &'static str,
+        /// How many there are.
+        got: usize,
+        /// How many are allowed.
+        expected: usize,
+    },
     /// Nodes are functions that the file itself defines.
     #[error(
         "Node `{node}` calls the function `{function}` that this file defines, which Bitlens does not read."
@@ -254,6 +264,7 @@ impl ImportError {
             Self::IrVersion { .. } => "onnx/ir-version",
             Self::NoOpset => "onnx/no-opset",
             Self::Opset { .. } => "onnx/opset",
+            Self::TooMany { .. } => "onnx/too-many",
             Self::Function { .. } => "onnx/function",
             Self::UnsupportedOperator { .. } => "onnx/unsupported-operator",
             Self::Subgraph { .. } => "onnx/subgraph",

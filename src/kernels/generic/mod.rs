@@ -20,4 +20,6 @@ mod model;
 pub(crate) mod pooling;
 mod vectors;
 
-pub(crate) use vectors::{Dot, DotTask, Floats, Simd, Taps, Task, WeightElement, WeightPanels};
+pub(crate) use vectors::{
+    Dot, DotTask, Floats, Simd, Taps, Task, WeightElement, WeightPanels, limited,
+};

@@ -390,12 +390,12 @@ fn things_without_names_are_refused() {
 }
 
 #[test]
-fn a_million_equal_names_take_no_quadratic_time() {
+fn many_equal_names_take_no_quadratic_time() {
     let mut file = TestFile::small();
     let twin = proto::encode(&node("Relu", "twin", &["x"], &["z"]));
-    file.graph.node.extend(std::iter::repeat_n(twin, 200_000));
+    file.graph.node.extend(std::iter::repeat_n(twin, 100_000));
     let started = std::time::Instant::now();
     assert_eq!(refusal(&file.bytes()).code(), "onnx/duplicate-value");
-    // Quadratic would be twenty thousand million steps.
+    // Quadratic would be five thousand million steps.
     assert!(started.elapsed().as_secs() < 30);
 }
