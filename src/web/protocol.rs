@@ -211,7 +211,7 @@ pub enum Event {
 /// What one call of `step` came to.
 #[derive(Debug, Clone, Serialize, Tsify)]
 #[serde(tag = "state", rename_all = "camelCase", rename_all_fields = "camelCase")]
-#[tsify(missing_as_null)]
+#[tsify(missing_as_null, hashmap_as_object)]
 pub enum StepResult {
     /// There is more to do.
     Running {
