@@ -75,9 +75,11 @@ function Footer() {
   const info = useSlice((state) => state.engine.info);
   return (
     <footer class="footer tiny quiet">
-      <span data-testid={testids.version}>
-        Bitlens {info ? `${info.version} · ${isaName(info.isa)}` : ''}
-      </span>
+      {info && (
+        <span data-testid={testids.version}>
+          Bitlens {info.version} · {isaName(info.isa)}
+        </span>
+      )}
       <span>Everything is computed on this computer. This page cannot send your files anywhere: its security policy forbids it.</span>
       <span>
         Press <kbd>?</kbd> for keys

@@ -3,6 +3,7 @@ import { EngineRefusal, type Client } from '../engine/client';
 import type { PictureView, Preprocess, Recipe, Refused } from '../engine/protocol';
 import type { ObjectMask } from '../lib/object';
 import { classify } from '../lib/classify';
+import { plural } from '../lib/format';
 import { unzip } from '../lib/gather';
 import { problemFrom, refusedFiles } from './problems';
 import { FileFault, parseRecipe } from './recipe';
@@ -126,7 +127,9 @@ export class Loader {
       await this.#loadModel(file, 'dropped', signal);
     } catch (error) {
       if (!(error instanceof EngineRefusal)) throw error;
-      this.#store.dispatch({ type: 'problemRaised', problem: problemFrom('The network was not loaded', error, file.name) });
+      const others = sorted.pictures.length + sorted.labels.length + sorted.preprocess.length + sorted.recipes.length;
+      const what = others === 0 ? 'The network was not loaded' : `The network was not loaded, nor ${plural(others, 'file')} dropped with it`;
+      this.#store.dispatch({ type: 'problemRaised', problem: problemFrom(what, error, file.name) });
       return false;
     }
     const { model, picturesSource } = this.#store.state.peek();

@@ -119,7 +119,7 @@ function Story({ data: { lens, maps } }: { data: LensData }) {
         <h2 class="verdict">
           {lens.flipped ? (
             <>
-              <span class="full">{full}</span> <span class="arrow" aria-label="became">→</span> <span class="quantized">{shortName(lens.quantizedTop.name)}</span>
+              <span class="full">{full}</span> <span class="arrow" aria-hidden="true">→</span><span class="spoken"> became </span> <span class="quantized">{shortName(lens.quantizedTop.name)}</span>
             </>
           ) : (
             full
