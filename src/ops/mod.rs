@@ -1,1 +1,164 @@
-//! See ARCHITECTURE.md.
+//! The operators: what each node of a graph computes, one file per operator.
+//!
+//! A file holds everything about its operator: reading and writing its attributes, its types, its
+//! forward and backward computation, and what the quantizer may do with it ([`Facts`]). One line in
+//! the [`operators!`] list below makes it known to the importer, the exporter, the executor and the
+//! shared test suites. Nobody outside an operator's file asks for its name: passes and quantizers
+//! ask [`Op::facts`].
+//!
+//! Attributes and inputs are brought to the form of [`EXPORT_OPSET`] when a file is read, so there
+//! is one form of each operator here, whatever exporter wrote the file.
+
+mod broadcast;
+mod elementwise;
+mod index;
+mod linear;
+mod lower;
+mod operator;
+mod pooling;
+mod reduce;
+mod softmax_rows;
+mod types;
+mod window;
+#[cfg(test)]
+mod testing;
+
+mod abs;
+mod add;
+mod and;
+mod average_pool;
+mod batch_normalization;
+mod clip;
+mod conv;
+mod dequantize_linear;
+mod div;
+mod dropout;
+mod equal;
+mod erf;
+mod exp;
+mod flatten;
+mod gemm;
+mod global_average_pool;
+mod global_max_pool;
+mod greater;
+mod hard_sigmoid;
+mod hard_swish;
+mod identity;
+mod leaky_relu;
+mod less;
+mod log;
+mod log_softmax;
+mod mat_mul;
+mod max_pool;
+mod mul;
+mod neg;
+mod not;
+mod or;
+mod pow;
+mod q_add;
+mod q_average_pool;
+mod q_conv;
+mod q_gemm;
+mod q_lookup;
+mod q_max_pool;
+mod q_transpose;
+mod quantize_linear;
+mod reciprocal;
+mod reduce_max;
+mod reduce_mean;
+mod reduce_sum;
+mod relu;
+mod reshape;
+mod sigmoid;
+mod softmax;
+mod sqrt;
+mod squeeze;
+mod sub;
+mod tanh;
+mod transpose;
+mod unsqueeze;
+
+use operator::refuse_import;
+
+pub use linear::{IntegerEpilogue, RealEpilogue};
+pub use lower::{Codes, Layout, LowerContext, LowerInput, Lowered};
+pub use operator::{
+    ChannelAffine, Clamp, Context, ExportStep, Facts, ImportInput, ImportNode, Inputs, Kind, Linear, OpError,
+    Operator, Prepared, Tape,
+};
+pub use q_average_pool::Averaged;
+pub use reduce::Axes;
+pub use softmax_rows::Rows;
+pub use types::TypeInputs;
+pub use window::{AxisWindow, Padding, Rounding, Span, Window};
+
+pub use crate::kernels::Isa;
+
+use crate::ir::{self, Opset};
+
+/// The opset whose form of every operator is used in the graph and written to files.
+pub const EXPORT_OPSET: Opset = Opset(18);
+
+/// A network whose nodes are operators.
+pub type Graph = ir::Graph<Op>;
+/// A change to a [`Graph`].
+pub type GraphPatch = ir::GraphPatch<Op>;
+/// A node of a [`Graph`].
+pub type Node = ir::Node<Op>;
+
+operator::operators! {
+    abs::Abs,
+    add::Add,
+    and::And,
+    average_pool::AveragePool,
+    batch_normalization::BatchNormalization,
+    clip::Clip,
+    conv::Conv,
+    dequantize_linear::DequantizeLinear,
+    div::Div,
+    dropout::Dropout,
+    equal::Equal,
+    erf::Erf,
+    exp::Exp,
+    flatten::Flatten,
+    gemm::Gemm,
+    global_average_pool::GlobalAveragePool,
+    global_max_pool::GlobalMaxPool,
+    greater::Greater,
+    hard_sigmoid::HardSigmoid,
+    hard_swish::HardSwish,
+    identity::Identity,
+    leaky_relu::LeakyRelu,
+    less::Less,
+    log::Log,
+    log_softmax::LogSoftmax,
+    mat_mul::MatMul,
+    max_pool::MaxPool,
+    mul::Mul,
+    neg::Neg,
+    not::Not,
+    or::Or,
+    pow::Pow,
+    q_add::QAdd,
+    q_average_pool::QAveragePool,
+    q_conv::QConv,
+    q_gemm::QGemm,
+    q_lookup::QLookup,
+    q_max_pool::QMaxPool,
+    q_transpose::QTranspose,
+    quantize_linear::QuantizeLinear,
+    reciprocal::Reciprocal,
+    reduce_max::ReduceMax,
+    reduce_mean::ReduceMean,
+    reduce_sum::ReduceSum,
+    relu::Relu,
+    reshape::Reshape,
+    sigmoid::Sigmoid,
+    softmax::Softmax,
+    sqrt::Sqrt,
+    squeeze::Squeeze,
+    sub::Sub,
+    tanh::Tanh,
+    transpose::Transpose,
+    unsqueeze::Unsqueeze,
+}

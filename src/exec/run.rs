@@ -1,0 +1,251 @@
+//! The forward walk.
+
+use super::ExecError;
+use super::schedule::{Step, schedule};
+use crate::ir::ValueId;
+use crate::ops::Isa;
+use crate::ops::{Context, Graph, Inputs, Node, OpError, Prepared};
+use crate::tensor::{Dim, Shape, TensorType, Value};
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// Sees the values of a run as they are made.
+pub trait Probe {
+    /// A value was made, or came from the caller. Constants are not shown.
+    fn observe(&mut self, id: ValueId, value: &Value);
+}
+
+/// Looks at nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoProbe;
+
+impl Probe for NoProbe {
+    fn observe(&mut self, _: ValueId, _: &Value) {}
+}
+
+/// All values of one run: what a backward walk needs.
+#[derive(Debug, Clone)]
+pub struct Recording(Vec<Option<Value>>);
+
+impl Recording {
+    /// The value, when the run made it or it is a constant.
+    pub fn get(&self, id: ValueId) -> Option<&Value> {
+        self.0.get(id.index())?.as_ref()
+    }
+}
+
+impl Probe for Recording {
+    fn observe(&mut self, id: ValueId, value: &Value) {
+        self.0[id.index()] = Some(value.clone());
+    }
+}
+
+/// A graph ready to run.
+#[derive(Debug, Clone)]
+pub struct Executor {
+    graph: Graph,
+    steps: Vec<(Step, Option<Prepared>)>,
+    isa: Isa,
+}
+
+impl Executor {
+    /// Orders the graph and lets its operators prepare their constants.
+    ///
+    /// # Errors
+    /// [`ExecError::Graph`], or [`ExecError::Node`] when a constant does not fit its operator.
+    pub fn new(graph: Graph, isa: Isa) -> Result<Self, ExecError> {
+        let mut steps = Vec::new();
+        for step in schedule(&graph)? {
+            let Some(node) = graph.node(step.node) else { continue };
+            let constants: Vec<Option<&Value>> =
+                node.inputs.iter().map(|id| id.and_then(|id| graph.constant(id))).collect();
+            let prepared = node.op.prepare(isa, &constants);
+            let prepared = prepared.map_err(|e| node_error(node, constants.iter().copied(), e))?;
+            steps.push((step, prepared));
+        }
+        Ok(Self { graph, steps, isa })
+    }
+
+    /// The graph that is run.
+    pub fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    /// The instruction set that is used.
+    pub fn isa(&self) -> Isa {
+        self.isa
+    }
+
+    /// Runs the graph on `inputs`, in the order of [`crate::ir::Graph::inputs`]; the results come in
+    /// the order of its outputs.
+    ///
+    /// # Errors
+    /// [`ExecError::InputCount`], [`ExecError::InputType`], [`ExecError::Node`].
+    pub fn run(&self, inputs: &[Value], probe: &mut dyn Probe) -> Result<Vec<Value>, ExecError> {
+        self.check_inputs(inputs)?;
+        let mut table: Vec<Option<Value>> = vec![None; self.graph.value_count()];
+        for (id, value) in self.graph.inputs().iter().zip(inputs) {
+            probe.observe(*id, value);
+            table[id.index()] = Some(value.clone());
+        }
+        for (step, prepared) in &self.steps {
+            self.run_step(step, prepared.as_ref(), &mut table, probe)?;
+        }
+        let result = |&id: &ValueId| {
+            let value = table[id.index()].clone().or_else(|| self.graph.constant(id).cloned());
+            value.ok_or_else(|| ExecError::NotComputed { name: self.graph.value(id).name.clone() })
+        };
+        self.graph.outputs().iter().map(result).collect()
+    }
+
+    /// Runs the graph and keeps every value.
+    ///
+    /// # Errors
+    /// As [`Executor::run`].
+    pub fn record(&self, inputs: &[Value]) -> Result<Recording, ExecError> {
+        let mut recording = Recording(self.graph.values().map(|(_, v)| v.constant.clone()).collect());
+        self.run(inputs, &mut recording)?;
+        Ok(recording)
+    }
+
+    /// The nodes in the order in which they run, with what they prepared.
+    pub(super) fn steps(&self) -> impl DoubleEndedIterator<Item = (&Node, Option<&Prepared>)> {
+        self.steps.iter().filter_map(|(step, p)| Some((self.graph.node(step.node)?, p.as_ref())))
+    }
+
+    fn run_step(
+        &self,
+        step: &Step,
+        prepared: Option<&Prepared>,
+        table: &mut [Option<Value>],
+        probe: &mut dyn Probe,
+    ) -> Result<(), ExecError> {
+        let Some(node) = self.graph.node(step.node) else { return Ok(()) };
+        let fetch = |(input, &last): (&Option<ValueId>, &bool)| {
+            let id = (*input)?;
+            let slot = &mut table[id.index()];
+            let held = if last { slot.take() } else { slot.clone() };
+            held.or_else(|| self.graph.constant(id).cloned())
+        };
+        let inputs: Vec<Option<Value>> = node.inputs.iter().zip(&step.last_use).map(fetch).collect();
+        let types = Description::of(inputs.iter().map(Option::as_ref));
+        let context = Context { isa: self.isa, prepared };
+        let outputs = node.op.forward(&context, Inputs::new(inputs));
+        let outputs = outputs.map_err(|source| with_node(node, &types, source))?;
+        for ((id, value), &unused) in node.outputs.iter().zip(outputs).zip(&step.unused) {
+            probe.observe(*id, &value);
+            if !unused {
+                table[id.index()] = Some(value);
+            }
+        }
+        Ok(())
+    }
+
+    fn check_inputs(&self, inputs: &[Value]) -> Result<(), ExecError> {
+        let expected = self.graph.inputs().len();
+        if inputs.len() != expected {
+            return Err(ExecError::InputCount { expected, got: inputs.len() });
+        }
+        let mut names = BTreeMap::new();
+        for (&id, value) in self.graph.inputs().iter().zip(inputs) {
+            let data = self.graph.value(id);
+            if let Some(ty) = &data.ty
+                && !fits(ty, value, &mut names)
+            {
+                return Err(ExecError::InputType {
+                    name: data.name.clone(),
+                    expected: ty.to_string(),
+                    got: format!("{} {}", value.dtype(), Shape::fixed(value.shape())),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a tensor has a declared type; a symbolic size must be the same wherever it stands.
+fn fits(ty: &TensorType, value: &Value, names: &mut BTreeMap<std::sync::Arc<str>, usize>) -> bool {
+    let Shape::Ranked(dims) = &ty.shape else { return ty.dtype == value.dtype() };
+    let mut fit = |(dim, &size): (&Dim, &usize)| match dim {
+        Dim::Fixed(n) => *n == size,
+        Dim::Symbolic(name) => *names.entry(name.clone()).or_insert(size) == size,
+        Dim::Unknown => true,
+    };
+    ty.dtype == value.dtype() && dims.len() == value.rank() && dims.iter().zip(value.shape()).all(&mut fit)
+}
+
+/// Type and shape of each input, kept until it is known whether they must be written out.
+struct Description(Vec<Option<TensorType>>);
+
+impl Description {
+    fn of<'a>(values: impl Iterator<Item = Option<&'a Value>>) -> Self {
+        let ty = |v: &Value| TensorType::new(v.dtype(), Shape::fixed(v.shape()));
+        Self(values.map(|v| v.map(ty)).collect())
+    }
+}
+
+impl fmt::Display for Description {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = |ty: &Option<TensorType>| ty.as_ref().map_or("-".to_owned(), TensorType::to_string);
+        f.write_str(&self.0.iter().map(text).collect::<Vec<_>>().join(", "))
+    }
+}
+
+fn with_node(node: &Node, inputs: &Description, source: OpError) -> ExecError {
+    let op_type = crate::ir::Operation::op_type(&node.op);
+    ExecError::Node { node: node.name.clone(), op_type, inputs: inputs.to_string(), source: Box::new(source) }
+}
+
+pub(super) fn node_error<'a>(
+    node: &Node,
+    inputs: impl Iterator<Item = Option<&'a Value>>,
+    source: OpError,
+) -> ExecError {
+    with_node(node, &Description::of(inputs), source)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ir::GraphBuilder;
+    use crate::ops::Relu;
+    use crate::tensor::DType;
+
+    fn relu_chain() -> Graph {
+        let mut builder = GraphBuilder::new("chain");
+        let batch = Dim::Symbolic("batch".into());
+        let shape = Shape::Ranked(vec![batch, Dim::Fixed(2)]);
+        let x = builder.input("x", TensorType::new(DType::F32, shape));
+        let a = builder.op("a", Relu.into(), &[x]);
+        let b = builder.op("b", Relu.into(), &[a]);
+        builder.output(b);
+        builder.finish().unwrap()
+    }
+
+    #[test]
+    fn a_caller_keeps_its_input() {
+        let executor = Executor::new(relu_chain(), Isa::Portable).unwrap();
+        let x = Value::from_vec(&[1, 2], vec![-1.0_f32, 3.0]).unwrap();
+        let y = executor.run(std::slice::from_ref(&x), &mut NoProbe).unwrap();
+        assert_eq!(y[0].as_slice::<f32>().unwrap(), &[0.0, 3.0]);
+        assert_eq!(x.as_slice::<f32>().unwrap(), &[-1.0, 3.0]);
+    }
+
+    #[test]
+    fn a_wrong_input_shape_is_named() {
+        let executor = Executor::new(relu_chain(), Isa::Portable).unwrap();
+        let x = Value::zeros::<f32>(&[1, 3]).unwrap();
+        let error = executor.run(&[x], &mut NoProbe).unwrap_err();
+        assert_eq!(error.to_string(), "input `x` should be float32 batch×2, but the data is float32 1×3");
+    }
+
+    #[test]
+    fn a_recording_has_every_value() {
+        let executor = Executor::new(relu_chain(), Isa::Portable).unwrap();
+        let x = Value::from_vec(&[1, 2], vec![-1.0_f32, 3.0]).unwrap();
+        let recording = executor.record(&[x]).unwrap();
+        for (id, _) in executor.graph().values() {
+            assert!(recording.get(id).is_some());
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! `Pow` (ONNX opsets 7–15): `y = base ^ exponent`, with multidirectional broadcasting.
+//!
+//! The base is float; the exponent may also be integers. Integer bases are not supported. The
+//! gradient with respect to the exponent needs a base that is not negative.
+
+use super::{Context, ExportStep, Facts, ImportNode, Inputs, OpError, Operator, Tape, TypeInputs, broadcast};
+use crate::ir::{AttrError, Attrs};
+use crate::tensor::{DType, TensorType, Value, broadcast_types};
+
+/// `y = base ^ exponent`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pow;
+
+impl Operator for Pow {
+    const OP_TYPE: &'static str = "Pow";
+
+    fn import(node: &mut ImportNode<'_>) -> Result<Self, AttrError> {
+        node.require_opset(7, "broadcasting had other rules before opset 7")?;
+        Ok(Self)
+    }
+
+    fn export(&self) -> Option<Vec<ExportStep>> {
+        Some(vec![ExportStep::new(Self::OP_TYPE, Attrs::new())])
+    }
+
+    fn facts(&self) -> Facts {
+        Facts::default()
+    }
+
+    fn infer(&self, inputs: &TypeInputs<'_>) -> Result<Vec<TensorType>, OpError> {
+        let base = inputs.float(0, "the base")?;
+        check_exponent(inputs.ty(1)?.dtype)?;
+        Ok(vec![TensorType::new(base.dtype, broadcast_types(&base.shape, inputs.shape(1)?)?)])
+    }
+
+    fn forward(&self, _: &Context<'_>, mut inputs: Inputs) -> Result<Vec<Value>, OpError> {
+        let (base, exponent) = (inputs.take(0)?, floats(inputs.get(1)?)?);
+        Ok(vec![broadcast::combine::<f32>(base, exponent, power)?])
+    }
+
+    fn backward(&self, _: &Context<'_>, tape: &Tape<'_>) -> Result<Vec<Option<Value>>, OpError> {
+        let base = tape.input(0)?;
+        let exponent = floats(tape.input(1)?)?;
+        let is_float = tape.input(1)?.dtype() == DType::F32;
+        let gradient = tape.gradient(0).filter(|_| tape.wants(0) || tape.wants(1) && is_float).cloned();
+        let slope = |a: f32, b: f32| if b == 0.0 { 0.0 } else { b * power(a, b - 1.0) };
+        let by_base = |g| {
+            let slope = broadcast::combine::<f32>(base.clone(), exponent.clone(), slope)?;
+            broadcast::apply::<f32, f32>(g, &slope, |g, slope| *g *= slope)
+        };
+        // ∂y/∂exponent = y · ln(base), which tends to 0 with the base.
+        let growth = |a: f32, b: f32| if a == 0.0 { 0.0 } else { power(a, b) * libm::logf(a) };
+        let by_exponent = |g| {
+            let growth = broadcast::combine::<f32>(base.clone(), exponent.clone(), growth)?;
+            broadcast::apply::<f32, f32>(g, &growth, |g, growth| *g *= growth)
+        };
+        let mut found = broadcast::gradients(tape, gradient, by_base, by_exponent)?;
+        if !is_float {
+            found[1] = None;
+        }
+        Ok(found)
+    }
+}
+
+/// `base ^ exponent`; squares, which networks are full of, are exact.
+fn power(base: f32, exponent: f32) -> f32 {
+    if exponent == 2.0 { base * base } else { libm::powf(base, exponent) }
+}
+
+fn check_exponent(got: DType) -> Result<(), OpError> {
+    if broadcast::is_number(got) {
+        return Ok(());
+    }
+    Err(OpError::DType { what: "the exponent", expected: broadcast::NUMBERS, got })
+}
+
+/// The exponent as floats.
+fn floats(value: &Value) -> Result<Value, OpError> {
+    let data: Vec<f32> = match value.dtype() {
+        DType::F32 => return Ok(value.clone()),
+        DType::I64 => value.as_slice::<i64>()?.iter().map(|&v| v as f32).collect(),
+        DType::I32 => value.as_slice::<i32>()?.iter().map(|&v| v as f32).collect(),
+        got => return Err(OpError::DType { what: "the exponent", expected: broadcast::NUMBERS, got }),
+    };
+    Ok(Value::from_vec(value.shape(), data)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::testing::{Random, Sample, Sampled, integers, tensor};
+
+    impl Sampled for Pow {
+        fn samples() -> Vec<Sample> {
+            let mut random = Random::new(5);
+            let mut float = |shape: &[usize]| random.uniform(shape, 0.5, 2.0);
+            vec![
+                Sample::new(Attrs::new())
+                    .opset(7)
+                    .input(tensor(&[4], &[-3.0, 0.0, 2.0, 4.0]))
+                    .constant(Value::scalar(2.0_f32))
+                    .gives(vec![tensor(&[4], &[9.0, 0.0, 4.0, 16.0])]),
+                Sample::new(Attrs::new())
+                    .input(tensor(&[3], &[-2.0, 2.0, 2.0]))
+                    .input(integers(&[3, -1, 0]))
+                    .gives(vec![tensor(&[3], &[-8.0, 0.5, 1.0])])
+                    .gradients(&[0]),
+                Sample::new(Attrs::new()).input(float(&[2, 3, 4])).input(float(&[3, 1])).gradients(&[0, 1]),
+            ]
+        }
+    }
+}
