@@ -35,10 +35,10 @@ impl Walk {
                 return None;
             }
             let stride = if own == 1 { 0 } else { step };
-            step *= own;
+            step = step.saturating_mul(own);
             match merged.last_mut() {
                 _ if size == 1 => {}
-                Some((inner, inner_stride)) if stride == *inner_stride * *inner => *inner *= size,
+                Some((inner, inner_stride)) if stride == inner_stride.saturating_mul(*inner) => *inner *= size,
                 _ => merged.push((size, stride)),
             }
         }

@@ -5,12 +5,17 @@
 //! them forwards (read) and backwards (scatter and add). Trailing axes that are read whole and in
 //! order are copied as one run.
 
-use super::{Inputs, OpError, Tape};
+use super::{ImportNode, Inputs, OpError, Tape};
+use crate::ir::AttrError;
 use crate::tensor::{DType, Dim, Element, Shape, TensorError, Value};
 
 /// The most bytes that one result of an operator may take: what a 32-bit address space, the page's,
 /// can hold in one piece.
 const LARGEST_TENSOR_BYTES: usize = i32::MAX as usize;
+
+/// The most positions along one axis of a result: far more than any network has, and a list of them
+/// still fits in memory.
+const MOST_POSITIONS: usize = 1 << 28;
 
 /// A position along an axis that reads nothing: the result has the fill value there.
 pub(super) const FILL: u32 = u32::MAX;
@@ -19,13 +24,34 @@ pub(super) const FILL: u32 = u32::MAX;
 macro_rules! with_element {
     ($dtype:expr, $T:ident => $body:expr) => {
         match $dtype {
-            crate::tensor::DType::F32 => { type $T = f32; $body }
-            crate::tensor::DType::F64 => { type $T = f64; $body }
-            crate::tensor::DType::I64 => { type $T = i64; $body }
-            crate::tensor::DType::I32 => { type $T = i32; $body }
-            crate::tensor::DType::U8 => { type $T = u8; $body }
-            crate::tensor::DType::I8 => { type $T = i8; $body }
-            crate::tensor::DType::Bool => { type $T = bool; $body }
+            crate::tensor::DType::F32 => {
+                type $T = f32;
+                $body
+            }
+            crate::tensor::DType::F64 => {
+                type $T = f64;
+                $body
+            }
+            crate::tensor::DType::I64 => {
+                type $T = i64;
+                $body
+            }
+            crate::tensor::DType::I32 => {
+                type $T = i32;
+                $body
+            }
+            crate::tensor::DType::U8 => {
+                type $T = u8;
+                $body
+            }
+            crate::tensor::DType::I8 => {
+                type $T = i8;
+                $body
+            }
+            crate::tensor::DType::Bool => {
+                type $T = bool;
+                $body
+            }
         }
     };
 }
@@ -69,6 +95,21 @@ pub(super) fn axes(list: &[i64], rank: usize) -> Result<Vec<usize>, OpError> {
         found.push(at);
     }
     Ok(found)
+}
+
+/// Makes input 1 of what was the attribute `axes` before opset 13.
+pub(super) fn axes_to_input(node: &mut ImportNode<'_>) -> Result<(), AttrError> {
+    if node.opset.0 < 13
+        && let Some(axes) = node.attrs.take_ints("axes")?
+    {
+        node.set_input(1, list(&axes));
+    }
+    Ok(())
+}
+
+/// A constant list of numbers, as ONNX has for shapes, axes and pads.
+pub(super) fn list(numbers: &[i64]) -> Value {
+    Value::from_array(ndarray::arr1(numbers).into_dyn())
 }
 
 /// Sizes, axes or indices, of either integer type.
@@ -168,11 +209,15 @@ impl IndexMap {
                 let expected = format!("below {size}");
                 return Err(OpError::Range { what: "position", expected, got: beyond.to_string() });
             }
-            outer.push((source[axis + 1..].iter().product(), positions));
+            let step = source[axis + 1..].iter().fold(1_usize, |n, &d| n.saturating_mul(d));
+            outer.push((step, positions));
         }
         let mut run = 1;
         while let Some((stride, positions)) = outer.last()
-            && positions.iter().enumerate().all(|(i, &at)| at != FILL && at as usize * stride == i * run)
+            && positions
+                .iter()
+                .enumerate()
+                .all(|(i, &at)| at != FILL && (at as usize).saturating_mul(*stride) == i * run)
         {
             run *= positions.len();
             outer.pop();
@@ -181,8 +226,19 @@ impl IndexMap {
     }
 
     /// The positions `0..size`, read in order.
-    pub(super) fn all(size: usize) -> Vec<u32> {
-        (0..size as u32).collect()
+    pub(super) fn all(size: usize) -> Result<Vec<u32>, OpError> {
+        Self::positions(size, |at| at as u32)
+    }
+
+    /// `count` positions, the one at `i` being `at(i)`.
+    ///
+    /// # Errors
+    /// [`TensorError::TooLarge`] above [`MOST_POSITIONS`].
+    pub(super) fn positions(count: usize, at: impl Fn(usize) -> u32) -> Result<Vec<u32>, OpError> {
+        if count > MOST_POSITIONS {
+            return Err(TensorError::TooLarge { shape: vec![count] }.into());
+        }
+        Ok((0..count).map(at).collect())
     }
 
     /// Calls `copy(first element of the result, first element of the source, elements)` for each
@@ -197,8 +253,11 @@ impl IndexMap {
         // Where the innermost loop starts in the source, for each turn; `None` in the fill.
         let mut starts = vec![Some(0_usize)];
         for (stride, positions) in outer {
-            let step = |start: Option<usize>, &at: &u32| start.filter(|_| at != FILL).map(|s| s + at as usize * stride);
-            starts = starts.iter().flat_map(|&start| positions.iter().map(move |at| step(start, at))).collect();
+            let step = |start: Option<usize>, &at: &u32| {
+                start.filter(|_| at != FILL).map(|s| s + at as usize * stride)
+            };
+            starts =
+                starts.iter().flat_map(|&start| positions.iter().map(move |at| step(start, at))).collect();
         }
         let mut to = 0;
         for start in starts {
@@ -257,7 +316,8 @@ mod tests {
 
     #[test]
     fn whole_trailing_axes_are_one_run() {
-        let map = IndexMap::new(&[4, 3, 5], vec![(0, vec![3, FILL]), (1, IndexMap::all(3)), (2, IndexMap::all(5))]);
+        let map =
+            IndexMap::new(&[4, 3, 5], vec![(0, vec![3, FILL]), (1, vec![0, 1, 2]), (2, vec![0, 1, 2, 3, 4])]);
         let map = map.unwrap();
         assert_eq!((map.run, map.axes.len()), (15, 1));
         let x = Random::new(1).uniform(&[4, 3, 5], 1.0, 2.0);

@@ -11,6 +11,7 @@
 
 mod broadcast;
 mod elementwise;
+mod index;
 mod operator;
 #[cfg(test)]
 mod testing;
@@ -19,14 +20,22 @@ mod types;
 mod abs;
 mod add;
 mod and;
+mod cast;
 mod clip;
+mod concat;
+mod constant_of_shape;
 mod div;
+mod dropout;
 mod equal;
 mod erf;
 mod exp;
+mod expand;
+mod flatten;
+mod gather;
 mod greater;
 mod hard_sigmoid;
 mod hard_swish;
+mod identity;
 mod leaky_relu;
 mod less;
 mod log;
@@ -34,13 +43,22 @@ mod mul;
 mod neg;
 mod not;
 mod or;
+mod pad;
 mod pow;
+mod range;
 mod reciprocal;
 mod relu;
+mod reshape;
+mod shape;
 mod sigmoid;
+mod slice;
 mod sqrt;
+mod squeeze;
 mod sub;
 mod tanh;
+mod transpose;
+mod unsqueeze;
+mod where_;
 
 pub use operator::{
     ChannelAffine, Clamp, Context, ExportStep, Facts, ImportInput, ImportNode, Inputs, Kind, Linear, OpError,
@@ -66,14 +84,22 @@ operator::operators! {
     abs::Abs,
     add::Add,
     and::And,
+    cast::Cast,
     clip::Clip,
+    concat::Concat,
+    constant_of_shape::ConstantOfShape,
     div::Div,
+    dropout::Dropout,
     equal::Equal,
     erf::Erf,
     exp::Exp,
+    expand::Expand,
+    flatten::Flatten,
+    gather::Gather,
     greater::Greater,
     hard_sigmoid::HardSigmoid,
     hard_swish::HardSwish,
+    identity::Identity,
     leaky_relu::LeakyRelu,
     less::Less,
     log::Log,
@@ -81,11 +107,20 @@ operator::operators! {
     neg::Neg,
     not::Not,
     or::Or,
+    pad::Pad,
     pow::Pow,
+    range::Range,
     reciprocal::Reciprocal,
     relu::Relu,
+    reshape::Reshape,
+    shape::Shape,
     sigmoid::Sigmoid,
+    slice::Slice,
     sqrt::Sqrt,
+    squeeze::Squeeze,
     sub::Sub,
     tanh::Tanh,
+    transpose::Transpose,
+    unsqueeze::Unsqueeze,
+    where_::Where,
 }
