@@ -272,7 +272,7 @@ impl IndexMap {
 
     /// The result, with `fill` where nothing is read.
     pub(super) fn read<T: Element>(&self, source: &Value, fill: T) -> Result<Value, OpError> {
-        self.check("the source", &self.source, source)?;
+        check_shape("the source", &self.source, source)?;
         let mut result = zeros::<T>(&self.result)?.into_vec::<T>()?;
         if fill != T::default() {
             result.fill(fill);
@@ -291,7 +291,7 @@ impl IndexMap {
     /// The gradient with respect to the source: each element of `gradient` is added where it was
     /// read.
     pub(super) fn scatter(&self, gradient: &Value) -> Result<Value, OpError> {
-        self.check("the gradient", &self.result, gradient)?;
+        check_shape("the gradient", &self.result, gradient)?;
         let mut sums = zeros::<f32>(&self.source)?.into_vec::<f32>()?;
         let gradient = gradient.as_slice::<f32>()?;
         self.for_each_run(|from, to, run| {
@@ -300,13 +300,13 @@ impl IndexMap {
         });
         Ok(Value::from_vec(&self.source, sums)?)
     }
+}
 
-    fn check(&self, what: &'static str, expected: &[usize], got: &Value) -> Result<(), OpError> {
-        if got.shape() == expected {
-            return Ok(());
-        }
-        Err(OpError::Shape { what, expected: format!("{expected:?}"), got: format!("{:?}", got.shape()) })
+fn check_shape(what: &'static str, expected: &[usize], got: &Value) -> Result<(), OpError> {
+    if got.shape() == expected {
+        return Ok(());
     }
+    Err(OpError::Shape { what, expected: format!("{expected:?}"), got: format!("{:?}", got.shape()) })
 }
 
 #[cfg(test)]

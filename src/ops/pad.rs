@@ -155,9 +155,8 @@ impl Amount {
             got: format!("{} and {}", self.before, self.after),
         };
         let most = match mode {
-            PadMode::Constant { .. } => i64::MAX,
             PadMode::Edge if size == 0 => 0,
-            PadMode::Edge => i64::MAX,
+            PadMode::Constant { .. } | PadMode::Edge => i64::MAX,
             PadMode::Reflect => size as i64 - 1,
         };
         if self.before.max(self.after) > most.max(0) {
