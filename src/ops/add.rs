@@ -4,10 +4,11 @@
 
 use super::broadcast::{self, ChannelConstant};
 use super::{
-    ChannelAffine, Clamp, Context, ExportStep, Facts, ImportNode, Inputs, Kind, OpError, Operator, Tape,
-    TypeInputs,
+    ChannelAffine, Clamp, Context, ExportStep, Facts, ImportNode, Inputs, Kind, Layout, LowerContext,
+    Lowered, OpError, Operator, QAdd, Tape, TypeInputs,
 };
 use crate::ir::{AttrError, Attrs};
+use crate::kernels::AddU8;
 use crate::tensor::{TensorType, Value};
 
 /// `y = lhs + rhs`, limited to `clamp` where one was fused.
@@ -61,6 +62,22 @@ impl Operator for Add {
             return None;
         }
         ChannelConstant::find(inputs)?.affine(|_| 1.0, |c| c)
+    }
+
+    fn lower_int8(&self, context: &LowerContext<'_>) -> Option<Lowered> {
+        let (lhs, rhs, output) = (context.activation(0)?, context.activation(1)?, context.output?);
+        context.same_shape(0, 1)?;
+        let (min, max) = output.limits(self.clamp);
+        let add = AddU8 {
+            lhs_zero_point: lhs.zero_point,
+            lhs_factor: lhs.scale / output.scale,
+            rhs_zero_point: rhs.zero_point,
+            rhs_factor: rhs.scale / output.scale,
+            zero_point: output.zero_point,
+            min,
+            max,
+        };
+        Some(Lowered { op: QAdd { add }.into(), inputs: vec![0, 1], layout: Layout::Nhwc })
     }
 
     fn fuse_clamp(&self, clamp: Clamp) -> Option<Self> {

@@ -12,18 +12,28 @@
 mod broadcast;
 mod elementwise;
 mod index;
+mod linear;
+mod lower;
 mod operator;
+mod pooling;
+mod reduce;
+mod softmax_rows;
 #[cfg(test)]
 mod testing;
 mod types;
+mod window;
 
 mod abs;
 mod add;
 mod and;
+mod average_pool;
+mod batch_normalization;
 mod cast;
 mod clip;
 mod concat;
 mod constant_of_shape;
+mod conv;
+mod dequantize_linear;
 mod div;
 mod dropout;
 mod equal;
@@ -32,6 +42,9 @@ mod exp;
 mod expand;
 mod flatten;
 mod gather;
+mod gemm;
+mod global_average_pool;
+mod global_max_pool;
 mod greater;
 mod hard_sigmoid;
 mod hard_swish;
@@ -39,19 +52,34 @@ mod identity;
 mod leaky_relu;
 mod less;
 mod log;
+mod log_softmax;
+mod mat_mul;
+mod max_pool;
 mod mul;
 mod neg;
 mod not;
 mod or;
 mod pad;
 mod pow;
+mod q_add;
+mod q_average_pool;
+mod q_conv;
+mod q_gemm;
+mod q_lookup;
+mod q_max_pool;
+mod q_transpose;
+mod quantize_linear;
 mod range;
 mod reciprocal;
+mod reduce_max;
+mod reduce_mean;
+mod reduce_sum;
 mod relu;
 mod reshape;
 mod shape;
 mod sigmoid;
 mod slice;
+mod softmax;
 mod sqrt;
 mod squeeze;
 mod sub;
@@ -60,11 +88,19 @@ mod transpose;
 mod unsqueeze;
 mod where_;
 
+use operator::refuse_import;
+
+pub use linear::{IntegerEpilogue, RealEpilogue};
+pub use lower::{Codes, Layout, LowerContext, LowerInput, Lowered};
 pub use operator::{
     ChannelAffine, Clamp, Context, ExportStep, Facts, ImportInput, ImportNode, Inputs, Kind, Linear, OpError,
     Operator, Prepared, Tape,
 };
+pub use q_average_pool::Averaged;
+pub use reduce::Axes;
+pub use softmax_rows::Rows;
 pub use types::TypeInputs;
+pub use window::{AxisWindow, Padding, Rounding, Span, Window};
 
 pub use crate::kernels::Isa;
 
@@ -84,10 +120,14 @@ operator::operators! {
     abs::Abs,
     add::Add,
     and::And,
+    average_pool::AveragePool,
+    batch_normalization::BatchNormalization,
     cast::Cast,
     clip::Clip,
     concat::Concat,
     constant_of_shape::ConstantOfShape,
+    conv::Conv,
+    dequantize_linear::DequantizeLinear,
     div::Div,
     dropout::Dropout,
     equal::Equal,
@@ -96,6 +136,9 @@ operator::operators! {
     expand::Expand,
     flatten::Flatten,
     gather::Gather,
+    gemm::Gemm,
+    global_average_pool::GlobalAveragePool,
+    global_max_pool::GlobalMaxPool,
     greater::Greater,
     hard_sigmoid::HardSigmoid,
     hard_swish::HardSwish,
@@ -103,19 +146,34 @@ operator::operators! {
     leaky_relu::LeakyRelu,
     less::Less,
     log::Log,
+    log_softmax::LogSoftmax,
+    mat_mul::MatMul,
+    max_pool::MaxPool,
     mul::Mul,
     neg::Neg,
     not::Not,
     or::Or,
     pad::Pad,
     pow::Pow,
+    q_add::QAdd,
+    q_average_pool::QAveragePool,
+    q_conv::QConv,
+    q_gemm::QGemm,
+    q_lookup::QLookup,
+    q_max_pool::QMaxPool,
+    q_transpose::QTranspose,
+    quantize_linear::QuantizeLinear,
     range::Range,
     reciprocal::Reciprocal,
+    reduce_max::ReduceMax,
+    reduce_mean::ReduceMean,
+    reduce_sum::ReduceSum,
     relu::Relu,
     reshape::Reshape,
     shape::Shape,
     sigmoid::Sigmoid,
     slice::Slice,
+    softmax::Softmax,
     sqrt::Sqrt,
     squeeze::Squeeze,
     sub::Sub,

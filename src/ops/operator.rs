@@ -1,6 +1,6 @@
 //! The [`Operator`] trait, what it is given, and the list macro.
 
-use super::{Op, TypeInputs};
+use super::{LowerContext, Lowered, Op, TypeInputs};
 use crate::ir::{Attr, AttrError, Attrs, Opset};
 use crate::kernels::Isa;
 use crate::tensor::{DType, Element, TensorError, TensorType, Value};
@@ -66,6 +66,18 @@ pub trait Operator: Clone + fmt::Debug + PartialEq + Sized {
     /// The same computation by an operator that has a bias input, where this one has none and such
     /// an operator exists (MatMul of matrices → Gemm).
     fn with_bias_input(&self, _inputs: &TypeInputs<'_>) -> Option<Op> {
+        None
+    }
+
+    /// The operator on integer codes that does the same, up to rounding, on quantized inputs and
+    /// outputs. `None` where there is none: the operator then runs in float.
+    fn lower_int8(&self, _context: &LowerContext<'_>) -> Option<Lowered> {
+        None
+    }
+
+    /// The same computation in a form that a file can contain, where that takes the inputs' sizes
+    /// (Softmax of old opsets over several axes). `None` where nothing changes.
+    fn with_sizes(&self, _inputs: &TypeInputs<'_>) -> Option<Self> {
         None
     }
 
@@ -454,6 +466,12 @@ pub enum OpError {
     Kernel(#[from] crate::kernels::KernelError),
 }
 
+/// The answer of operators that no file can contain.
+pub(super) fn refuse_import<T>() -> Result<T, AttrError> {
+    let reason = "it exists only inside Bitlens";
+    Err(AttrError::Unsupported { name: "op_type".to_owned(), value: "bitlens.*".to_owned(), reason })
+}
+
 /// Makes the closed set of operators from one line per operator.
 macro_rules! operators {
     ($($module:ident :: $name:ident),* $(,)?) => {
@@ -482,7 +500,9 @@ macro_rules! operators {
             /// Each operator's name and its samples for the shared suite.
             #[cfg(test)]
             fn samples() -> Vec<(&'static str, Vec<testing::Sample>)> {
-                vec![$((<$name as Operator>::OP_TYPE, <$name as testing::Sampled>::samples())),*]
+                #[allow(unused_imports, reason = "used while some operator has no samples")]
+                use testing::Unsampled as _;
+                vec![$((<$name as Operator>::OP_TYPE, testing::Ask::<$name>::samples())),*]
             }
 
             /// Reads a node of that operator; `None` when there is no such operator.
@@ -568,6 +588,16 @@ macro_rules! operators {
             /// See [`Operator::with_bias_input`].
             pub fn with_bias_input(&self, inputs: &TypeInputs<'_>) -> Option<Self> {
                 match self { $(Self::$name(op) => op.with_bias_input(inputs)),* }
+            }
+
+            /// See [`Operator::lower_int8`].
+            pub fn lower_int8(&self, context: &LowerContext<'_>) -> Option<Lowered> {
+                match self { $(Self::$name(op) => op.lower_int8(context)),* }
+            }
+
+            /// See [`Operator::with_sizes`].
+            pub fn with_sizes(&self, inputs: &TypeInputs<'_>) -> Option<Self> {
+                match self { $(Self::$name(op) => op.with_sizes(inputs).map(Self::from)),* }
             }
 
             /// See [`Operator::fuse_clamp`].

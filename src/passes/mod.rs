@@ -9,12 +9,14 @@ mod fold_affine;
 mod fold_constants;
 mod fuse_clamps;
 mod infer_types;
+mod lower_int8;
 mod prune;
 
 pub use fold_affine::fold_affine;
 pub use fold_constants::{Dequantized, fold_constants};
 pub use fuse_clamps::fuse_clamps;
 pub use infer_types::infer_types;
+pub use lower_int8::{LoweredGraph, lower_int8};
 pub use prune::{eliminate_dead, remove_identities};
 
 use crate::ir::{GraphError, Operation as _, ValueId};

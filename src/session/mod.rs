@@ -1,1 +1,254 @@
-//! See ARCHITECTURE.md.
+//! The façade: one network, its pictures, a recipe, and what the page shows of them.
+//!
+//! [`Session`] holds the state. What takes long is a [`Job`] that is stepped (a picture, a layer at
+//! a time), so that the page stays alive and can cancel; natively `job.run()` is a loop. Views are
+//! plain data for screens and JSON reports. Still free of JavaScript; time comes in as a function.
+
+mod compare;
+mod error;
+mod job;
+mod latency;
+mod lens;
+mod network;
+mod pictures;
+mod quantized;
+mod runnable;
+pub mod view;
+
+pub use compare::{CompareJob, Compared, Explained, METHOD, answer};
+pub use error::SessionError;
+pub use job::{Job, Progress, Step};
+pub use latency::{Clock, LatencyJob};
+pub use network::Network;
+pub use pictures::{PictureInput, PictureInputs, PictureSet, Role};
+pub use quantized::{QuantizeJob, QuantizedNetwork, RECIPE_KEY};
+pub use runnable::QuantizedModel;
+
+use crate::data::{Preprocess, labels};
+use crate::ops::Isa;
+use crate::quant::{Recipe, Statistics};
+use std::sync::Arc;
+use view::{
+    LabelsView, LensView, ModelView, PictureView, PreprocessSource, PreprocessView, QuantizedView, Refused,
+};
+
+/// One user's work: a network, pictures, a recipe, and what was made of them.
+#[derive(Debug)]
+pub struct Session {
+    isa: Isa,
+    network: Option<Arc<Network>>,
+    quantized: Option<Arc<QuantizedNetwork>>,
+    statistics: Option<Arc<Statistics>>,
+    pictures: PictureSet,
+    classes: Arc<Vec<String>>,
+    preprocess: Arc<Preprocess>,
+    preprocess_source: PreprocessSource,
+    /// What full precision said of each picture; refilled when network, pictures or preprocessing change.
+    explained: Vec<Option<Arc<Explained>>>,
+}
+
+impl Session {
+    /// An empty session that runs on that instruction set.
+    pub fn new(isa: Isa) -> Self {
+        Self {
+            isa,
+            network: None,
+            quantized: None,
+            statistics: None,
+            pictures: PictureSet::default(),
+            classes: Arc::default(),
+            preprocess: Arc::new(Preprocess::default()),
+            preprocess_source: PreprocessSource::Guessed,
+            explained: Vec::new(),
+        }
+    }
+
+    /// Opens a network. The one before stays when this one cannot be read.
+    ///
+    /// # Errors
+    /// Names the node or what is wrong with the file.
+    pub fn load_model(
+        &mut self,
+        file: &str,
+        bytes: Vec<u8>,
+    ) -> Result<(ModelView, PreprocessView), SessionError> {
+        let network = Network::load(file, bytes, self.isa)?;
+        if self.preprocess_source == PreprocessSource::Guessed {
+            self.preprocess = Arc::new(network.default_preprocess());
+        }
+        let view = network.view();
+        self.network = Some(Arc::new(network));
+        self.forget_results();
+        Ok((view, self.preprocess_view()))
+    }
+
+    /// Adds pictures from a file: one picture, or a data set. What cannot be read is returned beside
+    /// the list of all pictures.
+    pub fn add_pictures(&mut self, files: Vec<(String, Vec<u8>)>) -> (Vec<PictureView>, Vec<Refused>) {
+        let mut refused = Vec::new();
+        for (name, bytes) in files {
+            if let Err(error) = self.pictures.add(&name, bytes) {
+                refused.push(Refused { name, error: SessionError::from(error).view() });
+            }
+        }
+        self.forget_results();
+        (self.pictures.view(), refused)
+    }
+
+    /// Removes all pictures and their labels.
+    pub fn clear_pictures(&mut self) {
+        self.pictures = PictureSet::default();
+        self.forget_results();
+    }
+
+    /// Reads names of classes, or labels of pictures.
+    ///
+    /// # Errors
+    /// When the file has none of the known forms.
+    pub fn set_labels(&mut self, file: &str, bytes: &[u8]) -> Result<LabelsView, SessionError> {
+        match labels::parse(file, bytes)? {
+            labels::LabelFile::Classes(classes) => self.classes = Arc::new(classes),
+            labels::LabelFile::Files(files) => self.pictures.label(&files, &self.classes),
+        }
+        // Labels may change which pictures calibrate.
+        self.statistics = None;
+        Ok(LabelsView { classes: self.classes.to_vec(), pictures: self.pictures.view() })
+    }
+
+    /// Reads a `preprocessor_config.json`.
+    ///
+    /// # Errors
+    /// When it is not one, or a value makes no sense.
+    pub fn read_preprocess(&mut self, file: &str, bytes: &[u8]) -> Result<PreprocessView, SessionError> {
+        let (preprocess, unknown) = Preprocess::from_json(file, bytes)?;
+        self.preprocess_source = PreprocessSource::File;
+        self.replace_preprocess(preprocess);
+        let mut view = self.preprocess_view();
+        view.notes
+            .extend(unknown.into_iter().map(|key| format!("`{key}` is not understood and was ignored")));
+        Ok(view)
+    }
+
+    /// Takes edited preprocessing.
+    pub fn set_preprocess(&mut self, preprocess: Preprocess) -> PreprocessView {
+        self.preprocess_source = PreprocessSource::Edited;
+        self.replace_preprocess(preprocess);
+        self.preprocess_view()
+    }
+
+    fn replace_preprocess(&mut self, preprocess: Preprocess) {
+        self.preprocess = Arc::new(preprocess);
+        self.forget_results();
+    }
+
+    fn preprocess_view(&self) -> PreprocessView {
+        PreprocessView::new(&self.preprocess, self.preprocess_source)
+    }
+
+    fn forget_results(&mut self) {
+        self.quantized = None;
+        self.statistics = None;
+        self.explained = vec![None; self.pictures.len()];
+    }
+
+    /// The job that quantizes by a recipe; calibrates first, unless ranges are known already.
+    ///
+    /// # Errors
+    /// Without a network or pictures, or when the recipe is not valid.
+    pub fn quantize(&self, recipe: &Recipe) -> Result<QuantizeJob, SessionError> {
+        let network = self.network()?;
+        recipe.check().map_err(crate::quant::QuantError::from)?;
+        let inputs = self.pictures.inputs(&self.preprocess, Role::Calibrate)?;
+        Ok(QuantizeJob::new(network, recipe.clone(), inputs, self.statistics.clone(), self.isa))
+    }
+
+    /// Keeps what a [`QuantizeJob`] made.
+    pub fn set_quantized(&mut self, quantized: QuantizedNetwork) -> QuantizedView {
+        self.statistics = Some(Arc::clone(quantized.statistics()));
+        let view = quantized.view();
+        self.quantized = Some(Arc::new(quantized));
+        view
+    }
+
+    /// The job that compares both networks on the evaluation pictures.
+    ///
+    /// # Errors
+    /// Without a network, a quantized network or pictures.
+    pub fn compare(&self) -> Result<CompareJob, SessionError> {
+        let inputs = self.pictures.inputs(&self.preprocess, Role::Evaluate)?;
+        let known = self.explained.clone();
+        Ok(CompareJob::new(
+            self.network()?,
+            Arc::clone(self.quantized()?.model()),
+            inputs,
+            Arc::clone(&self.classes),
+        )
+        .with_known(known))
+    }
+
+    /// Keeps what a [`CompareJob`] learned of full precision, for the next one.
+    pub fn keep_explained(&mut self, explained: Vec<Option<Arc<Explained>>>) {
+        if explained.len() == self.explained.len() {
+            self.explained = explained;
+        }
+    }
+
+    /// The job that measures the latency of both networks on the first picture.
+    ///
+    /// # Errors
+    /// As [`Session::compare`].
+    pub fn measure_latency(&self, runs: usize, clock: Clock) -> Result<LatencyJob, SessionError> {
+        let inputs = self.pictures.inputs(&self.preprocess, Role::Any)?;
+        let first = inputs.get(0)?;
+        Ok(LatencyJob::new(self.network()?, Arc::clone(self.quantized()?.model()), first.value, runs, clock))
+    }
+
+    /// One picture in depth.
+    ///
+    /// # Errors
+    /// As [`Session::compare`], or when the picture or class does not exist.
+    pub fn lens(&mut self, picture: usize, target: Option<usize>) -> Result<LensView, SessionError> {
+        let (network, quantized) = (self.network()?, self.quantized()?);
+        let input = self.pictures.inputs(&self.preprocess, Role::Any)?.get_picture(picture)?;
+        lens::look(&network, &quantized, &input, (target, &self.classes))
+    }
+
+    /// The pixels of a picture as the network sees them: width, height, RGB.
+    ///
+    /// # Errors
+    /// When the picture does not exist or does not fit the preprocessing.
+    pub fn preview(&self, picture: usize) -> Result<crate::data::Picture, SessionError> {
+        self.pictures.seen(picture, &self.preprocess)
+    }
+
+    /// The network.
+    ///
+    /// # Errors
+    /// [`SessionError::NoModel`].
+    pub fn network(&self) -> Result<Arc<Network>, SessionError> {
+        self.network.clone().ok_or(SessionError::NoModel)
+    }
+
+    /// The quantized network.
+    ///
+    /// # Errors
+    /// [`SessionError::NotQuantized`].
+    pub fn quantized(&self) -> Result<Arc<QuantizedNetwork>, SessionError> {
+        self.quantized.clone().ok_or(SessionError::NotQuantized)
+    }
+
+    /// The pictures.
+    pub fn pictures(&self) -> &PictureSet {
+        &self.pictures
+    }
+
+    /// The preprocessing.
+    pub fn preprocess(&self) -> &Preprocess {
+        &self.preprocess
+    }
+
+    /// The instruction set.
+    pub fn isa(&self) -> Isa {
+        self.isa
+    }
+}

@@ -1,2 +1,0 @@
-//! The `bitlens` command line.
-fn main() {}

@@ -1,0 +1,143 @@
+//! What can be asked on the command line.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Quantize ONNX image networks, run them on real integers, and see what fewer bits change.
+#[derive(Debug, Parser)]
+#[command(name = "bitlens", version, about)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show what a network is made of.
+    Inspect(InspectArgs),
+    /// Run a network on pictures.
+    Run(RunArgs),
+    /// Quantize a network and write an ONNX file.
+    Quantize(QuantizeArgs),
+    /// Compare a network with a quantized version of it.
+    Compare(CompareArgs),
+    /// Show where a network looks.
+    Attribute(AttributeArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InspectArgs {
+    /// The ONNX file.
+    pub(crate) model: PathBuf,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Pictures, and what is done to them.
+#[derive(Debug, Args)]
+pub(crate) struct DataArgs {
+    /// A folder of pictures, one picture, `cifar10:FILE.bin`, or `idx:IMAGES[,LABELS]`.
+    #[arg(long)]
+    pub(crate) data: String,
+    /// Labels: `[{"file": …, "label": …, "role": …}, …]`, or another form of label file.
+    #[arg(long)]
+    pub(crate) labels: Option<PathBuf>,
+    /// Only pictures of this role in the label file.
+    #[arg(long)]
+    pub(crate) role: Option<String>,
+    /// Names of the classes, a line each or JSON.
+    #[arg(long)]
+    pub(crate) classes: Option<PathBuf>,
+    /// Preprocessing in the form of `preprocessor_config.json`; guessed from the network otherwise.
+    #[arg(long)]
+    pub(crate) preprocess: Option<PathBuf>,
+    /// Skip this many pictures.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) skip: usize,
+    /// Use at most this many pictures.
+    #[arg(long)]
+    pub(crate) limit: Option<usize>,
+    /// Draw the pictures at random with this seed instead of taking the first.
+    #[arg(long)]
+    pub(crate) seed: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// The ONNX file; a quantized one runs on integers.
+    pub(crate) model: PathBuf,
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    /// Run a quantized file in float, as its definition says.
+    #[arg(long)]
+    pub(crate) float: bool,
+    /// Print JSON, a line a picture.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct QuantizeArgs {
+    /// The ONNX file in full precision.
+    pub(crate) model: PathBuf,
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    /// Choices to start from.
+    #[arg(long, default_value = "int8")]
+    pub(crate) preset: PresetName,
+    /// A recipe file, instead of a preset.
+    #[arg(long, conflicts_with = "preset")]
+    pub(crate) recipe: Option<PathBuf>,
+    /// Bits of a weight, 2 to 8.
+    #[arg(long)]
+    pub(crate) weight_bits: Option<u8>,
+    /// Bits of an activation, 2 to 8.
+    #[arg(long)]
+    pub(crate) activation_bits: Option<u8>,
+    /// Where to write the quantized network.
+    #[arg(short, long)]
+    pub(crate) output: PathBuf,
+    /// Where to write a report as JSON.
+    #[arg(long)]
+    pub(crate) report: Option<PathBuf>,
+    /// Print the report as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum PresetName {
+    /// Per-channel symmetric weights, per-tensor activations, 8 bits both.
+    Int8,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompareArgs {
+    /// The ONNX file in full precision.
+    pub(crate) model: PathBuf,
+    /// The quantized ONNX file.
+    pub(crate) quantized: PathBuf,
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    /// Measured runs of each network for the latency.
+    #[arg(long, default_value_t = 15)]
+    pub(crate) runs: usize,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AttributeArgs {
+    /// The ONNX file.
+    pub(crate) model: PathBuf,
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    /// The output to explain; the network's first answer otherwise.
+    #[arg(long)]
+    pub(crate) target: Option<usize>,
+    /// Print JSON, a line a picture, with the whole map.
+    #[arg(long)]
+    pub(crate) json: bool,
+}

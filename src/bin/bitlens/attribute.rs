@@ -1,0 +1,57 @@
+//! `bitlens attribute`.
+
+use crate::args::AttributeArgs;
+use crate::data;
+use crate::failure::{Failure, read};
+use crate::output::{Bar, json_line};
+use bitlens::ops::Isa;
+use bitlens::session::{Explained, METHOD, Network, QuantizedModel};
+use serde::Serialize;
+
+#[derive(Serialize)]
+struct Line<'a> {
+    file: &'a str,
+    method: &'a str,
+    target: usize,
+    height: usize,
+    width: usize,
+    map: &'a [f32],
+}
+
+pub(crate) fn attribute(args: &AttributeArgs) -> Result<(), Failure> {
+    let name = args.model.file_name().unwrap_or_default().to_string_lossy();
+    let network =
+        Network::load(&name, read(&args.model)?, Isa::best()).map_err(Failure::model(&args.model))?;
+    let data = data::load(&args.data, &network)?;
+    let quantized = match network.is_quantized() {
+        true => Some(QuantizedModel::from_graph(network.graph(), Isa::best())?),
+        false => None,
+    };
+    let model = quantized.as_ref().map_or(&network.model, |q| &q.definition);
+    let bar = Bar::new();
+    for position in 0..data.inputs.len() {
+        let input = data.inputs.get(position)?;
+        let found = Explained::of(model, &input, args.target)?;
+        let file = data.names[position].as_str();
+        let Some(map) = &found.map else {
+            return Err(bitlens::session::SessionError::from(
+                bitlens::attribution::AttributionError::NoSpatialLayer,
+            )
+            .into());
+        };
+        if args.json {
+            let (height, width) = (map.height, map.width);
+            json_line(&Line { file, method: METHOD, target: found.target, height, width, map: &map.map })?;
+        } else {
+            let strongest =
+                map.map.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).map_or(0, |(i, _)| i);
+            let (row, column) = (strongest / map.width, strongest % map.width);
+            println!(
+                "{file}: class {}, {METHOD} {}×{}, strongest at row {row}, column {column}",
+                found.target, map.height, map.width
+            );
+        }
+        bar.step("explaining", position + 1, data.inputs.len());
+    }
+    Ok(())
+}

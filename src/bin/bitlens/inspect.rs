@@ -1,0 +1,57 @@
+//! `bitlens inspect`.
+
+use crate::args::InspectArgs;
+use crate::failure::{Failure, read};
+use crate::output::{bytes, json_line};
+use bitlens::ir::Operation as _;
+use bitlens::ops::Isa;
+use bitlens::session::Network;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Inspection {
+    #[serde(flatten)]
+    model: bitlens::session::view::ModelView,
+    quantized: bool,
+    operators: BTreeMap<&'static str, usize>,
+}
+
+pub(crate) fn inspect(args: &InspectArgs) -> Result<(), Failure> {
+    let name = args.model.file_name().unwrap_or_default().to_string_lossy();
+    let network =
+        Network::load(&name, read(&args.model)?, Isa::best()).map_err(Failure::model(&args.model))?;
+    let mut operators = BTreeMap::new();
+    for (_, node) in network.graph().nodes() {
+        *operators.entry(node.op.op_type()).or_insert(0) += 1;
+    }
+    let found = Inspection { model: network.view(), quantized: network.is_quantized(), operators };
+    if args.json {
+        return json_line(&found);
+    }
+    let model = &found.model;
+    println!("{} ({}, {})", model.name, model.file_name, bytes(model.size_bytes));
+    println!("  written by   {} (opset {})", model.producer, model.opset);
+    println!("  input        {} {}", model.input_name, model.input_shape);
+    println!("  classes      {}", model.classes);
+    println!("  parameters   {}", model.parameters);
+    println!(
+        "  nodes        {} in the file, {} after simplifying",
+        model.nodes,
+        network.graph().node_count()
+    );
+    println!(
+        "  layers       {} with weights{}",
+        model.layers,
+        if found.quantized { ", quantized" } else { "" }
+    );
+    println!("  attribution  {}", model.attribution_layer.as_deref().unwrap_or("no tensor with positions"));
+    for (operator, count) in &found.operators {
+        println!("  {count:>5} × {operator}");
+    }
+    for warning in &model.warnings {
+        println!("  note: {warning}");
+    }
+    Ok(())
+}

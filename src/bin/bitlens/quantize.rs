@@ -1,0 +1,65 @@
+//! `bitlens quantize`.
+
+use crate::args::{PresetName, QuantizeArgs};
+use crate::data;
+use crate::failure::{Failure, read, write};
+use crate::output::{Bar, bytes, json_line};
+use bitlens::ops::Isa;
+use bitlens::quant::{Preset, Recipe};
+use bitlens::session::view::QuantizedView;
+use bitlens::session::{Job as _, Network, QuantizeJob};
+use serde::Serialize;
+use std::sync::Arc;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Report {
+    model: String,
+    #[serde(flatten)]
+    quantized: QuantizedView,
+}
+
+pub(crate) fn quantize(args: &QuantizeArgs) -> Result<(), Failure> {
+    let name = args.model.file_name().unwrap_or_default().to_string_lossy();
+    let recipe = recipe(args)?;
+    let isa = Isa::best();
+    let network = Network::load(&name, read(&args.model)?, isa).map_err(Failure::model(&args.model))?;
+    let data = data::load(&args.data, &network)?;
+    let bar = Bar::new();
+    let mut job = QuantizeJob::new(Arc::new(network), recipe, data.inputs, None, isa);
+    let quantized = job.run(&mut |progress| bar.show(progress))?;
+    drop(bar);
+    write(&args.output, quantized.file())?;
+    let report = Report { model: name.into_owned(), quantized: quantized.view() };
+    if let Some(path) = &args.report {
+        let json = serde_json::to_vec_pretty(&report).map_err(std::io::Error::from)?;
+        write(path, &json)?;
+    }
+    if args.json {
+        return json_line(&report);
+    }
+    let view = &report.quantized;
+    let (full, small) = (view.size_bytes.full, view.size_bytes.quantized);
+    println!(
+        "{}: {} → {} ({:.2}×)",
+        args.output.display(),
+        bytes(full),
+        bytes(small),
+        full as f64 / small as f64
+    );
+    println!("calibrated on {} pictures; {}", view.calibration_pictures, view.path_reason);
+    Ok(())
+}
+
+fn recipe(args: &QuantizeArgs) -> Result<Recipe, Failure> {
+    let mut recipe = match &args.recipe {
+        Some(path) => Recipe::from_json(&String::from_utf8_lossy(&read(path)?))?,
+        None => Recipe::preset(match args.preset {
+            PresetName::Int8 => Preset::Int8,
+        }),
+    };
+    recipe.weight_bits = args.weight_bits.unwrap_or(recipe.weight_bits);
+    recipe.activation_bits = args.activation_bits.unwrap_or(recipe.activation_bits);
+    recipe.check()?;
+    Ok(recipe)
+}

@@ -1,0 +1,56 @@
+//! `bitlens run`.
+
+use crate::args::RunArgs;
+use crate::data;
+use crate::failure::{Failure, read};
+use crate::output::json_line;
+use bitlens::attribution::Model;
+use bitlens::ops::Isa;
+use bitlens::session::{Network, QuantizedModel, SessionError, answer};
+use serde::Serialize;
+
+#[derive(Serialize)]
+struct Line<'a> {
+    file: &'a str,
+    label: Option<usize>,
+    top: Vec<(usize, f64)>,
+    logits: &'a [f32],
+}
+
+pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
+    let name = args.model.file_name().unwrap_or_default().to_string_lossy();
+    let bytes = read(&args.model)?;
+    let network = Network::load(&name, bytes, Isa::best()).map_err(Failure::model(&args.model))?;
+    let data = data::load(&args.data, &network)?;
+    let quantized = match network.is_quantized() {
+        true => Some(QuantizedModel::from_graph(network.graph(), Isa::best())?),
+        false => None,
+    };
+    let model: &Model = match &quantized {
+        Some(quantized) if args.float => &quantized.definition,
+        Some(quantized) => &quantized.integer,
+        None => &network.model,
+    };
+    let mut right = 0;
+    for position in 0..data.inputs.len() {
+        let input = data.inputs.get(position)?;
+        let logits = model.run(input.value).map_err(SessionError::from)?.logits;
+        let top = answer(&logits, &data.classes, data.label_offset);
+        let (file, label) = (data.names[position].as_str(), data.labels[position]);
+        right +=
+            usize::from(label.is_some_and(|l| top.first().is_some_and(|t| t.class == l + data.label_offset)));
+        if args.json {
+            let top = top.iter().map(|t| (t.class, t.probability)).collect();
+            json_line(&Line { file, label, top, logits: &logits })?;
+        } else {
+            let names: Vec<String> =
+                top.iter().map(|t| format!("{} {:.1} %", t.name, 100.0 * t.probability)).collect();
+            println!("{file}: {}", names.join(", "));
+        }
+    }
+    let labelled = data.labels.iter().flatten().count();
+    if !args.json && labelled > 0 {
+        println!("top-1 {:.2} % of {labelled} labelled pictures", 100.0 * right as f64 / labelled as f64);
+    }
+    Ok(())
+}

@@ -1,0 +1,133 @@
+//! AVX2 with FMA. Integers are widened to 16-bit pairs for `pmaddwd`, which is exact;
+//! `pmaddubsw` would saturate.
+
+use crate::kernels::generic::{Dot, Floats, Taps, Task};
+use crate::kernels::isa::Isa;
+use core::arch::x86_64::{
+    __m256, __m256i, _mm_loadl_epi64, _mm_unpacklo_epi8, _mm256_add_epi32, _mm256_add_ps,
+    _mm256_cvtepu8_epi16, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_madd_epi16,
+    _mm256_max_ps, _mm256_min_ps, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setzero_si256,
+    _mm256_storeu_ps, _mm256_storeu_si256,
+};
+
+/// Proof that the processor has AVX2 and FMA.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Avx2(());
+
+impl Avx2 {
+    /// `None` where the instructions do not exist.
+    pub(crate) fn new() -> Option<Self> {
+        Isa::Avx2.is_available().then_some(Self(()))
+    }
+
+    /// Compiles all of `task` for AVX2 and runs it.
+    pub(crate) fn run<T: Task>(self, task: T) -> T::Output {
+        #[target_feature(enable = "avx2,fma")]
+        fn compiled<T: Task>(avx2: Avx2, task: T) -> T::Output {
+            task.run(avx2)
+        }
+        // SAFETY: `self` proves that AVX2 and FMA exist.
+        unsafe { compiled(self, task) }
+    }
+}
+
+impl Floats for Avx2 {
+    const F32_LANES: usize = 8;
+    const F32_ROWS: usize = 6;
+    type F32 = __m256;
+
+    #[inline(always)]
+    fn splat_f32(self, x: f32) -> __m256 {
+        // SAFETY: `self` proves that the instruction exists.
+        unsafe { _mm256_set1_ps(x) }
+    }
+    #[inline(always)]
+    fn multiply_add(self, a: __m256, b: __m256, c: __m256) -> __m256 {
+        // SAFETY: `self` proves that the instruction exists.
+        unsafe { _mm256_fmadd_ps(a, b, c) }
+    }
+    #[inline(always)]
+    fn add_f32(self, a: __m256, b: __m256) -> __m256 {
+        // SAFETY: `self` proves that the instruction exists.
+        unsafe { _mm256_add_ps(a, b) }
+    }
+    #[inline(always)]
+    fn clamp_f32(self, x: __m256, lo: __m256, hi: __m256) -> __m256 {
+        // SAFETY: `self` proves that the instructions exist. Both return their second operand when
+        // either is NaN, so NaN in `x` stays.
+        unsafe { _mm256_min_ps(hi, _mm256_max_ps(lo, x)) }
+    }
+    #[inline(always)]
+    unsafe fn load_f32(self, from: *const f32) -> __m256 {
+        // SAFETY: the caller says that eight numbers are readable; `self` proves the instruction.
+        unsafe { _mm256_loadu_ps(from) }
+    }
+    #[inline(always)]
+    unsafe fn store_f32(self, to: *mut f32, x: __m256) {
+        // SAFETY: the caller says that eight numbers are writable; `self` proves the instruction.
+        unsafe { _mm256_storeu_ps(to, x) }
+    }
+}
+
+impl Dot for Avx2 {
+    type Activation = i16;
+    type Weight = i16;
+    type Operand = __m256i;
+    type Sums = __m256i;
+    const LANES: usize = 8;
+    const GROUP: usize = 2;
+    const ROWS: usize = 6;
+
+    #[inline(always)]
+    fn shift(self) -> i32 {
+        0
+    }
+    #[inline(always)]
+    fn activation(self, code: u8) -> i16 {
+        code.into()
+    }
+    #[inline(always)]
+    fn borrow_codes(self, _codes: &[u8]) -> Option<&[i16]> {
+        None
+    }
+    #[inline(always)]
+    fn zero(self) -> __m256i {
+        // SAFETY: `self` proves that the instruction exists.
+        unsafe { _mm256_setzero_si256() }
+    }
+    #[inline(always)]
+    fn dot(self, sums: __m256i, weights: __m256i, activations: __m256i) -> __m256i {
+        // SAFETY: `self` proves that the instructions exist.
+        unsafe { _mm256_add_epi32(sums, _mm256_madd_epi16(weights, activations)) }
+    }
+    #[inline(always)]
+    unsafe fn load_weights(self, from: *const i16) -> __m256i {
+        // SAFETY: the caller says that sixteen weights are readable; any alignment will do.
+        unsafe { _mm256_loadu_si256(from.cast()) }
+    }
+    #[inline(always)]
+    unsafe fn splat_activations(self, from: *const i16) -> __m256i {
+        // SAFETY: the caller says that two activations are readable; `self` proves the instruction.
+        unsafe { _mm256_set1_epi32(from.cast::<i32>().read_unaligned()) }
+    }
+    #[inline(always)]
+    unsafe fn store_sums(self, to: *mut i32, sums: __m256i) {
+        // SAFETY: the caller says that eight sums are writable; any alignment will do.
+        unsafe { _mm256_storeu_si256(to.cast(), sums) }
+    }
+}
+
+impl Taps for Avx2 {
+    #[inline(always)]
+    unsafe fn interleave(self, first: *const u8, second: *const u8) -> __m256i {
+        // SAFETY: the caller says that eight codes are readable at both; `self` proves the rest.
+        unsafe {
+            let first = _mm_loadl_epi64(first.cast());
+            let second = _mm_loadl_epi64(second.cast());
+            _mm256_cvtepu8_epi16(_mm_unpacklo_epi8(first, second))
+        }
+    }
+}
+
+#[cfg(test)]
+crate::kernels::testing::kernel_conformance!(Isa::Avx2);

@@ -1,0 +1,165 @@
+//! Models of instructions that this machine may not have, so that the code around them is tested
+//! everywhere: the four-product dot with activations as they are, and shifted by 128.
+
+use super::conv_i8::{ConvTask, GemmTask};
+use super::elementwise::SumSink;
+use super::gemm_i8::{PackTask, PackedWeights};
+use super::{Dot, DotTask};
+use crate::kernels::affine::QuantizedInput;
+use crate::kernels::layout::Conv2dGeometry;
+use crate::kernels::reference;
+use crate::kernels::testing::{Cases, square_conv};
+use wasm_bindgen_test::wasm_bindgen_test;
+
+/// Four products a lane; `SHIFTED` reads activations as signed.
+#[derive(Debug, Clone, Copy)]
+struct Model<const SHIFTED: bool>;
+
+impl<const SHIFTED: bool> Dot for Model<SHIFTED> {
+    type Activation = u8;
+    type Weight = i8;
+    type Operand = [u8; 8];
+    type Sums = [i32; 2];
+    const LANES: usize = 2;
+    const GROUP: usize = 4;
+    const ROWS: usize = 3;
+
+    fn shift(self) -> i32 {
+        if SHIFTED { 128 } else { 0 }
+    }
+    fn activation(self, code: u8) -> u8 {
+        if SHIFTED { code ^ 128 } else { code }
+    }
+    fn borrow_codes(self, codes: &[u8]) -> Option<&[u8]> {
+        (!SHIFTED).then_some(codes)
+    }
+    fn zero(self) -> [i32; 2] {
+        [0; 2]
+    }
+    fn dot(self, sums: [i32; 2], weights: [u8; 8], activations: [u8; 8]) -> [i32; 2] {
+        let value = |code: u8| {
+            if SHIFTED {
+                i32::from(code as i8)
+            } else {
+                i32::from(code)
+            }
+        };
+        let product = |i: usize| i32::from(weights[i] as i8) * value(activations[i]);
+        core::array::from_fn(|lane| sums[lane] + (0..4).map(|i| product(4 * lane + i)).sum::<i32>())
+    }
+    unsafe fn load_weights(self, from: *const i8) -> [u8; 8] {
+        // SAFETY: the caller says that eight weights are readable.
+        unsafe { from.cast::<[u8; 8]>().read_unaligned() }
+    }
+    unsafe fn splat_activations(self, from: *const u8) -> [u8; 8] {
+        // SAFETY: the caller says that four activations are readable.
+        let group = unsafe { from.cast::<[u8; 4]>().read_unaligned() };
+        core::array::from_fn(|i| group[i % 4])
+    }
+    unsafe fn store_sums(self, to: *mut i32, sums: [i32; 2]) {
+        // SAFETY: the caller says that two sums are writable.
+        unsafe { to.cast::<[i32; 2]>().write_unaligned(sums) }
+    }
+}
+
+/// `Σw` per row of `depth` weights.
+fn row_sums(weights: &[i8], depth: usize) -> Vec<i32> {
+    weights
+        .chunks_exact(depth)
+        .map(|row| row.iter().map(|&w| i32::from(w)).sum())
+        .collect()
+}
+
+fn check_gemm<D: Dot>(dot: D) {
+    let mut cases = Cases::new(41);
+    for (rows, depth, columns) in [(1, 1, 1), (4, 4, 4), (7, 8, 5), (5, 13, 9), (100, 40, 3)] {
+        let (data, weights) = (cases.codes(rows * depth), cases.weights(columns * depth));
+        let input = QuantizedInput {
+            data: &data,
+            zero_point: cases.code(),
+        };
+        let packed = PackTask {
+            weights_nk: &weights,
+            columns,
+            depth,
+        }
+        .run(dot);
+        let sums = row_sums(&weights, depth);
+        let (mut actual, mut expected) = (vec![0; rows * columns], vec![1; rows * columns]);
+        let sink = &mut SumSink::new(input.zero_point, &sums, &mut actual);
+        GemmTask {
+            input,
+            depth,
+            columns,
+            weights: &packed,
+            sink,
+        }
+        .run(dot);
+        reference::gemm_i32(input, &weights, depth, &mut expected);
+        assert_eq!(actual, expected, "m k n {:?}", (rows, depth, columns));
+    }
+}
+
+/// One tap, so that OIHW weights are also the packed order.
+fn check_pointwise<D: Dot>(dot: D, geometry: &Conv2dGeometry, cases: &mut Cases) {
+    let (data, weights) = (
+        cases.codes(geometry.input_len()),
+        cases.weights(geometry.weights_len()),
+    );
+    let input = QuantizedInput {
+        data: &data,
+        zero_point: cases.code(),
+    };
+    let (columns, depth) = (geometry.out_channels_per_group(), geometry.depth());
+    let groups = weights.chunks_exact(columns * depth);
+    let packed: Vec<PackedWeights> = groups
+        .map(|weights_nk| {
+            PackTask {
+                weights_nk,
+                columns,
+                depth,
+            }
+            .run(dot)
+        })
+        .collect();
+    let sums = row_sums(&weights, depth);
+    let (mut actual, mut expected) = (
+        vec![0; geometry.output_len()],
+        vec![1; geometry.output_len()],
+    );
+    let sink = &mut SumSink::new(input.zero_point, &sums, &mut actual);
+    ConvTask {
+        geometry,
+        input,
+        weights: &packed,
+        sink,
+    }
+    .run(dot);
+    reference::conv2d_i32(geometry, input, &weights, &mut expected);
+    assert_eq!(actual, expected, "{geometry:?}");
+}
+
+fn check_conv<D: Dot>(dot: D) {
+    let mut cases = Cases::new(42);
+    for (channels, size, window) in [
+        ([1, 4, 5], 6, [1, 1, 1, 0]),
+        ([1, 8, 3], 6, [1, 1, 1, 0]),
+        ([1, 5, 3], 6, [1, 1, 1, 0]),
+        ([2, 8, 6], 6, [1, 1, 1, 0]),
+        ([1, 4, 6], 6, [1, 2, 1, 1]),
+    ] {
+        check_pointwise(dot, &square_conv(channels, size, window), &mut cases);
+    }
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn groups_of_four_are_exact_with_activations_as_they_are() {
+    check_gemm(Model::<false>);
+    check_conv(Model::<false>);
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn groups_of_four_are_exact_with_shifted_activations() {
+    check_gemm(Model::<true>);
+    check_conv(Model::<true>);
+}

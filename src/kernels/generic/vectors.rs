@@ -1,0 +1,162 @@
+//! The operations that the algorithms ask of an instruction set, and no others.
+//!
+//! A value of an implementing type is the proof that its instructions exist, so arithmetic is safe
+//! to call and only memory access is not. Every method is inlined into a caller that was compiled
+//! for the instruction set (see `arch`); an algorithm that is itself not inlined would still be
+//! right, only slow.
+
+/// Vectors of `f32`.
+pub(crate) trait Floats: Copy {
+    /// Lanes of a vector.
+    const F32_LANES: usize;
+    /// Rows of a register tile: as many as leave accumulators, operands and one splat in registers.
+    const F32_ROWS: usize;
+    /// A vector of `f32`.
+    type F32: Copy;
+
+    /// The same number in every lane.
+    fn splat_f32(self, x: f32) -> Self::F32;
+    /// `a · b + c`, fused or not: `f32` kernels may round either way.
+    fn multiply_add(self, a: Self::F32, b: Self::F32, c: Self::F32) -> Self::F32;
+    /// `a + b`.
+    fn add_f32(self, a: Self::F32, b: Self::F32) -> Self::F32;
+    /// `x` limited to `lo..=hi`; NaN stays NaN.
+    fn clamp_f32(self, x: Self::F32, lo: Self::F32, hi: Self::F32) -> Self::F32;
+    /// Reads [`Self::F32_LANES`] numbers.
+    ///
+    /// # Safety
+    /// They are readable; alignment is that of `f32`.
+    unsafe fn load_f32(self, from: *const f32) -> Self::F32;
+    /// Writes [`Self::F32_LANES`] numbers.
+    ///
+    /// # Safety
+    /// They are writable; alignment is that of `f32`.
+    unsafe fn store_f32(self, to: *mut f32, x: Self::F32);
+}
+
+/// Integer dot products of short groups: each 32-bit lane gains `GROUP` products at once.
+pub(crate) trait Dot: Copy {
+    /// An activation as the instruction wants it.
+    type Activation: Copy + Default;
+    /// A weight as the instruction wants it.
+    type Weight: WeightElement;
+    /// Operand of the instruction.
+    type Operand: Copy;
+    /// `LANES` sums.
+    type Sums: Copy;
+    /// 32-bit lanes.
+    const LANES: usize;
+    /// Products summed into one lane by one instruction.
+    const GROUP: usize;
+    /// Rows of a register tile.
+    const ROWS: usize;
+
+    /// What is subtracted from a code when it is stored as an [`Self::Activation`].
+    fn shift(self) -> i32;
+    /// A code as the instruction wants it: `code − shift`.
+    fn activation(self, code: u8) -> Self::Activation;
+    /// The codes themselves, where the instruction takes them as they are.
+    fn borrow_codes(self, codes: &[u8]) -> Option<&[Self::Activation]>;
+    /// All sums zero.
+    fn zero(self) -> Self::Sums;
+    /// Adds to each lane its `GROUP` products, wrapping.
+    fn dot(
+        self,
+        sums: Self::Sums,
+        weights: Self::Operand,
+        activations: Self::Operand,
+    ) -> Self::Sums;
+    /// Reads `LANES · GROUP` weights.
+    ///
+    /// # Safety
+    /// They are readable.
+    unsafe fn load_weights(self, from: *const Self::Weight) -> Self::Operand;
+    /// Reads `GROUP` activations and repeats them in every lane.
+    ///
+    /// # Safety
+    /// They are readable.
+    unsafe fn splat_activations(self, from: *const Self::Activation) -> Self::Operand;
+    /// Writes `LANES` sums.
+    ///
+    /// # Safety
+    /// They are writable.
+    unsafe fn store_sums(self, to: *mut i32, sums: Self::Sums);
+}
+
+/// Two taps of neighbouring channels as pairs, for depthwise convolution.
+pub(crate) trait Taps: Dot<Activation = i16, Weight = i16> {
+    /// Lane `i` becomes the pair `(first[i], second[i])`.
+    ///
+    /// # Safety
+    /// `LANES` codes are readable at both.
+    unsafe fn interleave(self, first: *const u8, second: *const u8) -> Self::Operand;
+}
+
+/// Everything that a general algorithm may use.
+pub(crate) trait Simd: Floats + Taps {}
+impl<T: Floats + Taps> Simd for T {}
+
+/// An algorithm that is ready to run on whichever instruction set is chosen.
+pub(crate) trait Task {
+    /// What it gives.
+    type Output;
+    /// Runs it; implementations are `#[inline(always)]`.
+    fn run<S: Simd>(self, simd: S) -> Self::Output;
+}
+
+/// An algorithm that needs integer dot products only.
+pub(crate) trait DotTask {
+    /// What it gives.
+    type Output;
+    /// Runs it; implementations are `#[inline(always)]`.
+    fn run<D: Dot>(self, dot: D) -> Self::Output;
+}
+
+/// Packed weights of either width.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum WeightPanels {
+    /// For groups of four.
+    I8(Vec<i8>),
+    /// For pairs.
+    I16(Vec<i16>),
+}
+
+/// A stored weight: knows which kind of panel it belongs to.
+pub(crate) trait WeightElement: Copy + Default {
+    /// From the weight itself.
+    fn from_i8(weight: i8) -> Self;
+    /// Panels of this element.
+    fn wrap(panels: Vec<Self>) -> WeightPanels;
+    /// The elements; empty when the panels are of the other kind.
+    fn unwrap(panels: &WeightPanels) -> &[Self];
+}
+
+impl WeightElement for i8 {
+    fn from_i8(weight: i8) -> Self {
+        weight
+    }
+    fn wrap(panels: Vec<Self>) -> WeightPanels {
+        WeightPanels::I8(panels)
+    }
+    fn unwrap(panels: &WeightPanels) -> &[Self] {
+        match panels {
+            WeightPanels::I8(elements) => elements,
+            WeightPanels::I16(_) => &[],
+        }
+    }
+}
+
+impl WeightElement for i16 {
+    fn from_i8(weight: i8) -> Self {
+        weight.into()
+    }
+    fn wrap(panels: Vec<Self>) -> WeightPanels {
+        WeightPanels::I16(panels)
+    }
+    fn unwrap(panels: &WeightPanels) -> &[Self] {
+        match panels {
+            WeightPanels::I16(elements) => elements,
+            WeightPanels::I8(_) => &[],
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! Entry points for pooling of codes.
+
+use super::affine::AveragePoolU8;
+use super::arch;
+use super::error::{KernelError, Result, check_length};
+use super::generic::pooling::{AveragePoolTask, MaxPoolTask};
+use super::isa::Isa;
+use super::layout::Pool2dGeometry;
+
+/// Largest code under each window, `[N, H, W, C]` to `[N, OH, OW, C]`. Padding is excluded; a window
+/// entirely in the padding gives 0.
+///
+/// # Errors
+/// Lengths that do not fit `geometry`, an unavailable `isa`.
+pub fn max_pool_u8(
+    isa: Isa,
+    geometry: &Pool2dGeometry,
+    input: &[u8],
+    out: &mut [u8],
+) -> Result<()> {
+    check_length("input", geometry.input_len(), input.len())?;
+    check_length("out", geometry.output_len(), out.len())?;
+    arch::run(
+        isa,
+        MaxPoolTask {
+            geometry,
+            input,
+            out,
+        },
+    )
+}
+
+/// Average of the codes under each window, `[N, H, W, C]` to `[N, OH, OW, C]`, see [`AveragePoolU8`].
+///
+/// Global average pooling is [`Pool2dGeometry::global`].
+///
+/// # Errors
+/// Lengths that do not fit `geometry`, a window of more than 2²³ positions, a multiplier that is not
+/// finite, `min > max`, an unavailable `isa`.
+pub fn average_pool_u8(
+    isa: Isa,
+    geometry: &Pool2dGeometry,
+    input: &[u8],
+    average: &AveragePoolU8,
+    out: &mut [u8],
+) -> Result<()> {
+    check_length("input", geometry.input_len(), input.len())?;
+    check_length("out", geometry.output_len(), out.len())?;
+    average.check()?;
+    if geometry.window().taps() > 1 << 23 {
+        return Err(KernelError::TooLarge {
+            what: "pooling window",
+        });
+    }
+    arch::run(
+        isa,
+        AveragePoolTask {
+            geometry,
+            input,
+            average,
+            out,
+        },
+    )
+}

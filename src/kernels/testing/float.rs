@@ -1,0 +1,264 @@
+//! `f32` kernels against the `f64` reference: within `γ_k · Σ|a||b|`.
+
+use super::{Cases, square_conv};
+use crate::kernels::isa::Isa;
+use crate::kernels::layout::{Conv2dGeometry, MatLayout};
+use crate::kernels::reference::{self, Bounded};
+use crate::kernels::{
+    Accumulate, Epilogue, GemmF32, PackedConvF32, PackedGemmF32, conv2d_f32,
+    conv2d_f32_backward_input, conv2d_f32_backward_weights, gemm_f32, gemm_packed_f32,
+};
+
+/// `γ_k = k·u / (1 − k·u)`, with the unit roundoff of `f32`.
+fn gamma(k: usize) -> f64 {
+    let ku = k as f64 * f64::from(f32::EPSILON) / 2.0;
+    ku / (1.0 - ku)
+}
+
+/// Sums of `depth` products, then `added` (bias or previous contents), then a clamp.
+struct Expected<'a> {
+    sums: &'a [Bounded],
+    depth: usize,
+    added: &'a dyn Fn(usize) -> f32,
+    clamp: (f64, f64),
+}
+
+const UNLIMITED: (f64, f64) = (f64::NEG_INFINITY, f64::INFINITY);
+
+impl Expected<'_> {
+    /// A sum of `k` products and one more term passes at most `k + 1` roundings in any order.
+    fn check(&self, actual: &[f32], what: &dyn core::fmt::Debug) {
+        assert_eq!(actual.len(), self.sums.len());
+        for (i, (&actual, sum)) in actual.iter().zip(self.sums).enumerate() {
+            let added = f64::from((self.added)(i));
+            let expected = (sum.value + added).clamp(self.clamp.0, self.clamp.1);
+            let bound = gamma(self.depth + 1) * (sum.magnitude + added.abs());
+            let error = (f64::from(actual) - expected).abs();
+            assert!(
+                error <= bound,
+                "{what:?}: element {i} is {actual}, expected {expected} ± {bound}"
+            );
+        }
+    }
+}
+
+fn check_sums(actual: &[f32], sums: &[Bounded], depth: usize, what: &dyn core::fmt::Debug) {
+    Expected {
+        sums,
+        depth,
+        added: &|_| 0.0,
+        clamp: UNLIMITED,
+    }
+    .check(actual, what);
+}
+
+pub(crate) fn gemm_is_within_the_error_bound_on_a_table_of_shapes(isa: Isa) {
+    let mut cases = Cases::new(11);
+    let mut shapes = vec![[13, 300, 140], [6, 257, 129], [1, 600, 200], [200, 5, 1]];
+    for m in [0, 1, 3, 4, 5, 6, 7, 13] {
+        for k in [1, 2, 3, 9] {
+            shapes.extend([0, 1, 7, 8, 9, 15, 16, 17, 33].map(|n| [m, k, n]));
+        }
+    }
+    for [m, k, n] in shapes {
+        let (lhs, rhs) = (cases.reals(m * k), cases.reals(k * n));
+        let lhs_layout = MatLayout::row_major(m, k).unwrap();
+        let rhs_layout = MatLayout::row_major(k, n).unwrap();
+        let operands = GemmF32 {
+            lhs: &lhs,
+            lhs_layout,
+            rhs: &rhs,
+            rhs_layout,
+        };
+        let mut out = vec![f32::NAN; m * n];
+        gemm_f32(isa, &operands, &mut out, Accumulate::Overwrite).unwrap();
+        let sums = reference::gemm_f32((&lhs, lhs_layout), (&rhs, rhs_layout));
+        check_sums(&out, &sums, k, &(m, k, n));
+    }
+}
+
+pub(crate) fn gemm_reads_any_strides_and_accumulates(isa: Isa) {
+    let mut cases = Cases::new(12);
+    let mut layout = |rows: usize, cols: usize| {
+        let gap = cases.between(0, 3);
+        let (row_stride, col_stride) = cases.pick(&[
+            (cols + gap, 1),
+            (1, rows + gap),
+            (2 * cols + gap, 2),
+            (3, 3 * rows + gap),
+            (0, 1),
+            (1, 0),
+        ]);
+        MatLayout::new(rows, cols, row_stride, col_stride).unwrap()
+    };
+    let shapes = [
+        [5, 7, 9],
+        [4, 8, 16],
+        [1, 30, 17],
+        [13, 1, 3],
+        [7, 300, 150],
+    ];
+    let layouts: Vec<_> = shapes
+        .iter()
+        .flat_map(|&[m, k, n]| (0..12).map(move |_| [m, k, n]))
+        .map(|[m, k, n]| (layout(m, k), layout(k, n)))
+        .collect();
+    for (lhs_layout, rhs_layout) in layouts {
+        let lhs = cases.reals(lhs_layout.required_len() + 1);
+        let rhs = cases.reals(rhs_layout.required_len() + 1);
+        let (lhs, rhs) = (&lhs[1..], &rhs[1..]);
+        let before = cases.reals(lhs_layout.rows() * rhs_layout.cols());
+        let mut out = before.clone();
+        let operands = GemmF32 {
+            lhs,
+            lhs_layout,
+            rhs,
+            rhs_layout,
+        };
+        gemm_f32(isa, &operands, &mut out, Accumulate::Add).unwrap();
+        let sums = reference::gemm_f32((lhs, lhs_layout), (rhs, rhs_layout));
+        let added = |i: usize| before[i];
+        Expected {
+            sums: &sums,
+            depth: lhs_layout.cols(),
+            added: &added,
+            clamp: UNLIMITED,
+        }
+        .check(&out, &operands.lhs_layout);
+    }
+}
+
+pub(crate) fn packed_gemm_adds_the_bias_and_clamps(isa: Isa) {
+    let mut cases = Cases::new(13);
+    for m in [0, 1, 2, 5, 7] {
+        for [k, n] in [[1, 1], [8, 16], [9, 17], [300, 33], [70, 300], [4, 129]] {
+            let (lhs, rhs, bias) = (cases.reals(m * k), cases.reals(n * k), cases.reals(n));
+            let lhs_layout = MatLayout::row_major(m, k).unwrap();
+            let rhs_layout = MatLayout::row_major(n, k).unwrap().transposed();
+            let packed = PackedGemmF32::pack(isa, &rhs, rhs_layout).unwrap();
+            let mut out = vec![f32::NAN; m * n];
+            let epilogue = Epilogue {
+                bias: Some(&bias),
+                clamp: Some((-0.5, 0.75)),
+            };
+            gemm_packed_f32(&lhs, lhs_layout, &packed, epilogue, &mut out).unwrap();
+            let sums = reference::gemm_f32((&lhs, lhs_layout), (&rhs, rhs_layout));
+            let added = |i: usize| bias[i % n];
+            Expected {
+                sums: &sums,
+                depth: k,
+                added: &added,
+                clamp: (-0.5, 0.75),
+            }
+            .check(&out, &(m, k, n));
+        }
+    }
+}
+
+fn geometries(cases: &mut Cases, random: usize) -> Vec<Conv2dGeometry> {
+    let table = [
+        ([1, 3, 16], 9, [3, 2, 1, 1]),
+        ([1, 3, 8], 12, [7, 2, 1, 3]),
+        ([1, 40, 24], 17, [3, 1, 1, 1]),
+        ([1, 300, 7], 5, [1, 1, 1, 0]),
+        ([4, 16, 16], 6, [3, 1, 1, 1]),
+        ([19, 19, 19], 9, [3, 1, 1, 1]),
+        ([5, 5, 5], 20, [5, 2, 1, 2]),
+        ([3, 3, 3], 40, [3, 1, 2, 2]),
+        ([8, 8, 16], 6, [3, 1, 1, 1]),
+        ([1, 5, 7], 1, [1, 1, 1, 0]),
+        ([1, 6, 5], 8, [1, 2, 1, 0]),
+    ];
+    let table = table.map(|(channels, size, window)| square_conv(channels, size, window));
+    table
+        .into_iter()
+        .chain((0..random).map(|_| cases.geometry()))
+        .collect()
+}
+
+pub(crate) fn convolution_is_within_the_error_bound(isa: Isa) {
+    let mut cases = Cases::new(14);
+    for geometry in geometries(&mut cases, 200) {
+        let (input, weights) = (
+            cases.reals(geometry.input_len()),
+            cases.reals(geometry.weights_len()),
+        );
+        let bias = cases.reals(geometry.out_channels());
+        let packed = PackedConvF32::pack(isa, &geometry, &weights).unwrap();
+        let sums = reference::conv2d_f32(&geometry, &input, &weights);
+        let pixels = geometry.window().output_pixels().max(1);
+        let added = |i: usize| bias[i / pixels % bias.len()];
+        let mut out = vec![f32::NAN; geometry.output_len()];
+        let epilogue = Epilogue {
+            bias: Some(&bias),
+            clamp: Some((0.0, 2.0)),
+        };
+        conv2d_f32(&geometry, &input, &packed, epilogue, &mut out).unwrap();
+        Expected {
+            sums: &sums,
+            depth: geometry.depth(),
+            added: &added,
+            clamp: (0.0, 2.0),
+        }
+        .check(&out, &geometry);
+        conv2d_f32(&geometry, &input, &packed, Epilogue::default(), &mut out).unwrap();
+        check_sums(&out, &sums, geometry.depth(), &geometry);
+    }
+}
+
+pub(crate) fn both_gradients_are_within_the_error_bound(isa: Isa) {
+    let mut cases = Cases::new(15);
+    for geometry in geometries(&mut cases, 120) {
+        let (input, weights) = (
+            cases.reals(geometry.input_len()),
+            cases.reals(geometry.weights_len()),
+        );
+        let grad_out = cases.reals(geometry.output_len());
+        let window = geometry.window();
+        let mut grad_in = vec![f32::NAN; geometry.input_len()];
+        conv2d_f32_backward_input(isa, &geometry, &grad_out, &weights, &mut grad_in).unwrap();
+        let sums = reference::conv2d_f32_backward_input(&geometry, &grad_out, &weights);
+        let terms = geometry.out_channels_per_group() * window.taps();
+        check_sums(&grad_in, &sums, terms, &geometry);
+        let mut grad_weights = vec![f32::NAN; geometry.weights_len()];
+        conv2d_f32_backward_weights(isa, &geometry, &input, &grad_out, &mut grad_weights).unwrap();
+        let sums = reference::conv2d_f32_backward_weights(&geometry, &input, &grad_out);
+        check_sums(
+            &grad_weights,
+            &sums,
+            geometry.batch() * window.output_pixels(),
+            &geometry,
+        );
+    }
+}
+
+pub(crate) fn a_clamp_keeps_nan(isa: Isa) {
+    for channels in [[1, 2, 3], [3, 3, 3]] {
+        let geometry = square_conv(channels, 9, [3, 1, 1, 1]);
+        let mut input = vec![1.0; geometry.input_len()];
+        input[0] = f32::NAN;
+        let packed =
+            PackedConvF32::pack(isa, &geometry, &vec![1.0; geometry.weights_len()]).unwrap();
+        let mut out = vec![0.0; geometry.output_len()];
+        let epilogue = Epilogue {
+            bias: None,
+            clamp: Some((0.0, 6.0)),
+        };
+        conv2d_f32(&geometry, &input, &packed, epilogue, &mut out).unwrap();
+        assert!(out[0].is_nan() && out[10].is_nan(), "{out:?}");
+        assert!((out[40] - 6.0).abs() < f32::EPSILON, "{out:?}");
+    }
+}
+
+pub(crate) fn an_empty_depth_gives_the_bias(isa: Isa) {
+    let layout = MatLayout::row_major(3, 0).unwrap();
+    let packed = PackedGemmF32::pack(isa, &[], MatLayout::row_major(0, 9).unwrap()).unwrap();
+    let bias = [0.5; 9];
+    let mut out = [f32::NAN; 27];
+    let epilogue = Epilogue {
+        bias: Some(&bias),
+        clamp: None,
+    };
+    gemm_packed_f32(&[], layout, &packed, epilogue, &mut out).unwrap();
+    assert_eq!(out, [0.5; 27]);
+}

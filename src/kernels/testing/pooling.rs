@@ -1,0 +1,72 @@
+//! Pooling against the reference: equal, bit for bit.
+
+use super::Cases;
+use crate::kernels::isa::Isa;
+use crate::kernels::{
+    AveragePoolU8, Pool2dGeometry, PoolDivisor, average_pool_u8, max_pool_u8, reference,
+};
+
+fn geometries(seed: u64) -> Vec<Pool2dGeometry> {
+    let mut cases = Cases::new(seed);
+    let channels = [1, 3, 4, 15, 16, 17, 33, 40];
+    (0..160)
+        .map(|i| Pool2dGeometry::new(1 + i % 2, channels[i % 8], cases.window()).unwrap())
+        .collect()
+}
+
+pub(crate) fn max_pooling_equals_the_reference(isa: Isa) {
+    let mut cases = Cases::new(31);
+    for geometry in geometries(32) {
+        let input = cases.codes(geometry.input_len());
+        let (mut actual, mut expected) = (
+            vec![1; geometry.output_len()],
+            vec![2; geometry.output_len()],
+        );
+        max_pool_u8(isa, &geometry, &input, &mut actual).unwrap();
+        reference::max_pool_u8(&geometry, &input, &mut expected);
+        assert_eq!(actual, expected, "{geometry:?}");
+    }
+}
+
+pub(crate) fn average_pooling_equals_the_reference(isa: Isa) {
+    let mut cases = Cases::new(33);
+    for geometry in geometries(34) {
+        let input = cases.codes(geometry.input_len());
+        let padded = PoolDivisor::Padded {
+            pad_end: [cases.between(0, 3), cases.between(0, 3)],
+        };
+        let average = AveragePoolU8 {
+            input_zero_point: cases.code(),
+            multiplier: cases.real() * 2.0,
+            zero_point: cases.code(),
+            min: 2,
+            max: 251,
+            divisor: cases.pick(&[PoolDivisor::Valid, padded]),
+        };
+        let (mut actual, mut expected) = (
+            vec![1; geometry.output_len()],
+            vec![2; geometry.output_len()],
+        );
+        average_pool_u8(isa, &geometry, &input, &average, &mut actual).unwrap();
+        reference::average_pool_u8(&geometry, &input, &average, &mut expected);
+        assert_eq!(actual, expected, "{geometry:?} {average:?}");
+    }
+}
+
+pub(crate) fn global_average_pooling_of_extremes_is_exact(isa: Isa) {
+    let geometry = Pool2dGeometry::global(2, 19, [13, 17]).unwrap();
+    for (code, input_zero_point) in [(255, 0), (0, 255), (128, 128)] {
+        let input = vec![code; geometry.input_len()];
+        let average = AveragePoolU8 {
+            input_zero_point,
+            multiplier: 1.0,
+            zero_point: input_zero_point,
+            min: 0,
+            max: 255,
+            divisor: PoolDivisor::Valid,
+        };
+        let mut out = vec![1; geometry.output_len()];
+        average_pool_u8(isa, &geometry, &input, &average, &mut out).unwrap();
+        assert_eq!(out, vec![code; geometry.output_len()]);
+    }
+}

@@ -1,0 +1,419 @@
+//! The network of a file as a graph.
+//!
+//! Two passes over the nodes: the first names them, finds the operators that are missing and makes
+//! a value for every output, so that nodes may stand in any order; the second lets the operators
+//! read their attributes. What is left to the graph's own `verify` is the search for cycles.
+
+use super::import::{ModelInfo, decode, is_onnx_domain};
+use super::names::Names;
+use super::proto::{GraphProto, NodeProto, SparseTensorProto, TensorProto, ValueInfoProto};
+use super::types::{self, Declared};
+use super::{ImportError, MissingOperator, attr, tensor};
+use crate::ir::{Attr, Attrs, GraphBuilder, GraphError, ValueId};
+use crate::ops::{Graph, ImportInput, ImportNode, Node, Op};
+use crate::tensor::{DType, TensorType, Value};
+use prost::bytes::Bytes;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The operator that is a constant and has no counterpart in `ops`.
+const CONSTANT: &str = "Constant";
+/// What names of operators begin with that no file can contain.
+const INTERNAL: &str = "bitlens.";
+
+/// Makes the graph, and completes `info` with what its tensors show.
+///
+/// # Errors
+/// Everything from the network's own message inwards.
+pub(super) fn build(
+    graph: &GraphProto,
+    functions: &BTreeSet<(String, String)>,
+    info: &mut ModelInfo,
+) -> Result<Graph, ImportError> {
+    let nodes = read_nodes(&graph.node)?;
+    refuse_unsupported(&nodes, functions)?;
+    refuse_sparse(&graph.sparse_initializer)?;
+    let outputs = read_infos(&graph.output, "output")?;
+    if outputs.is_empty() {
+        return Err(ImportError::NoOutput);
+    }
+    let mut build = Build::new(graph, &nodes, &outputs, info);
+    build.declare_types(&graph.value_info, &outputs)?;
+    build.add_initializers(&graph.initializer)?;
+    build.add_inputs(&graph.input)?;
+    let output_counts = build.add_outputs_of_nodes()?;
+    for (node, output_count) in nodes.iter().zip(output_counts) {
+        if node.op_type != CONSTANT {
+            build.add_node(node, output_count)?;
+        }
+    }
+    build.finish(&outputs)
+}
+
+/// A node of the file.
+struct FileNode {
+    /// Unique and not empty.
+    name: String,
+    /// With the domain in front, unless it is ONNX's own.
+    op_type: String,
+    proto: NodeProto,
+}
+
+fn read_nodes(messages: &[Bytes]) -> Result<Vec<FileNode>, ImportError> {
+    let mut protos = Vec::new();
+    for (i, bytes) in messages.iter().enumerate() {
+        let proto: NodeProto = decode(bytes, || format!("node {i}"))?;
+        let part = if proto.op_type.is_empty() {
+            "operator"
+        } else if proto.output.iter().all(String::is_empty) {
+            "output"
+        } else {
+            protos.push(proto);
+            continue;
+        };
+        let name = proto.name.filter(|name| !name.is_empty()).unwrap_or_else(|| i.to_string());
+        return Err(ImportError::Incomplete { what: format!("node `{name}`"), part });
+    }
+    let mut names = Names::default();
+    // Names that the file gives come before names that are made.
+    let given: Vec<Option<String>> = protos
+        .iter()
+        .map(|proto| proto.name.as_deref().filter(|name| !name.is_empty()).map(|name| names.unique(name)))
+        .collect();
+    let mut counters: BTreeMap<String, usize> = BTreeMap::new();
+    let nodes = protos.into_iter().zip(given).map(|(proto, given)| {
+        let op_type = match proto.domain.as_deref().unwrap_or_default() {
+            domain if is_onnx_domain(domain) => proto.op_type.clone(),
+            domain => format!("{domain}.{}", proto.op_type),
+        };
+        let name = given.unwrap_or_else(|| {
+            names.numbered(&proto.op_type, counters.entry(proto.op_type.clone()).or_default())
+        });
+        FileNode { name, op_type, proto }
+    });
+    Ok(nodes.collect())
+}
+
+/// Looks at all nodes before it refuses, so that the user learns everything at once.
+fn refuse_unsupported(nodes: &[FileNode], functions: &BTreeSet<(String, String)>) -> Result<(), ImportError> {
+    let mut missing: Vec<MissingOperator> = Vec::new();
+    let mut places: BTreeMap<&str, usize> = BTreeMap::new();
+    for node in nodes {
+        let domain = node.proto.domain.clone().unwrap_or_default();
+        if functions.contains(&(domain, node.proto.op_type.clone())) {
+            return Err(ImportError::Function { node: node.name.clone(), function: node.op_type.clone() });
+        }
+        let op_type = node.op_type.as_str();
+        let known = op_type == CONSTANT || Op::OP_TYPES.contains(&op_type);
+        if known && !op_type.starts_with(INTERNAL) {
+            continue;
+        }
+        let place = *places.entry(op_type).or_insert(missing.len());
+        match missing.get_mut(place) {
+            Some(entry) => entry.nodes.push(node.name.clone()),
+            None => {
+                missing.push(MissingOperator { op_type: op_type.to_owned(), nodes: vec![node.name.clone()] });
+            }
+        }
+    }
+    let mut missing = missing.into_iter();
+    let Some(first) = missing.next() else { return Ok(()) };
+    let mut its_nodes = first.nodes.into_iter();
+    Err(ImportError::UnsupportedOperator {
+        node: its_nodes.next().unwrap_or_default(),
+        op_type: first.op_type,
+        more_nodes: its_nodes.collect(),
+        others: missing.collect(),
+    })
+}
+
+fn refuse_sparse(messages: &[Bytes]) -> Result<(), ImportError> {
+    let Some(bytes) = messages.first() else { return Ok(()) };
+    let sparse: SparseTensorProto = decode(bytes, || "a sparse initializer".to_owned())?;
+    let name = sparse.values.and_then(|values| values.name);
+    Err(ImportError::SparseInitializer { value: name.unwrap_or_default() })
+}
+
+/// Names and declarations; a value without a name is refused.
+fn read_infos(messages: &[Bytes], what: &str) -> Result<Vec<(String, Declared)>, ImportError> {
+    let mut infos = Vec::new();
+    for (i, bytes) in messages.iter().enumerate() {
+        let info: ValueInfoProto = decode(bytes, || format!("{what} {i}"))?;
+        let declared = types::read(&info);
+        let name = info.name.filter(|name| !name.is_empty());
+        let incomplete = || ImportError::Incomplete { what: format!("{what} {i}"), part: "name" };
+        infos.push((name.ok_or_else(incomplete)?, declared));
+    }
+    Ok(infos)
+}
+
+/// What makes a value.
+#[derive(Clone, Copy)]
+enum Maker {
+    Initializer,
+    Input,
+    /// Position of the node in the file.
+    Node(usize),
+}
+
+struct Build<'a> {
+    nodes: &'a [FileNode],
+    info: &'a mut ModelInfo,
+    builder: GraphBuilder<Op>,
+    /// Names that a node reads or that are outputs of the graph.
+    read: BTreeSet<&'a str>,
+    /// Names of all initializers, those that nobody reads included.
+    initializers: BTreeSet<String>,
+    /// Every name of the file, for names that are made.
+    names: Names,
+    types: BTreeMap<String, TensorType>,
+    values: BTreeMap<String, (ValueId, Maker)>,
+}
+
+impl<'a> Build<'a> {
+    fn new(
+        graph: &GraphProto,
+        nodes: &'a [FileNode],
+        outputs: &'a [(String, Declared)],
+        info: &'a mut ModelInfo,
+    ) -> Self {
+        let in_nodes = nodes.iter().flat_map(|node| &node.proto.input);
+        let read: BTreeSet<&str> =
+            in_nodes.chain(outputs.iter().map(|(name, _)| name)).map(String::as_str).collect();
+        let mut names = Names::default();
+        names.reserve(read.iter().copied());
+        names.reserve(nodes.iter().flat_map(|node| node.proto.output.iter().map(String::as_str)));
+        Self {
+            nodes,
+            info,
+            builder: GraphBuilder::new(graph.name.clone().unwrap_or_default()),
+            read,
+            initializers: BTreeSet::new(),
+            names,
+            types: BTreeMap::new(),
+            values: BTreeMap::new(),
+        }
+    }
+
+    /// Notes the declared types; those that no tensor here can have are left to inference.
+    fn declare_types(
+        &mut self,
+        value_info: &[Bytes],
+        outputs: &[(String, Declared)],
+    ) -> Result<(), ImportError> {
+        for (i, bytes) in value_info.iter().enumerate() {
+            let info: ValueInfoProto = decode(bytes, || format!("value_info {i}"))?;
+            if let (Declared::Tensor(ty, _), Some(name)) = (types::read(&info), info.name) {
+                self.types.insert(name, ty);
+            }
+        }
+        for (name, declared) in outputs {
+            if let Declared::Tensor(ty, widened) = declared {
+                self.types.insert(name.clone(), ty.clone());
+                self.info.widened.extend(*widened);
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds the initializers that are read.
+    fn add_initializers(&mut self, messages: &[Bytes]) -> Result<(), ImportError> {
+        for (i, bytes) in messages.iter().enumerate() {
+            let tensor: TensorProto = decode(bytes, || format!("initializer {i}"))?;
+            let name = tensor.name.as_deref().filter(|name| !name.is_empty());
+            let incomplete = || ImportError::Incomplete { what: format!("initializer {i}"), part: "name" };
+            let name = name.ok_or_else(incomplete)?;
+            self.names.reserve([name]);
+            self.initializers.insert(name.to_owned());
+            if self.read.contains(name) {
+                let (value, element) = tensor::read(&tensor, &format!("Initializer `{name}`"))?;
+                self.info.widened.extend(element.widened());
+                self.add_constant(name, value, Maker::Initializer)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds the inputs, except those that are initializers, which older files list here, too.
+    fn add_inputs(&mut self, messages: &[Bytes]) -> Result<(), ImportError> {
+        for (name, declared) in read_infos(messages, "input")? {
+            if self.initializers.contains(&name) {
+                continue;
+            }
+            let ty = match declared {
+                Declared::Tensor(ty, widened) => {
+                    self.info.widened.extend(widened);
+                    ty
+                }
+                Declared::ElementType(got) => {
+                    return Err(ImportError::ElementType { value: format!("Input `{name}`"), got });
+                }
+                Declared::Other => return Err(ImportError::NotATensor { value: name }),
+            };
+            self.names.reserve([name.as_str()]);
+            self.refuse_duplicate(&name, Maker::Input)?;
+            let id = self.builder.input(&name, ty);
+            self.values.insert(name, (id, Maker::Input));
+        }
+        Ok(())
+    }
+
+    /// Adds a value for each output of each node that is read, constants for `Constant` nodes.
+    /// Returns how many outputs each node keeps: up to the last one that is read, at least one.
+    fn add_outputs_of_nodes(&mut self) -> Result<Vec<usize>, ImportError> {
+        let mut counts = Vec::with_capacity(self.nodes.len());
+        for (i, node) in self.nodes.iter().enumerate() {
+            let outputs = &node.proto.output;
+            let count =
+                outputs.iter().rposition(|name| self.read.contains(name.as_str())).map_or(1, |at| at + 1);
+            counts.push(count);
+            if node.op_type == CONSTANT {
+                let value = constant_of(node)?;
+                let name = outputs.first().map(String::as_str).unwrap_or_default();
+                self.add_constant(name, value, Maker::Node(i))?;
+                continue;
+            }
+            for name in outputs.iter().take(count).filter(|name| !name.is_empty()) {
+                self.refuse_duplicate(name, Maker::Node(i))?;
+                let id = self.builder.value(name, self.types.get(name).cloned());
+                self.values.insert(name.clone(), (id, Maker::Node(i)));
+            }
+        }
+        Ok(counts)
+    }
+
+    fn add_node(&mut self, file: &FileNode, output_count: usize) -> Result<(), ImportError> {
+        let present = file.proto.input.iter().rposition(|name| !name.is_empty()).map_or(0, |at| at + 1);
+        let reader = || format!("Node `{}`", file.name);
+        let inputs = file
+            .proto
+            .input
+            .iter()
+            .take(present)
+            .map(|name| if name.is_empty() { Ok(None) } else { self.find(name, reader).map(Some) });
+        let mut inputs = inputs.collect::<Result<Vec<_>, _>>()?;
+        let attrs = attr::read_all(&file.proto, &file.name)?;
+        let (op, new_inputs) = self.import_op(file, attrs, &inputs, output_count)?;
+        for (index, value) in new_inputs {
+            let name = self.names.unique(&format!("{}_input_{index}", file.name));
+            if inputs.len() <= index {
+                inputs.resize(index + 1, None);
+            }
+            let id = self.builder.constant(name, value);
+            if let Some(slot) = inputs.get_mut(index) {
+                *slot = Some(id);
+            }
+        }
+        let outputs = file.proto.output.iter().take(output_count);
+        let outputs = outputs.map(|name| match self.values.get(name) {
+            Some(&(id, _)) => id,
+            // An output that the file leaves out in front of one that it names.
+            None => self.builder.value(self.names.unique(&format!("{}_unused", file.name)), None),
+        });
+        let outputs = outputs.collect();
+        self.builder.node(Node { name: file.name.clone(), op, inputs, outputs });
+        Ok(())
+    }
+
+    /// Lets the operator read its attributes; returns the constants that it wants as inputs, too.
+    fn import_op(
+        &self,
+        file: &FileNode,
+        attrs: Attrs,
+        inputs: &[Option<ValueId>],
+        output_count: usize,
+    ) -> Result<(Op, Vec<(usize, Value)>), ImportError> {
+        let slot = |id: &Option<ValueId>| match id {
+            None => ImportInput::Absent,
+            Some(id) => {
+                self.builder.peek(*id).constant.as_ref().map_or(ImportInput::Computed, ImportInput::Constant)
+            }
+        };
+        let opset = self.info.opset;
+        let inputs = inputs.iter().map(slot).collect();
+        let mut node = ImportNode { attrs, opset, inputs, output_count, new_inputs: Vec::new() };
+        let refused = |source| ImportError::Attribute {
+            node: file.name.clone(),
+            op_type: file.op_type.clone(),
+            source,
+        };
+        let op = Op::import(&file.op_type, &mut node).ok_or_else(|| ImportError::UnsupportedOperator {
+            node: file.name.clone(),
+            op_type: file.op_type.clone(),
+            more_nodes: Vec::new(),
+            others: Vec::new(),
+        })?;
+        let op = op.map_err(refused)?;
+        node.attrs.finish(opset).map_err(refused)?;
+        Ok((op, node.new_inputs))
+    }
+
+    fn finish(mut self, outputs: &[(String, Declared)]) -> Result<Graph, ImportError> {
+        for (name, _) in outputs {
+            let id = self.find(name, || "The network's output".to_owned())?;
+            self.builder.output(id);
+        }
+        self.builder.finish().map_err(|error| match error {
+            GraphError::Cycle { node } => ImportError::Cycle { node },
+            other => ImportError::Graph(other),
+        })
+    }
+
+    fn add_constant(&mut self, name: &str, value: Value, maker: Maker) -> Result<(), ImportError> {
+        self.refuse_duplicate(name, maker)?;
+        if value.dtype() != DType::I64 {
+            self.info.parameter_count += value.len();
+        }
+        let id = self.builder.constant(name, value);
+        self.values.insert(name.to_owned(), (id, maker));
+        Ok(())
+    }
+
+    fn find(&self, name: &str, reader: impl Fn() -> String) -> Result<ValueId, ImportError> {
+        let missing = || ImportError::MissingValue { value: name.to_owned(), reader: reader() };
+        self.values.get(name).map(|&(id, _)| id).ok_or_else(missing)
+    }
+
+    fn refuse_duplicate(&self, name: &str, second: Maker) -> Result<(), ImportError> {
+        let Some(&(_, first)) = self.values.get(name) else { return Ok(()) };
+        Err(ImportError::DuplicateValue {
+            value: name.to_owned(),
+            first: self.describe(first),
+            second: self.describe(second),
+        })
+    }
+
+    fn describe(&self, maker: Maker) -> String {
+        match maker {
+            Maker::Initializer => "an initializer".to_owned(),
+            Maker::Input => "an input".to_owned(),
+            Maker::Node(i) => {
+                format!("node `{}`", self.nodes.get(i).map(|node| node.name.as_str()).unwrap_or_default())
+            }
+        }
+    }
+}
+
+/// The tensor of a `Constant` node.
+fn constant_of(node: &FileNode) -> Result<Value, ImportError> {
+    let refused = |got: &str| ImportError::Constant { node: node.name.clone(), got: got.to_owned() };
+    let attrs = attr::read_all(&node.proto, &node.name)?;
+    let mut entries = attrs.iter();
+    let (Some((name, attr)), None) = (entries.next(), entries.next()) else {
+        return Err(refused(if attrs.is_empty() { "none" } else { "several" }));
+    };
+    let list = |value: Result<Value, _>| {
+        value.map_err(|source| ImportError::Tensor {
+            value: format!("The value of node `{}`", node.name),
+            source,
+        })
+    };
+    match (name, attr) {
+        ("value", Attr::Tensor(value)) => Ok(value.clone()),
+        ("value_float", Attr::Float(v)) => Ok(Value::scalar(*v)),
+        ("value_int", Attr::Int(v)) => Ok(Value::scalar(*v)),
+        ("value_floats", Attr::Floats(v)) => list(Value::from_vec(&[v.len()], v.clone())),
+        ("value_ints", Attr::Ints(v)) => list(Value::from_vec(&[v.len()], v.clone())),
+        ("value_string" | "value_strings", _) => Err(refused("text, which Bitlens does not read")),
+        (other, _) => Err(refused(&format!("`{other}`, which Bitlens does not read"))),
+    }
+}

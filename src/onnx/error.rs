@@ -1,0 +1,348 @@
+//! [`ImportError`]: why a file cannot be read, in words for the person who dropped it.
+
+use super::file::FileKind;
+use super::import::{GREATEST_OPSET, LEAST_IR_VERSION, LEAST_OPSET};
+use crate::ir::{AttrError, GraphError};
+use crate::tensor::TensorError;
+use std::fmt::Write as _;
+use thiserror::Error;
+
+/// An operator that a file needs and Bitlens does not have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MissingOperator {
+    /// Its name, with the domain in front (`com.microsoft.Gelu`) unless it is ONNX's own.
+    pub op_type: String,
+    /// The nodes that use it, in the order of the file.
+    pub nodes: Vec<String>,
+}
+
+/// Why a file could not be imported.
+///
+/// The text says what is wrong and where; [`ImportError::hint`] says what to do about it.
+#[derive(Debug, Clone, PartialEq, Error)]
+#[non_exhaustive]
+pub enum ImportError {
+    /// There are no bytes.
+    #[error("This file is empty.")]
+    Empty,
+    /// The bytes are something else.
+    #[error("This is not an ONNX file{}.", looks_like(*.kind))]
+    NotOnnx {
+        /// What the bytes look like, where that is known.
+        kind: Option<FileKind>,
+    },
+    /// The file ends in the middle of something.
+    #[error("This ONNX file is cut off: it has {got} bytes, but its contents need at least {expected}.")]
+    Truncated {
+        /// Bytes that the contents need at least.
+        expected: u64,
+        /// Bytes in the file.
+        got: u64,
+    },
+    /// A message inside does not decode.
+    #[error("This ONNX file is damaged: {place} cannot be read ({reason}).")]
+    Corrupt {
+        /// Which part.
+        place: String,
+        /// What the decoder says.
+        reason: String,
+    },
+    /// The model has no graph.
+    #[error("This ONNX file contains no network (it has no graph).")]
+    NoGraph,
+    /// There is nothing to compute.
+    #[error("The network in this file has no output, so there is nothing to compute.")]
+    NoOutput,
+    /// The file format is too old, or not stated.
+    #[error("This file has ONNX IR version {got}; Bitlens reads {LEAST_IR_VERSION} and later.")]
+    IrVersion {
+        /// Version in the file, 0 where there is none.
+        got: i64,
+    },
+    /// The file does not say which operator set it uses.
+    #[error("This file does not say which version of the ONNX operators it uses (no opset_import).")]
+    NoOpset,
+    /// The operator set is too old or too new.
+    #[error("This file uses ONNX opset {got}; Bitlens reads {LEAST_OPSET} to {GREATEST_OPSET}.")]
+    Opset {
+        /// Version in the file.
+        got: i64,
+    },
+    /// Nodes are functions that the file itself defines.
+    #[error(
+        "Node `{node}` calls the function `{function}` that this file defines, which Bitlens does not read."
+    )]
+    Function {
+        /// Node.
+        node: String,
+        /// Name of the function.
+        function: String,
+    },
+    /// Operators that do not exist here.
+    #[error("Node `{node}` uses operator `{op_type}`, which Bitlens does not support.{}", also_missing(.others))]
+    UnsupportedOperator {
+        /// First node that uses one.
+        node: String,
+        /// Its operator.
+        op_type: String,
+        /// More nodes that use that operator.
+        more_nodes: Vec<String>,
+        /// The other operators that are missing, in the order of their first use.
+        others: Vec<MissingOperator>,
+    },
+    /// A node carries a graph inside (control flow).
+    #[error(
+        "Node `{node}` ({op_type}) has a network inside (attribute `{attribute}`), which Bitlens does not support."
+    )]
+    Subgraph {
+        /// Node.
+        node: String,
+        /// Operator.
+        op_type: String,
+        /// Attribute that is a graph.
+        attribute: String,
+    },
+    /// An operator refused its attributes.
+    #[error("Node `{node}` ({op_type}): {source}.")]
+    Attribute {
+        /// Node.
+        node: String,
+        /// Operator.
+        op_type: String,
+        /// What is wrong.
+        source: AttrError,
+    },
+    /// An attribute is of a kind that nothing here reads.
+    #[error("Node `{node}` ({op_type}): attribute `{attribute}` is {got}, which Bitlens does not read.")]
+    AttributeKind {
+        /// Node.
+        node: String,
+        /// Operator.
+        op_type: String,
+        /// Attribute.
+        attribute: String,
+        /// What it is.
+        got: &'static str,
+    },
+    /// A `Constant` node has not exactly one value that can be read.
+    #[error("Node `{node}` (Constant) should have one value, but has {got}.")]
+    Constant {
+        /// Node.
+        node: String,
+        /// What it has.
+        got: String,
+    },
+    /// The elements are in a second file.
+    #[error("The elements of {value} are in another file, `{file}`; Bitlens reads single files only.")]
+    ExternalData {
+        /// Which tensor.
+        value: String,
+        /// Name of the other file.
+        file: String,
+    },
+    /// An element type that no tensor here can have.
+    #[error("{value} has element type {got}, which Bitlens does not support.")]
+    ElementType {
+        /// Which tensor or value, as the beginning of a sentence.
+        value: String,
+        /// Element type.
+        got: &'static str,
+    },
+    /// A value is not a tensor.
+    #[error("Input `{value}` is not a tensor (or has no type); Bitlens takes tensors only.")]
+    NotATensor {
+        /// Graph input.
+        value: String,
+    },
+    /// The number of elements does not fit the shape.
+    #[error("{value} has shape {shape:?}, which needs {expected}, but the file holds {got}.")]
+    TensorLength {
+        /// Which tensor, as the beginning of a sentence.
+        value: String,
+        /// Shape in the file.
+        shape: Vec<i64>,
+        /// Elements or bytes needed, as text.
+        expected: String,
+        /// Elements or bytes found, as text.
+        got: String,
+    },
+    /// An element is outside the range of its type.
+    #[error("{value} has an element {got} that does not fit its type {expected}.")]
+    ElementRange {
+        /// Which tensor, as the beginning of a sentence.
+        value: String,
+        /// Element type.
+        expected: &'static str,
+        /// The element.
+        got: i32,
+    },
+    /// Weights are NaN or infinite.
+    #[error(
+        "{value} holds {count} elements that are not finite numbers (the first is {got}, element {index})."
+    )]
+    NonFinite {
+        /// Which tensor, as the beginning of a sentence.
+        value: String,
+        /// The first such element, as text: `NaN`, `inf`, `-inf`.
+        got: String,
+        /// Its position in row-major order, from 0.
+        index: usize,
+        /// How many there are.
+        count: usize,
+    },
+    /// A tensor does not fit in memory.
+    #[error("{value}: {source}.")]
+    Tensor {
+        /// Which tensor, as the beginning of a sentence.
+        value: String,
+        /// What is wrong.
+        source: TensorError,
+    },
+    /// A sparse initializer.
+    #[error("Initializer `{value}` is sparse, which Bitlens does not support.")]
+    SparseInitializer {
+        /// The initializer.
+        value: String,
+    },
+    /// An input or initializer has no name, or a node has no outputs.
+    #[error("This ONNX file is not valid: {what} has no {part}.")]
+    Incomplete {
+        /// What lacks something.
+        what: String,
+        /// What it lacks.
+        part: &'static str,
+    },
+    /// A name stands for two values.
+    #[error("The value `{value}` is defined twice: by {first} and again by {second}.")]
+    DuplicateValue {
+        /// The value.
+        value: String,
+        /// What defines it first.
+        first: String,
+        /// What defines it again.
+        second: String,
+    },
+    /// A value is read that nothing makes.
+    #[error("{reader} reads `{value}`, which no node, input or initializer of this file provides.")]
+    MissingValue {
+        /// The value.
+        value: String,
+        /// Who reads it, as the beginning of a sentence.
+        reader: String,
+    },
+    /// Nodes wait for each other in a circle.
+    #[error("Node `{node}` needs its own result: the network goes in a circle, so it cannot run.")]
+    Cycle {
+        /// A node on, or behind, the circle.
+        node: String,
+    },
+    /// The graph is not valid in a way that the checks above did not see.
+    #[error("The network is not valid: {0}.")]
+    Graph(GraphError),
+}
+
+impl ImportError {
+    /// A name for this kind of error that stays the same when the words change.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Empty => "onnx/empty",
+            Self::NotOnnx { .. } => "onnx/not-onnx",
+            Self::Truncated { .. } => "onnx/truncated",
+            Self::Corrupt { .. } => "onnx/corrupt",
+            Self::NoGraph => "onnx/no-graph",
+            Self::NoOutput => "onnx/no-output",
+            Self::IrVersion { .. } => "onnx/ir-version",
+            Self::NoOpset => "onnx/no-opset",
+            Self::Opset { .. } => "onnx/opset",
+            Self::Function { .. } => "onnx/function",
+            Self::UnsupportedOperator { .. } => "onnx/unsupported-operator",
+            Self::Subgraph { .. } => "onnx/subgraph",
+            Self::Attribute { .. } => "onnx/attribute",
+            Self::AttributeKind { .. } => "onnx/attribute-kind",
+            Self::Constant { .. } => "onnx/constant",
+            Self::ExternalData { .. } => "onnx/external-data",
+            Self::ElementType { .. } => "onnx/element-type",
+            Self::NotATensor { .. } => "onnx/not-a-tensor",
+            Self::TensorLength { .. } => "onnx/tensor-length",
+            Self::ElementRange { .. } => "onnx/element-range",
+            Self::NonFinite { .. } => "onnx/non-finite",
+            Self::Tensor { .. } => "onnx/tensor",
+            Self::SparseInitializer { .. } => "onnx/sparse-initializer",
+            Self::Incomplete { .. } => "onnx/incomplete",
+            Self::DuplicateValue { .. } => "onnx/duplicate-value",
+            Self::MissingValue { .. } => "onnx/missing-value",
+            Self::Cycle { .. } => "onnx/cycle",
+            Self::Graph(_) => "onnx/graph",
+        }
+    }
+
+    /// What to do about it, where there is something to do.
+    pub fn hint(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Empty | Self::Truncated { .. } | Self::Corrupt { .. } => {
+                "Download or export the file again, and wait until it is complete."
+            }
+            Self::NotOnnx { kind } => return Some(kind.map_or(FileKind::HINT, FileKind::hint)),
+            Self::NoGraph => "Export the network again; this file may hold only settings or training state.",
+            Self::NoOutput => "Export the network again with at least one output.",
+            Self::IrVersion { .. } | Self::NoOpset | Self::Opset { .. } => {
+                "Export the network again with opset 17, for instance torch.onnx.export(…, opset_version=17), \
+                 or convert the file with onnx.version_converter."
+            }
+            Self::Function { .. } => "Inline the functions first, with onnx.inliner.inline_local_functions.",
+            Self::UnsupportedOperator { .. } | Self::Subgraph { .. } => {
+                "Simplify the file first, for instance with onnxsim, or export the network without these operators."
+            }
+            Self::ExternalData { .. } => {
+                "Save the network as one file: onnx.save(onnx.load(\"model.onnx\"), \"one-file.onnx\")."
+            }
+            Self::NonFinite { .. } => {
+                "The training probably diverged. Export the network from an earlier checkpoint."
+            }
+            Self::Incomplete { .. }
+            | Self::DuplicateValue { .. }
+            | Self::MissingValue { .. }
+            | Self::Cycle { .. }
+            | Self::TensorLength { .. }
+            | Self::ElementRange { .. } => {
+                "Check the file with onnx.checker.check_model, and export the network again."
+            }
+            Self::ElementType { .. } => "Export the network with float32 weights.",
+            _ => return None,
+        })
+    }
+
+    /// The node that the error is about, where there is one.
+    pub fn node(&self) -> Option<&str> {
+        match self {
+            Self::Function { node, .. }
+            | Self::UnsupportedOperator { node, .. }
+            | Self::Subgraph { node, .. }
+            | Self::Attribute { node, .. }
+            | Self::AttributeKind { node, .. }
+            | Self::Constant { node, .. }
+            | Self::Cycle { node } => Some(node),
+            _ => None,
+        }
+    }
+}
+
+fn looks_like(kind: Option<FileKind>) -> String {
+    kind.map(|kind| format!(": it looks like {}", kind.description())).unwrap_or_default()
+}
+
+/// " Also missing: Bar (3 nodes), Baz (1 node)."
+fn also_missing(others: &[MissingOperator]) -> String {
+    let mut text = String::new();
+    for (i, missing) in others.iter().enumerate() {
+        let count = missing.nodes.len();
+        let lead = if i == 0 { " Also missing: " } else { ", " };
+        let unit = if count == 1 { "node" } else { "nodes" };
+        // Writing to a String does not fail.
+        let _ = write!(text, "{lead}{} ({count} {unit})", missing.op_type);
+    }
+    if !text.is_empty() {
+        text.push('.');
+    }
+    text
+}

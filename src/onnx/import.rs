@@ -1,0 +1,120 @@
+//! [`import()`]: bytes to graph. The header of the file is read here, its network in `build`.
+
+use super::proto::{self, FunctionProto, GraphProto, ModelProto};
+use super::{ImportError, build, file};
+use crate::ir::Opset;
+use crate::ops::Graph;
+use prost::bytes::Bytes;
+use std::collections::BTreeSet;
+
+/// The first IR version that states its operator sets as today (ONNX 1.0).
+pub(super) const LEAST_IR_VERSION: i64 = 3;
+/// The first opset with today's broadcasting (ONNX 1.2).
+pub(super) const LEAST_OPSET: i64 = 7;
+/// The last opset that the operators were compared with (ONNX 1.18).
+pub(super) const GREATEST_OPSET: i64 = 23;
+
+/// What a file holds.
+#[derive(Debug, Clone)]
+pub struct Imported {
+    /// The network. Declared types of inputs, outputs and of values in between are in it.
+    pub graph: Graph,
+    /// What else the file says.
+    pub info: ModelInfo,
+}
+
+/// What a file says of itself.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModelInfo {
+    /// Name and version of the tool that wrote it; may be empty.
+    pub producer: String,
+    /// Version of the file format.
+    pub ir_version: i64,
+    /// Version of the operators.
+    pub opset: Opset,
+    /// Elements of all constants that are read, without int64 ones, which are shapes and indices.
+    pub parameter_count: usize,
+    /// Bytes of the file.
+    pub size_bytes: usize,
+    /// Element types in the file that were widened to float32: "float16", "bfloat16".
+    pub widened: BTreeSet<&'static str>,
+    /// Entries of the file's metadata, in its order.
+    pub metadata: Vec<(String, String)>,
+}
+
+/// Reads an ONNX file. Copies `bytes` once; see [`import_owned`].
+///
+/// # Errors
+/// [`ImportError`]: every way in which a file can be wrong or ask for what Bitlens does not have.
+pub fn import(bytes: &[u8]) -> Result<Imported, ImportError> {
+    import_owned(bytes.to_vec())
+}
+
+/// Reads an ONNX file. At most the file and the tensors made from it are in memory together.
+///
+/// # Errors
+/// As [`import`].
+pub fn import_owned(bytes: Vec<u8>) -> Result<Imported, ImportError> {
+    let size_bytes = bytes.len();
+    let model = file::read_model(&Bytes::from(bytes))?;
+    let graph = model.graph.as_ref().ok_or(ImportError::NoGraph)?;
+    let mut info = read_header(&model, size_bytes)?;
+    let graph: GraphProto = decode(graph, || "the network".to_owned())?;
+    let functions = read_functions(&model)?;
+    let graph = build::build(&graph, &functions, &mut info)?;
+    Ok(Imported { graph, info })
+}
+
+/// Decodes a message; `place` names it in the error.
+pub(super) fn decode<M: prost::Message + Default>(
+    bytes: &Bytes,
+    place: impl FnOnce() -> String,
+) -> Result<M, ImportError> {
+    proto::decode(bytes).map_err(|error| ImportError::Corrupt { place: place(), reason: error.to_string() })
+}
+
+/// Whether `domain` is ONNX's own.
+pub(super) fn is_onnx_domain(domain: &str) -> bool {
+    matches!(domain, "" | "ai.onnx")
+}
+
+fn read_header(model: &ModelProto, size_bytes: usize) -> Result<ModelInfo, ImportError> {
+    let ir_version = model.ir_version.unwrap_or_default();
+    if ir_version < LEAST_IR_VERSION {
+        return Err(ImportError::IrVersion { got: ir_version });
+    }
+    let parts = [&model.producer_name, &model.producer_version];
+    let parts: Vec<&str> =
+        parts.into_iter().flatten().map(String::as_str).filter(|s| !s.is_empty()).collect();
+    let metadata = model
+        .metadata_props
+        .iter()
+        .map(|entry| (entry.key.clone().unwrap_or_default(), entry.value.clone().unwrap_or_default()));
+    Ok(ModelInfo {
+        producer: parts.join(" "),
+        ir_version,
+        opset: read_opset(model)?,
+        parameter_count: 0,
+        size_bytes,
+        widened: BTreeSet::new(),
+        metadata: metadata.collect(),
+    })
+}
+
+fn read_opset(model: &ModelProto) -> Result<Opset, ImportError> {
+    let own =
+        model.opset_import.iter().filter(|set| is_onnx_domain(set.domain.as_deref().unwrap_or_default()));
+    let got = own.map(|set| set.version.unwrap_or_default()).max().ok_or(ImportError::NoOpset)?;
+    let supported = (LEAST_OPSET..=GREATEST_OPSET).contains(&got);
+    let version = u32::try_from(got).ok().filter(|_| supported);
+    version.map(Opset).ok_or(ImportError::Opset { got })
+}
+
+/// Domains and names of the functions that the file defines.
+fn read_functions(model: &ModelProto) -> Result<BTreeSet<(String, String)>, ImportError> {
+    let names = model.functions.iter().map(|bytes| {
+        let function: FunctionProto = decode(bytes, || "a function".to_owned())?;
+        Ok((function.domain.unwrap_or_default(), function.name.unwrap_or_default()))
+    });
+    names.collect()
+}

@@ -1,0 +1,9 @@
+//! Tests of the importer and the exporter together, on files that are made here, and on real
+//! networks where they are present.
+
+mod bad_input;
+mod fixtures;
+mod mutation;
+mod reading;
+mod real_networks;
+mod round_trip;

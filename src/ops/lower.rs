@@ -1,0 +1,154 @@
+//! What an operator is told, and answers, when a quantized graph is lowered to integers.
+//!
+//! `passes::lower_int8` finds an operator between DequantizeLinear and QuantizeLinear nodes and asks
+//! [`Operator::lower_int8`](super::Operator::lower_int8) for the operator that works on the codes
+//! themselves.
+
+use super::{Clamp, Op};
+use crate::kernels::{AffineParams, reference};
+use crate::tensor::{Dim, TensorType, Value};
+
+/// `real = (q − zero_point) · scale` with `uint8` codes and one scale: a quantized activation.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Codes {
+    /// Size of one step.
+    pub scale: f32,
+    /// Code of zero.
+    pub zero_point: u8,
+    /// Smallest code in use; above 0 where fewer bits than eight are asked for.
+    pub min: u8,
+    /// Largest code in use.
+    pub max: u8,
+}
+
+impl Codes {
+    /// The code of a real number, saturating.
+    pub fn quantize(&self, real: f32) -> u8 {
+        let zero_point = i32::from(self.zero_point);
+        let params = AffineParams::new(self.scale, zero_point, self.min.into(), self.max.into());
+        // A tensor's zero point is one of its codes and its scale a number, or it is not lowered.
+        let code = params.map_or(zero_point, |params| reference::quantize(real, &params));
+        u8::try_from(code).unwrap_or(self.zero_point)
+    }
+
+    /// The real number of a code.
+    pub fn dequantize(&self, code: u8) -> f32 {
+        (i32::from(code) - i32::from(self.zero_point)) as f32 * self.scale
+    }
+
+    /// The codes that a clamp leaves: first and last.
+    pub fn limits(&self, clamp: Option<Clamp>) -> (u8, u8) {
+        clamp.map_or((self.min, self.max), |c| (self.quantize(c.min), self.quantize(c.max)))
+    }
+}
+
+/// How the elements of a four-dimensional activation lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layout {
+    /// As in the file: `[N, C, H, W]`.
+    Nchw,
+    /// Channels last: `[N, H, W, C]`, what the integer kernels of images want.
+    Nhwc,
+}
+
+/// One input of an operator that is to be lowered.
+#[derive(Debug, Clone, Copy)]
+pub enum LowerInput<'a> {
+    /// Nothing.
+    Absent,
+    /// A quantized activation, and the type of its real values.
+    Activation {
+        /// Its codes.
+        codes: Codes,
+        /// Its type in the layout of the file.
+        ty: Option<&'a TensorType>,
+    },
+    /// A quantized constant with symmetric codes (zero point 0): `int8` weights, `int32` biases.
+    Quantized {
+        /// The codes.
+        codes: &'a Value,
+        /// One scale, or one per index of `axis`.
+        scale: &'a [f32],
+        /// Axis of the scales.
+        axis: usize,
+    },
+    /// A constant that is not quantized.
+    Constant(&'a Value),
+}
+
+/// What an operator is told.
+#[derive(Debug, Clone)]
+pub struct LowerContext<'a> {
+    /// Its inputs.
+    pub inputs: Vec<LowerInput<'a>>,
+    /// The codes of its output; `None` when float operators read it.
+    pub output: Option<Codes>,
+    /// Type of the real output in the layout of the file.
+    pub output_type: Option<&'a TensorType>,
+}
+
+impl<'a> LowerContext<'a> {
+    /// The codes of an input, when it is a quantized activation.
+    pub fn activation(&self, index: usize) -> Option<Codes> {
+        match self.inputs.get(index)? {
+            LowerInput::Activation { codes, .. } => Some(*codes),
+            _ => None,
+        }
+    }
+
+    /// Codes and scales of an input, when it is a quantized constant.
+    pub fn quantized(&self, index: usize) -> Option<(&'a Value, &'a [f32], usize)> {
+        match self.inputs.get(index)? {
+            LowerInput::Quantized { codes, scale, axis } => Some((codes, scale, *axis)),
+            _ => None,
+        }
+    }
+
+    /// Something, when two inputs are quantized activations of one known shape.
+    pub fn same_shape(&self, lhs: usize, rhs: usize) -> Option<()> {
+        let shape = |index: usize| match self.inputs.get(index)? {
+            LowerInput::Activation { ty, .. } => ty.map(|ty| &ty.shape),
+            _ => None,
+        };
+        let (lhs, rhs) = (shape(lhs)?.dims()?, shape(rhs)?.dims()?);
+        (lhs == rhs && !lhs.contains(&Dim::Unknown)).then_some(())
+    }
+
+    /// Whether every activation has the codes of the output, so that they can be moved as they are.
+    pub fn keeps_codes(&self) -> bool {
+        let Some(output) = self.output else { return false };
+        self.inputs.iter().all(|input| match input {
+            LowerInput::Activation { codes, .. } => {
+                (codes.scale, codes.zero_point) == (output.scale, output.zero_point)
+            }
+            _ => true,
+        })
+    }
+
+    /// An operator that only moves elements, and does so whatever their type is, on codes.
+    pub fn rearranged(&self, op: Op) -> Option<Lowered> {
+        let inputs = (0..self.inputs.len()).collect();
+        self.keeps_codes().then_some(Lowered { op, inputs, layout: Layout::Nchw })
+    }
+
+    /// Number of dimensions of an input, when it is a quantized activation of known rank.
+    pub fn rank(&self, index: usize) -> Option<usize> {
+        match self.inputs.get(index)? {
+            LowerInput::Activation { ty, .. } => ty.and_then(|ty| ty.shape.rank()),
+            _ => None,
+        }
+    }
+}
+
+/// What an operator answers.
+#[derive(Debug, Clone)]
+pub struct Lowered {
+    /// The operator on codes.
+    pub op: Op,
+    /// Which of the inputs it still reads, in its own order: activations as codes, constants as they
+    /// are.
+    pub inputs: Vec<usize>,
+    /// The layout of four-dimensional activations that it reads, and of the codes that it makes.
+    /// Real outputs are always as in the file.
+    pub layout: Layout,
+}

@@ -1,0 +1,224 @@
+//! `MaxPool` (ONNX opsets 1–22): the largest value under a moving window, over one or two spatial
+//! axes.
+//!
+//! Padding never wins. NaN does: it must not vanish. The output `Indices` is not supported, and
+//! with it `storage_order` has no effect. The gradient goes to the first maximum in scan order,
+//! where several are equal.
+
+use super::pooling::{self, Pooling, first_maximum};
+use super::window::{Rounding, Window};
+use super::{
+    Context, ExportStep, Facts, ImportNode, Inputs, Kind, Layout, LowerContext, Lowered, OpError, Operator,
+    QMaxPool, Tape, TypeInputs,
+};
+use crate::ir::{Attr, AttrError};
+use crate::kernels::Pool2dGeometry;
+use crate::tensor::{TensorType, Value};
+
+/// `y[n, c, o] = max x[n, c, o · stride + k · dilation − pad]` over the taps `k` inside the input.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MaxPool {
+    /// The moving window.
+    pub window: Window,
+    /// What happens at the end of the input.
+    pub rounding: Rounding,
+}
+
+impl MaxPool {
+    /// Shapes for the integer kernels, for an input `[N, C, H, W]` or `[N, C, W]` (then `H = 1`).
+    ///
+    /// # Errors
+    /// Sizes that do not fit.
+    pub fn geometry(&self, input: &[usize]) -> Result<Pool2dGeometry, OpError> {
+        pooling::geometry(&self.window, input, self.rounding)
+    }
+}
+
+impl Operator for MaxPool {
+    const OP_TYPE: &'static str = "MaxPool";
+
+    fn import(node: &mut ImportNode<'_>) -> Result<Self, AttrError> {
+        let window = pooling::import_window(node)?;
+        let rounding = Rounding::from_ceil_mode(node.attrs.take_bool("ceil_mode", false)?);
+        node.attrs.take_int("storage_order")?; // the order of Indices, which are not made
+        if node.output_count > 1 {
+            return Err(AttrError::Unsupported {
+                name: "Indices (output 1)".to_owned(),
+                value: "used".to_owned(),
+                reason: "positions of the maxima are not computed",
+            });
+        }
+        Ok(Self { window, rounding })
+    }
+
+    fn export(&self) -> Option<Vec<ExportStep>> {
+        let mut attrs = self.window.export();
+        if self.rounding == Rounding::Up {
+            attrs.insert("ceil_mode", Attr::Int(1));
+        }
+        Some(vec![ExportStep::new(Self::OP_TYPE, attrs)])
+    }
+
+    fn facts(&self) -> Facts {
+        Facts::of(Kind::Rearrange)
+    }
+
+    fn infer(&self, inputs: &TypeInputs<'_>) -> Result<Vec<TensorType>, OpError> {
+        pooling::infer(&self.window, inputs, self.rounding)
+    }
+
+    fn forward(&self, _: &Context<'_>, inputs: Inputs) -> Result<Vec<Value>, OpError> {
+        let input = inputs.get(0)?;
+        let pooling = Pooling::new(&self.window, input.shape(), self.rounding)?;
+        let mut out = Value::zeros::<f32>(&pooling.output_shape)?.into_vec::<f32>()?;
+        let planes = input.as_slice::<f32>()?.chunks_exact(pooling.input_cells());
+        for (plane, out) in planes.zip(out.chunks_exact_mut(pooling.output_cells())) {
+            for (patch, out) in pooling.patches().zip(out) {
+                *out = plane[first_maximum(plane, patch.first(), patch.cells())];
+            }
+        }
+        Ok(vec![Value::from_vec(&pooling.output_shape, out)?])
+    }
+
+    fn lower_int8(&self, context: &LowerContext<'_>) -> Option<Lowered> {
+        let op = QMaxPool { pool: self.clone() }.into();
+        let is_image = context.rank(0) == Some(4);
+        (is_image && context.keeps_codes()).then(|| Lowered { op, inputs: vec![0], layout: Layout::Nhwc })
+    }
+
+    fn backward(&self, _: &Context<'_>, tape: &Tape<'_>) -> Result<Vec<Option<Value>>, OpError> {
+        let Some(gradient) = tape.wanted_gradient() else { return Ok(vec![None]) };
+        let input = tape.input(0)?;
+        let pooling = Pooling::new(&self.window, input.shape(), self.rounding)?;
+        let gradient = pooling::check_gradient(gradient, &pooling.output_shape)?;
+        let mut out = vec![0.0_f32; input.len()];
+        let planes = input.as_slice::<f32>()?.chunks_exact(pooling.input_cells());
+        let out_planes = out.chunks_exact_mut(pooling.input_cells());
+        let gradients = gradient.chunks_exact(pooling.output_cells());
+        for ((plane, gradient), out) in planes.zip(gradients).zip(out_planes) {
+            for (patch, gradient) in pooling.patches().zip(gradient) {
+                out[first_maximum(plane, patch.first(), patch.cells())] += gradient;
+            }
+        }
+        Ok(vec![Some(Value::from_vec(input.shape(), out)?)])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ir::Attrs;
+    use crate::ops::testing::{Random, Sample, Sampled, import_node, pattern, run, tensor, try_run};
+
+    fn attrs(lists: &[(&str, &[i64])]) -> Attrs {
+        lists.iter().fold(Attrs::new(), |attrs, (name, list)| attrs.with(name, Attr::Ints(list.to_vec())))
+    }
+
+    fn same(how: &str) -> Attr {
+        Attr::String(how.to_owned())
+    }
+
+    impl Sampled for MaxPool {
+        /// Expected values from onnxruntime 1.31.
+        fn samples() -> Vec<Sample> {
+            let on_pattern = |attrs: Attrs, shape: [usize; 2], y: &[f32]| {
+                let y = tensor(&[1, 1, shape[0], shape[1]], y);
+                Sample::new(attrs).input(pattern(&[1, 1, 5, 6], 7, 11)).gives(vec![y])
+            };
+            let spaced = |attrs: Attrs, shape: &[usize]| {
+                Sample::new(attrs).input(Random::new(7).spaced(shape)).gradients(&[0])
+            };
+            let up = |attrs: Attrs| attrs.with("ceil_mode", Attr::Int(1));
+            let two = [("kernel_shape", &[2, 2][..]), ("strides", &[3, 3]), ("pads", &[0, 0, 1, 1])];
+            let apart = [("kernel_shape", &[2, 2][..]), ("dilations", &[2, 3]), ("pads", &[1, 0, 0, 1])];
+            let three = [("kernel_shape", &[3, 3][..]), ("strides", &[2, 2])];
+            let valid = attrs(&[("kernel_shape", &[4, 3]), ("strides", &[2, 2])]);
+            let lower = attrs(&[("kernel_shape", &[3, 2]), ("strides", &[2, 2])]);
+            vec![
+                on_pattern(up(attrs(&three)), [2, 3], &[5.0, 5.0, 4.0, 5.0, 5.0, 4.0]),
+                on_pattern(up(attrs(&two)), [2, 2], &[4.0, 5.0, 5.0, 4.0]),
+                on_pattern(
+                    lower.with("auto_pad", same("SAME_LOWER")),
+                    [3, 3],
+                    &[4.0, 5.0, 1.0, 4.0, 5.0, 4.0, 5.0, 3.0, 4.0],
+                )
+                .opset(12),
+                on_pattern(
+                    attrs(&apart),
+                    [4, 4],
+                    &[4., 0., -4., 3., 5., 2., 5., 5., 4., 0., 3., 3., 2., 5., 5., 1.],
+                ),
+                on_pattern(
+                    up(valid).with("auto_pad", same("VALID")),
+                    [2, 3],
+                    &[5.0, 5.0, 4.0, 5.0, 5.0, 4.0],
+                ),
+                spaced(up(attrs(&three)), &[2, 2, 6, 5]),
+                spaced(attrs(&apart), &[1, 3, 5, 6]),
+                spaced(attrs(&[("kernel_shape", &[3]), ("pads", &[1, 2])]), &[2, 1, 6]).opset(7),
+            ]
+        }
+    }
+
+    fn pool(kernel: i64) -> crate::ops::Op {
+        import_node("MaxPool", attrs(&[("kernel_shape", &[kernel, kernel])]), 18, &[]).unwrap().0
+    }
+
+    #[test]
+    fn the_first_of_equal_maxima_gets_the_gradient() {
+        let x = tensor(&[1, 1, 2, 2], &[1.0, 3.0, 3.0, 3.0]);
+        let y = run(&pool(2), std::slice::from_ref(&x));
+        let g = tensor(&[1, 1, 1, 1], &[2.0]);
+        let tape = Tape { inputs: &[Some(&x)], outputs: &[&y[0]], gradients: &[Some(&g)], wanted: &[true] };
+        let found = pool(2).backward(&Context::new(crate::ops::Isa::Portable), &tape).unwrap();
+        assert_eq!(found[0].as_ref().unwrap().as_slice::<f32>().unwrap(), &[0.0, 2.0, 0.0, 0.0]);
+    }
+
+    #[test]
+    fn nan_wins_and_padding_never_does() {
+        let x = tensor(&[1, 1, 2, 2], &[f32::NAN, 3.0, -1.0, 3.0]);
+        assert!(run(&pool(2), &[x])[0].as_slice::<f32>().unwrap()[0].is_nan());
+        let padded = attrs(&[("kernel_shape", &[2]), ("pads", &[1, 1])]);
+        let (op, _) = import_node("MaxPool", padded, 18, &[]).unwrap();
+        let x = tensor(&[1, 1, 1], &[f32::NEG_INFINITY]);
+        assert_eq!(run(&op, &[x])[0].as_slice::<f32>().unwrap(), &[f32::NEG_INFINITY; 2]);
+    }
+
+    #[test]
+    fn a_window_that_does_not_fit_is_an_error() {
+        let error = try_run(&pool(3), &[tensor(&[1, 1, 2, 2], &[0.0; 4])]).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "padded input: expected at least the window's size 3, got 2 (2 + 0 + 0)"
+        );
+        let apart = attrs(&[("kernel_shape", &[2]), ("dilations", &[2]), ("pads", &[1, 1])]);
+        let (op, _) = import_node("MaxPool", apart, 18, &[]).unwrap();
+        let error = try_run(&op, &[tensor(&[1, 1, 1], &[0.0])]).unwrap_err();
+        assert!(error.to_string().contains("covers at least one cell"), "{error}");
+    }
+
+    #[test]
+    fn attributes_that_are_not_supported_say_why() {
+        let refused = |attrs: Attrs| import_node("MaxPool", attrs, 18, &[]).unwrap_err().to_string();
+        let kernel = || attrs(&[("kernel_shape", &[2, 2])]);
+        let with = |name: &str, list: &[i64]| refused(kernel().with(name, Attr::Ints(list.to_vec())));
+        assert!(with("strides", &[0, 1]).contains("at least 1"));
+        assert!(with("pads", &[-1, 0, 0, 0]).contains("must not be negative"));
+        assert!(with("pads", &[2, 0, 0, 0]).contains("smaller than the window"));
+        assert!(with("strides", &[1, i64::MAX]).contains("not supported"));
+        assert!(with("strides", &[1]).contains("differ in length"));
+        assert!(with("dilations", &[1, 1, 1]).contains("one or two axes"));
+        assert!(refused(Attrs::new()).contains("`kernel_shape` is missing"));
+        assert!(refused(kernel().with("auto_pad", same("FULL"))).contains("SAME_UPPER"));
+        let dilated = kernel().with("dilations", Attr::Ints(vec![2, 2]));
+        assert!(refused(dilated.with("auto_pad", same("SAME_UPPER"))).contains("disagree"));
+        let mut node = ImportNode {
+            attrs: kernel(),
+            opset: crate::ir::Opset(18),
+            inputs: Vec::new(),
+            output_count: 2,
+            new_inputs: Vec::new(),
+        };
+        assert!(MaxPool::import(&mut node).unwrap_err().to_string().contains("Indices"));
+    }
+}

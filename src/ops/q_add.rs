@@ -1,0 +1,42 @@
+//! `bitlens.QAdd`: the sum of two tensors of `uint8` codes; what [`Add`](super::Add) of two
+//! activations of one shape becomes between DequantizeLinear and QuantizeLinear. No file can
+//! contain it.
+
+use super::{Context, ExportStep, ImportNode, Inputs, OpError, Operator, TypeInputs, refuse_import};
+use crate::ir::AttrError;
+use crate::kernels::{self, AddU8};
+use crate::tensor::{DType, TensorType, Value};
+
+/// A sum on codes; both inputs and the output have one shape and layout.
+#[derive(Debug, Clone, PartialEq)]
+pub struct QAdd {
+    /// Zero points and factors.
+    pub add: AddU8,
+}
+
+impl Operator for QAdd {
+    const OP_TYPE: &'static str = "bitlens.QAdd";
+
+    fn import(_: &mut ImportNode<'_>) -> Result<Self, AttrError> {
+        refuse_import()
+    }
+
+    fn export(&self) -> Option<Vec<ExportStep>> {
+        None
+    }
+
+    fn infer(&self, inputs: &TypeInputs<'_>) -> Result<Vec<TensorType>, OpError> {
+        Ok(vec![TensorType::new(DType::U8, inputs.shape(0)?.clone())])
+    }
+
+    fn forward(&self, context: &Context<'_>, inputs: Inputs) -> Result<Vec<Value>, OpError> {
+        let (lhs, rhs) = (inputs.get(0)?, inputs.get(1)?);
+        if lhs.shape() != rhs.shape() {
+            let (expected, got) = (format!("{:?}", lhs.shape()), format!("{:?}", rhs.shape()));
+            return Err(OpError::Shape { what: "second summand", expected, got });
+        }
+        let mut out = Value::zeros::<u8>(lhs.shape())?.into_vec::<u8>()?;
+        kernels::add_u8(context.isa, lhs.as_slice()?, rhs.as_slice()?, &self.add, &mut out)?;
+        Ok(vec![Value::from_vec(lhs.shape(), out)?])
+    }
+}

@@ -1,0 +1,106 @@
+//! `bitlens.QConv`: convolution of `uint8` codes with `int8` weights and 32-bit accumulators; what
+//! [`Conv`] becomes between DequantizeLinear and QuantizeLinear. No file can contain it.
+//!
+//! Activations are NHWC. The weights, zero points and factors are part of the operator, so its only
+//! input is the tensor of codes.
+
+use super::linear::IntegerEpilogue;
+use super::{
+    Context, Conv, ExportStep, ImportNode, Inputs, Isa, OpError, Operator, Prepared, TypeInputs,
+    refuse_import,
+};
+use crate::ir::AttrError;
+use crate::kernels::{self, PackedConvI8, QuantizedInput};
+use crate::tensor::{DType, Shape, TensorType, Value};
+
+/// A convolution on codes: `[N, H, W, C]` `uint8` to `[N, OH, OW, O]` `uint8`, or to real numbers
+/// `[N, O, OH, OW]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct QConv {
+    /// Groups and window.
+    pub conv: Conv,
+    /// Codes of the weight, `[O, C/groups, KH, KW]`, `int8`.
+    pub weight: Value,
+    /// Code of zero in the input.
+    pub input_zero_point: u8,
+    /// What becomes of the accumulators.
+    pub epilogue: IntegerEpilogue,
+}
+
+impl Operator for QConv {
+    const OP_TYPE: &'static str = "bitlens.QConv";
+
+    fn import(_: &mut ImportNode<'_>) -> Result<Self, AttrError> {
+        refuse_import()
+    }
+
+    fn export(&self) -> Option<Vec<ExportStep>> {
+        None
+    }
+
+    fn infer(&self, _: &TypeInputs<'_>) -> Result<Vec<TensorType>, OpError> {
+        Ok(vec![TensorType::new(self.epilogue.dtype(), Shape::Unranked)])
+    }
+
+    fn prepare(&self, isa: Isa, _: &[Option<&Value>]) -> Result<Option<Prepared>, OpError> {
+        let geometry = self.conv.packing_geometry(self.weight.shape())?;
+        Ok(Some(Prepared::new(PackedConvI8::pack(isa, &geometry, self.weight.as_slice()?)?)))
+    }
+
+    fn forward(&self, context: &Context<'_>, inputs: Inputs) -> Result<Vec<Value>, OpError> {
+        let input = inputs.get(0)?;
+        let [n, h, w, c] = image(input)?;
+        let geometry = self.conv.geometry(&[n, c, h, w], self.weight.shape())?;
+        let made_now;
+        let packed = if let Some(packed) = context.prepared::<PackedConvI8>() {
+            packed
+        } else {
+            made_now = PackedConvI8::pack(context.isa, &geometry, self.weight.as_slice()?)?;
+            &made_now
+        };
+        let data = QuantizedInput { data: input.as_slice()?, zero_point: self.input_zero_point };
+        let [oh, ow] = geometry.window().output;
+        let o = geometry.out_channels();
+        let output = match &self.epilogue {
+            IntegerEpilogue::Codes(requantize) => {
+                let mut out = Value::zeros::<u8>(&[n, oh, ow, o])?.into_vec::<u8>()?;
+                kernels::conv2d_u8(&geometry, data, packed, requantize, &mut out)?;
+                Value::from_vec(&[n, oh, ow, o], out)?
+            }
+            IntegerEpilogue::Real(real) => {
+                let mut sums = Value::zeros::<i32>(&[n, oh, ow, o])?.into_vec::<i32>()?;
+                kernels::conv2d_i32(&geometry, data, packed, &mut sums)?;
+                let mut out = vec![0.0_f32; sums.len()];
+                // Real outputs are as in the file: channels before positions.
+                for (batch, sums) in sums.chunks_exact((oh * ow * o).max(1)).enumerate() {
+                    for (position, sums) in sums.chunks_exact(o).enumerate() {
+                        for (channel, &sum) in sums.iter().enumerate() {
+                            out[(batch * o + channel) * oh * ow + position] = real.of(sum, channel);
+                        }
+                    }
+                }
+                Value::from_vec(&[n, o, oh, ow], out)?
+            }
+        };
+        Ok(vec![output])
+    }
+}
+
+/// The sizes of an image of codes.
+pub(super) fn image(codes: &Value) -> Result<[usize; 4], OpError> {
+    if let &[n, h, w, c] = codes.shape() {
+        return Ok([n, h, w, c]);
+    }
+    let (expected, got) = ("four dimensions".to_owned(), format!("{:?}", codes.shape()));
+    Err(OpError::Shape { what: "codes", expected, got })
+}
+
+impl IntegerEpilogue {
+    /// Type of what it makes.
+    pub(super) fn dtype(&self) -> DType {
+        match self {
+            Self::Codes(_) => DType::U8,
+            Self::Real(_) => DType::F32,
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! `bitlens.QGemm`: `uint8` codes times `int8` weights with 32-bit accumulators; what Gemm and
+//! MatMul with a constant right-hand side become between DequantizeLinear and QuantizeLinear. No
+//! file can contain it.
+
+use super::linear::IntegerEpilogue;
+use super::{
+    Clamp, Context, ExportStep, ImportNode, Inputs, Isa, Layout, LowerContext, Lowered, OpError, Operator,
+    Prepared, TypeInputs, refuse_import,
+};
+use crate::ir::AttrError;
+use crate::kernels::{self, PackedGemmI8, QuantizedInput};
+use crate::tensor::{Shape, TensorType, Value};
+
+/// A matrix product on codes: `[…, K]` `uint8` to `[…, N]`, `uint8` or real.
+#[derive(Debug, Clone, PartialEq)]
+pub struct QGemm {
+    /// Codes of the weight, `[N, K]`, `int8`.
+    pub weight: Value,
+    /// Code of zero in the input.
+    pub input_zero_point: u8,
+    /// What becomes of the accumulators.
+    pub epilogue: IntegerEpilogue,
+}
+
+impl QGemm {
+    fn pack(&self, isa: Isa) -> Result<PackedGemmI8, OpError> {
+        let depth = self.weight.shape().get(1).copied().unwrap_or(0);
+        Ok(PackedGemmI8::pack(isa, depth, self.weight.as_slice()?)?)
+    }
+}
+
+/// Lowers a product with a weight of two dimensions, `[N, K]` when `transposed`, else `[K, N]`.
+pub(super) fn lower(context: &LowerContext<'_>, transposed: bool, clamp: Option<Clamp>) -> Option<Lowered> {
+    let input = context.activation(0)?;
+    let (weight, scale, axis) = context.quantized(1)?;
+    let weight = weight.view::<i8>().ok()?;
+    let per_column = scale.len() == 1 || axis == usize::from(!transposed);
+    if weight.ndim() != 2 || !per_column {
+        return None;
+    }
+    let weight = if transposed { weight.to_owned() } else { weight.reversed_axes().to_owned() };
+    let weight = Value::from_array(weight);
+    let epilogue = IntegerEpilogue::of(context, weight.shape()[0], clamp)?;
+    let op = QGemm { weight, input_zero_point: input.zero_point, epilogue };
+    Some(Lowered { op: op.into(), inputs: vec![0], layout: Layout::Nchw })
+}
+
+impl Operator for QGemm {
+    const OP_TYPE: &'static str = "bitlens.QGemm";
+
+    fn import(_: &mut ImportNode<'_>) -> Result<Self, AttrError> {
+        refuse_import()
+    }
+
+    fn export(&self) -> Option<Vec<ExportStep>> {
+        None
+    }
+
+    fn infer(&self, _: &TypeInputs<'_>) -> Result<Vec<TensorType>, OpError> {
+        Ok(vec![TensorType::new(self.epilogue.dtype(), Shape::Unranked)])
+    }
+
+    fn prepare(&self, isa: Isa, _: &[Option<&Value>]) -> Result<Option<Prepared>, OpError> {
+        Ok(Some(Prepared::new(self.pack(isa)?)))
+    }
+
+    fn forward(&self, context: &Context<'_>, inputs: Inputs) -> Result<Vec<Value>, OpError> {
+        let input = inputs.get(0)?;
+        let made_now;
+        let packed = if let Some(packed) = context.prepared::<PackedGemmI8>() {
+            packed
+        } else {
+            made_now = self.pack(context.isa)?;
+            &made_now
+        };
+        let mut shape = input.shape().to_vec();
+        let Some(last) = shape.last_mut().filter(|k| **k == packed.depth()) else {
+            let (expected, got) = (format!("[…, {}]", packed.depth()), format!("{:?}", input.shape()));
+            return Err(OpError::Shape { what: "codes", expected, got });
+        };
+        *last = packed.columns();
+        let data = QuantizedInput { data: input.as_slice()?, zero_point: self.input_zero_point };
+        let output = match &self.epilogue {
+            IntegerEpilogue::Codes(requantize) => {
+                let mut out = Value::zeros::<u8>(&shape)?.into_vec::<u8>()?;
+                kernels::gemm_u8(data, packed, requantize, &mut out)?;
+                Value::from_vec(&shape, out)?
+            }
+            IntegerEpilogue::Real(real) => {
+                let mut sums = Value::zeros::<i32>(&shape)?.into_vec::<i32>()?;
+                kernels::gemm_i32(data, packed, &mut sums)?;
+                let columns = packed.columns();
+                let out = sums.iter().enumerate().map(|(at, &sum)| real.of(sum, at % columns)).collect();
+                Value::from_vec(&shape, out)?
+            }
+        };
+        Ok(vec![output])
+    }
+}

@@ -1,0 +1,228 @@
+//! `QuantizeLinear` (ONNX opsets 10–23): real numbers to `uint8` or `int8` codes,
+//! `saturate(round_half_even(x / scale) + zero_point)`.
+//!
+//! One scale, or one per index of an axis. Blocked quantization and types other than 8-bit integers
+//! are refused.
+
+use super::{
+    Clamp, Context, ExportStep, Facts, ImportInput, ImportNode, Inputs, Kind, OpError, Operator, Tape,
+    TypeInputs,
+};
+use crate::ir::{Attr, AttrError, Attrs};
+use crate::kernels::{self, AffineParams};
+use crate::tensor::{DType, TensorType, Value};
+
+/// Real numbers to codes. Inputs: `x`, `scale`, `zero_point` (its type is that of the codes).
+#[derive(Debug, Clone, PartialEq)]
+pub struct QuantizeLinear {
+    /// Axis that the scales run over, when there are several.
+    pub axis: i64,
+    /// Range that `x` is limited to first: codes of fewer bits than the type has.
+    pub clamp: Option<Clamp>,
+}
+
+impl Operator for QuantizeLinear {
+    const OP_TYPE: &'static str = "QuantizeLinear";
+
+    fn import(node: &mut ImportNode<'_>) -> Result<Self, AttrError> {
+        node.require_opset(10, "it was added in opset 10")?;
+        let axis = node.attrs.take_int("axis")?.unwrap_or(1);
+        refuse_blocks(node)?;
+        node.attrs.take_bool("saturate", true)?; // only means something for float8
+        for name in ["output_dtype", "precision"] {
+            if let Some(value) = node.attrs.take_int(name)?.filter(|&v| v != 0) {
+                let reason = "the type is taken from the zero point";
+                return Err(AttrError::Unsupported { name: name.into(), value: value.to_string(), reason });
+            }
+        }
+        if matches!(node.inputs.get(2), None | Some(ImportInput::Absent)) {
+            node.set_input(2, Value::scalar(0_u8));
+        }
+        Ok(Self { axis, clamp: None })
+    }
+
+    fn export(&self) -> Option<Vec<ExportStep>> {
+        let mut steps: Vec<ExportStep> = self.clamp.map(Clamp::export).into_iter().collect();
+        steps.push(ExportStep::new(Self::OP_TYPE, Attrs::new()).with("axis", Attr::Int(self.axis)));
+        Some(steps)
+    }
+
+    fn facts(&self) -> Facts {
+        Facts::of(Kind::Quantize)
+    }
+
+    fn infer(&self, inputs: &TypeInputs<'_>) -> Result<Vec<TensorType>, OpError> {
+        let x = inputs.float(0, "x")?;
+        let dtype = inputs.ty(2)?.dtype;
+        Ok(vec![TensorType::new(check_code_type(dtype)?, x.shape.clone())])
+    }
+
+    fn forward(&self, context: &Context<'_>, inputs: Inputs) -> Result<Vec<Value>, OpError> {
+        let x = inputs.get(0)?;
+        let channels = Channels::new(x.shape(), self.axis, inputs.get(1)?, inputs.optional(2))?;
+        let data = self.clamped(x.as_slice::<f32>()?);
+        let value = match inputs.get(2)?.dtype() {
+            DType::U8 => {
+                let mut codes = vec![0_u8; data.len()];
+                for (params, run) in channels.runs(0, 255)? {
+                    kernels::quantize_u8(context.isa, &data[run.clone()], &params, &mut codes[run])?;
+                }
+                Value::from_vec(x.shape(), codes)?
+            }
+            dtype => {
+                check_code_type(dtype)?;
+                let mut codes = vec![0_i8; data.len()];
+                for (params, run) in channels.runs(-128, 127)? {
+                    kernels::quantize_i8(context.isa, &data[run.clone()], &params, &mut codes[run])?;
+                }
+                Value::from_vec(x.shape(), codes)?
+            }
+        };
+        Ok(vec![value])
+    }
+
+    /// Straight-through (methods §4): 1 where the rounded code is not saturated, 0 beyond. The
+    /// gradient with respect to codes is understood per real unit, so scales do not enter.
+    fn backward(&self, _: &Context<'_>, tape: &Tape<'_>) -> Result<Vec<Option<Value>>, OpError> {
+        let Some(gradient) = tape.gradient(0) else { return Ok(vec![None; tape.inputs.len()]) };
+        let x = tape.input(0)?;
+        let zero_point = tape.input(2)?;
+        let (min, max) = if zero_point.dtype() == DType::U8 { (0, 255) } else { (-128, 127) };
+        let channels = Channels::new(x.shape(), self.axis, tape.input(1)?, Some(zero_point))?;
+        let data = x.as_slice::<f32>()?;
+        let mut gradient = gradient.clone().into_vec::<f32>()?;
+        let clamp = self.clamp.unwrap_or(Clamp { min: f32::NEG_INFINITY, max: f32::INFINITY });
+        for (params, run) in channels.runs(min, max)? {
+            let (scale, zero) = (params.scale(), params.zero_point() as f32);
+            for (g, &v) in gradient[run.clone()].iter_mut().zip(&data[run]) {
+                // Half a step beyond the last code still rounds to it.
+                let limited = v.clamp(clamp.min, clamp.max);
+                let code = (v / scale).round_ties_even() + zero;
+                let inside = (v - limited).abs() <= 0.5 * scale && code >= min as f32 && code <= max as f32;
+                if !inside {
+                    *g = 0.0;
+                }
+            }
+        }
+        Ok(vec![Some(Value::from_vec(x.shape(), gradient)?), None, None])
+    }
+}
+
+impl QuantizeLinear {
+    fn clamped<'a>(&self, data: &'a [f32]) -> std::borrow::Cow<'a, [f32]> {
+        match self.clamp {
+            None => data.into(),
+            Some(c) => data.iter().map(|v| v.clamp(c.min, c.max)).collect::<Vec<_>>().into(),
+        }
+    }
+}
+
+/// Refuses `block_size` other than 0.
+pub(super) fn refuse_blocks(node: &mut ImportNode<'_>) -> Result<(), AttrError> {
+    match node.attrs.take_int("block_size")?.filter(|&size| size != 0) {
+        None => Ok(()),
+        Some(size) => Err(AttrError::Unsupported {
+            name: "block_size".into(),
+            value: size.to_string(),
+            reason: "blocked quantization is not supported yet",
+        }),
+    }
+}
+
+fn check_code_type(dtype: DType) -> Result<DType, OpError> {
+    match dtype {
+        DType::U8 | DType::I8 => Ok(dtype),
+        got => Err(OpError::DType { what: "zero_point", expected: "uint8 or int8", got }),
+    }
+}
+
+/// The runs of elements that share one scale.
+pub(super) struct Channels {
+    scale: Vec<f32>,
+    zero_point: Vec<i32>,
+    outer: usize,
+    inner: usize,
+}
+
+impl Channels {
+    /// Checks scales and zero points against the shape that they apply to.
+    pub(super) fn new(
+        shape: &[usize],
+        axis: i64,
+        scale: &Value,
+        zero_point: Option<&Value>,
+    ) -> Result<Self, OpError> {
+        let scale = scale.as_slice::<f32>()?.to_vec();
+        let zero_point = match zero_point {
+            None => vec![0; scale.len()],
+            Some(value) => integers(value)?,
+        };
+        let count = scale.len();
+        if zero_point.len() != count {
+            return Err(mismatch("zero points per scale", count, zero_point.len()));
+        }
+        if count == 1 {
+            return Ok(Self { scale, zero_point, outer: 1, inner: shape.iter().product() });
+        }
+        let rank = shape.len() as i64;
+        let at = if axis < 0 { axis + rank } else { axis };
+        let position = usize::try_from(at).ok().filter(|&a| a < shape.len());
+        let Some(axis) = position else {
+            let expected = format!("{} to {}", -rank, rank - 1);
+            return Err(OpError::Range { what: "axis", expected, got: axis.to_string() });
+        };
+        if shape[axis] != count {
+            return Err(mismatch("scales along the axis", shape[axis], count));
+        }
+        let outer = shape[..axis].iter().product();
+        Ok(Self { scale, zero_point, outer, inner: shape[axis + 1..].iter().product() })
+    }
+
+    /// Parameters and elements of each run, with codes limited to `qmin..=qmax`.
+    pub(super) fn runs(
+        &self,
+        qmin: i32,
+        qmax: i32,
+    ) -> Result<Vec<(AffineParams, std::ops::Range<usize>)>, OpError> {
+        let count = self.scale.len();
+        let mut runs = Vec::with_capacity(self.outer * count);
+        for at in 0..self.outer * count {
+            let params = AffineParams::new(self.scale[at % count], self.zero_point[at % count], qmin, qmax)?;
+            runs.push((params, at * self.inner..(at + 1) * self.inner));
+        }
+        Ok(runs)
+    }
+}
+
+fn integers(value: &Value) -> Result<Vec<i32>, OpError> {
+    Ok(match value.dtype() {
+        DType::U8 => value.as_slice::<u8>()?.iter().map(|&v| v.into()).collect(),
+        DType::I8 => value.as_slice::<i8>()?.iter().map(|&v| v.into()).collect(),
+        _ => value.as_slice::<i32>()?.to_vec(),
+    })
+}
+
+fn mismatch(what: &'static str, expected: usize, got: usize) -> OpError {
+    OpError::Shape { what, expected: expected.to_string(), got: got.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::testing::{Sample, Sampled, tensor};
+
+    impl Sampled for QuantizeLinear {
+        fn samples() -> Vec<Sample> {
+            let x = tensor(&[2, 3], &[-0.5, 0.25, 0.75, 1.0, 127.0, 1e9]);
+            let codes = Value::from_vec(&[2, 3], vec![127_u8, 128, 130, 130, 255, 255]).unwrap();
+            vec![
+                Sample::new(Attrs::new())
+                    .opset(13)
+                    .input(x)
+                    .constant(Value::scalar(0.5_f32))
+                    .constant(Value::scalar(128_u8))
+                    .gives(vec![codes]),
+            ]
+        }
+    }
+}

@@ -1,0 +1,322 @@
+//! From QuantizeLinear and DequantizeLinear nodes to integers.
+//!
+//! ```text
+//! q ─Dequantize─▶ real ─op─▶ real ─Quantize─▶ q'      becomes      q ─op on codes─▶ q'
+//! ```
+//!
+//! An operator is lowered when every activation that it reads is dequantized, every constant that
+//! it multiplies with is, and its output is either quantized and nothing else, or read by float
+//! operators only (its last step then gives real numbers). The operator itself says how
+//! ([`Op::lower_int8`]); this pass finds the places and keeps the books: each quantized tensor may
+//! exist in two layouts, and a transposition is written only where an operator wants the other one.
+//! What cannot be lowered runs in float between DequantizeLinear and QuantizeLinear, as before.
+
+use super::PassError;
+use crate::ir::{GraphBuilder, NodeId, ValueId};
+use crate::ops::{
+    Codes, Graph, Kind, Layout, LowerContext, LowerInput, Lowered, Node, Op, QLookup, QTranspose,
+};
+use crate::tensor::{DType, Shape, Value};
+use std::collections::BTreeMap;
+
+/// A lowered graph, and what became of each node of the quantized one.
+#[derive(Debug, Clone)]
+pub struct LoweredGraph {
+    /// The graph on integers.
+    pub graph: Graph,
+    /// Names of the nodes that compute on integers.
+    pub integer_nodes: Vec<String>,
+    /// Names of the nodes that compute in float, other than quantizing and dequantizing.
+    pub float_nodes: Vec<String>,
+}
+
+/// Lowers a quantized graph to integer operators.
+///
+/// # Errors
+/// [`PassError::Graph`] when the result is not valid.
+pub fn lower_int8(graph: &Graph) -> Result<LoweredGraph, PassError> {
+    let mut lowering = Lowering::new(graph);
+    for &id in graph.inputs() {
+        let value = graph.value(id);
+        // A declared type is what makes an input; one without takes anything.
+        let ty =
+            value.ty.clone().unwrap_or_else(|| crate::tensor::TensorType::new(DType::F32, Shape::Unranked));
+        let new = lowering.builder.input(value.name.clone(), ty);
+        lowering.real.insert(id, new);
+    }
+    for id in graph.order()? {
+        if let Some(node) = graph.node(id) {
+            lowering.node(node);
+        }
+    }
+    for &id in graph.outputs() {
+        let id = lowering.real_value(id);
+        lowering.builder.output(id);
+    }
+    let Lowering { builder, integer_nodes, float_nodes, .. } = lowering;
+    let graph = super::eliminate_dead(&builder.finish()?)?.compacted()?;
+    Ok(LoweredGraph { graph, integer_nodes, float_nodes })
+}
+
+/// A quantized tensor in the lowered graph.
+#[derive(Debug, Clone, Copy, Default)]
+struct Versions {
+    nchw: Option<ValueId>,
+    nhwc: Option<ValueId>,
+}
+
+struct Lowering<'a> {
+    graph: &'a Graph,
+    producers: Vec<Option<NodeId>>,
+    consumers: Vec<Vec<NodeId>>,
+    builder: GraphBuilder<Op>,
+    /// Real and other plain values, by their number in the old graph.
+    real: BTreeMap<ValueId, ValueId>,
+    /// Codes of activations, by the number of the QuantizeLinear output in the old graph.
+    codes: BTreeMap<ValueId, Versions>,
+    integer_nodes: Vec<String>,
+    float_nodes: Vec<String>,
+}
+
+impl<'a> Lowering<'a> {
+    fn new(graph: &'a Graph) -> Self {
+        Self {
+            graph,
+            producers: graph.producers(),
+            consumers: graph.consumers(),
+            builder: GraphBuilder::new(graph.name()),
+            real: BTreeMap::new(),
+            codes: BTreeMap::new(),
+            integer_nodes: Vec::new(),
+            float_nodes: Vec::new(),
+        }
+    }
+
+    fn node(&mut self, node: &Node) {
+        match node.op.facts().kind {
+            // Written where, and if, somebody needs the real numbers.
+            Kind::Dequantize if self.source_codes(node.outputs[0]).is_some() => {}
+            Kind::Quantize if self.codes.contains_key(&node.outputs[0]) => {}
+            Kind::Quantize if self.output_codes(node).is_some() => {
+                let new = self.copy(node);
+                self.codes.insert(node.outputs[0], Versions { nchw: Some(new[0]), nhwc: None });
+            }
+            _ => self.compute(node),
+        }
+    }
+
+    fn compute(&mut self, node: &Node) {
+        if let Some((lowered, quantize)) = self.try_lower(node) {
+            self.integer_nodes.push(node.name.clone());
+            self.write_lowered(node, lowered, quantize);
+            return;
+        }
+        if !matches!(node.op.facts().kind, Kind::Quantize | Kind::Dequantize) {
+            self.float_nodes.push(node.name.clone());
+        }
+        let new = self.copy(node);
+        for (old, new) in node.outputs.iter().zip(new) {
+            self.real.insert(*old, new);
+        }
+    }
+
+    /// The operator on codes for a node, and the QuantizeLinear that follows it, if one does.
+    fn try_lower(&self, node: &Node) -> Option<(Lowered, Option<&'a Node>)> {
+        let [output] = node.outputs[..] else { return None };
+        let readers: Vec<&'a Node> =
+            self.consumers[output.index()].iter().filter_map(|&r| self.graph.node(r)).collect();
+        let quantizers = readers.iter().filter(|r| r.op.facts().kind == Kind::Quantize).count();
+        let is_result = self.graph.outputs().contains(&output);
+        let quantize = match (quantizers, readers.len()) {
+            (1, 1) if !is_result => Some(readers[0]),
+            (0, _) => None,
+            _ => return None,
+        };
+        let codes = match quantize {
+            Some(quantize) => Some(self.output_codes(quantize)?),
+            None => None,
+        };
+        let inputs = node.inputs.iter().map(|&input| self.describe(input)).collect::<Option<Vec<_>>>()?;
+        if !inputs.iter().any(|i| matches!(i, LowerInput::Activation { .. })) {
+            return None;
+        }
+        let output_type = self.graph.value(output).ty.as_ref();
+        let context = LowerContext { inputs, output: codes, output_type };
+        let lowered = node.op.lower_int8(&context).or_else(|| lookup(&node.op, &context))?;
+        Some((lowered, quantize))
+    }
+
+    fn describe(&self, input: Option<ValueId>) -> Option<LowerInput<'a>> {
+        let Some(id) = input else { return Some(LowerInput::Absent) };
+        if let Some(value) = self.graph.constant(id) {
+            return Some(LowerInput::Constant(value));
+        }
+        if let Some((_, codes)) = self.source_codes(id) {
+            return Some(LowerInput::Activation { codes, ty: self.graph.value(id).ty.as_ref() });
+        }
+        let node = self.graph.node(self.producers[id.index()]?)?;
+        if node.op.facts().kind != Kind::Dequantize {
+            return None;
+        }
+        let constant = |slot: usize| self.graph.constant(node.inputs.get(slot).copied().flatten()?);
+        let zeros = constant(2);
+        if zeros.is_some_and(|z| !is_zero(z)) {
+            return None;
+        }
+        let axis = match &node.op {
+            Op::DequantizeLinear(op) => usize::try_from(op.axis).ok()?,
+            _ => return None,
+        };
+        let scale = constant(1)?.as_slice::<f32>().ok()?;
+        Some(LowerInput::Quantized { codes: constant(0)?, scale, axis })
+    }
+
+    /// The codes behind a dequantized activation: the QuantizeLinear output that it comes from.
+    fn source_codes(&self, real: ValueId) -> Option<(ValueId, Codes)> {
+        let node = self.graph.node(self.producers[real.index()]?)?;
+        if node.op.facts().kind != Kind::Dequantize {
+            return None;
+        }
+        let source = node.inputs[0]?;
+        self.codes.contains_key(&source).then_some(())?;
+        Some((source, self.parameters(node)?))
+    }
+
+    /// The codes that a QuantizeLinear makes, when an integer operator can make them.
+    fn output_codes(&self, node: &Node) -> Option<Codes> {
+        let codes = self.parameters(node)?;
+        let Op::QuantizeLinear(op) = &node.op else { return None };
+        let (min, max) = codes.limits(op.clamp);
+        Some(Codes { min, max, ..codes })
+    }
+
+    /// Scale and zero point of a QuantizeLinear or DequantizeLinear of `uint8` with one scale.
+    fn parameters(&self, node: &Node) -> Option<Codes> {
+        let constant = |slot: usize| self.graph.constant(node.inputs.get(slot).copied().flatten()?);
+        let [scale] = constant(1)?.as_slice::<f32>().ok()? else { return None };
+        let [zero_point] = constant(2)?.as_slice::<u8>().ok()? else { return None };
+        Some(Codes { scale: *scale, zero_point: *zero_point, min: 0, max: 255 })
+    }
+
+    fn write_lowered(&mut self, node: &Node, lowered: Lowered, quantize: Option<&Node>) {
+        let inputs: Vec<Option<ValueId>> = lowered
+            .inputs
+            .iter()
+            .map(|&slot| {
+                let id = node.inputs.get(slot).copied().flatten()?;
+                Some(match self.source_codes(id) {
+                    Some((source, _)) => self.codes_in(source, lowered.layout),
+                    None => self.real_value(id),
+                })
+            })
+            .collect();
+        let (made, ty) = match quantize {
+            // A narrower range than the type's is a clamp of the QuantizeLinear.
+            Some(quantize) => (quantize.outputs[0], None),
+            None => (node.outputs[0], self.graph.value(node.outputs[0]).ty.clone()),
+        };
+        let output = self.builder.value(self.graph.value(made).name.clone(), ty);
+        let name = node.name.clone();
+        self.builder.node(Node { name, op: lowered.op, inputs, outputs: vec![output] });
+        if quantize.is_some() {
+            let is_image = self.is_image(made);
+            let versions = match lowered.layout {
+                Layout::Nhwc if is_image => Versions { nchw: None, nhwc: Some(output) },
+                _ => Versions { nchw: Some(output), nhwc: None },
+            };
+            self.codes.insert(made, versions);
+        } else {
+            self.real.insert(made, output);
+        }
+    }
+
+    fn is_image(&self, id: ValueId) -> bool {
+        self.graph.value(id).ty.as_ref().and_then(|ty| ty.shape.rank()) == Some(4)
+    }
+
+    /// The codes of a tensor in a layout, transposed when they only exist in the other one.
+    fn codes_in(&mut self, source: ValueId, layout: Layout) -> ValueId {
+        let versions = self.codes.get(&source).copied().unwrap_or_default();
+        let layout = if self.is_image(source) { layout } else { Layout::Nchw };
+        let (have, want, suffix) = match layout {
+            Layout::Nchw => (versions.nhwc, versions.nchw, "nchw"),
+            Layout::Nhwc => (versions.nchw, versions.nhwc, "nhwc"),
+        };
+        if let Some(id) = want {
+            return id;
+        }
+        // One of the two versions exists: `codes` only has entries of tensors that were written.
+        let Some(have) = have else { return self.real_value(source) };
+        let name = format!("{}_{suffix}", self.graph.value(source).name);
+        let output = self.builder.value(name.clone(), None);
+        let op = QTranspose { to: layout }.into();
+        self.builder.node(Node { name, op, inputs: vec![Some(have)], outputs: vec![output] });
+        let entry = self.codes.entry(source).or_default();
+        match layout {
+            Layout::Nchw => entry.nchw = Some(output),
+            Layout::Nhwc => entry.nhwc = Some(output),
+        }
+        output
+    }
+
+    /// The plain value of the lowered graph that stands for one of the old graph: copied constants,
+    /// computed values, and activations dequantized on demand.
+    fn real_value(&mut self, id: ValueId) -> ValueId {
+        if let Some(&new) = self.real.get(&id) {
+            return new;
+        }
+        if self.codes.contains_key(&id) {
+            return self.codes_in(id, Layout::Nchw);
+        }
+        let value = self.graph.value(id);
+        let new = if let Some(constant) = &value.constant {
+            self.builder.constant(value.name.clone(), constant.clone())
+        } else if let Some(node) = self.producers[id.index()].and_then(|p| self.graph.node(p)) {
+            // Only dequantized activations are left: everything else was written in order.
+            self.copy(node)[0]
+        } else {
+            self.builder.value(value.name.clone(), value.ty.clone())
+        };
+        self.real.insert(id, new);
+        new
+    }
+
+    /// Writes a node as it is; returns its outputs.
+    fn copy(&mut self, node: &Node) -> Vec<ValueId> {
+        let inputs: Vec<_> = node.inputs.iter().map(|id| id.map(|id| self.real_value(id))).collect();
+        let outputs: Vec<_> = node
+            .outputs
+            .iter()
+            .map(|&id| {
+                let value = self.graph.value(id);
+                self.builder.value(value.name.clone(), value.ty.clone())
+            })
+            .collect();
+        self.builder.node(Node { inputs, outputs: outputs.clone(), ..node.clone() });
+        outputs
+    }
+}
+
+/// A table for an operator that works element by element.
+fn lookup(op: &Op, context: &LowerContext<'_>) -> Option<Lowered> {
+    let (input, output) = (context.activation(0)?, context.output?);
+    if op.facts().kind != Kind::Elementwise {
+        return None;
+    }
+    let other = |input: &LowerInput<'_>| match input {
+        LowerInput::Absent => Some(None),
+        LowerInput::Constant(value) => Some(Some((*value).clone())),
+        _ => None,
+    };
+    let others = context.inputs.iter().skip(1).map(other).collect::<Option<Vec<_>>>()?;
+    let op = QLookup::of(op, (input, output), &others).ok()?.into();
+    Some(Lowered { op, inputs: vec![0], layout: Layout::Nhwc })
+}
+
+fn is_zero(value: &Value) -> bool {
+    match value.dtype() {
+        DType::I8 => value.as_slice::<i8>().is_ok_and(|v| v.iter().all(|&z| z == 0)),
+        DType::I32 => value.as_slice::<i32>().is_ok_and(|v| v.iter().all(|&z| z == 0)),
+        _ => false,
+    }
+}

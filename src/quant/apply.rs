@@ -1,0 +1,159 @@
+//! Writing a plan into a graph: QuantizeLinear and DequantizeLinear nodes, integer constants.
+
+use super::affine::weight_codes;
+use super::plan::{data_input, quantizable_linear};
+use super::{QuantError, QuantPlan, TensorQuant};
+use crate::ir::ValueId;
+use crate::ops::{Clamp, DequantizeLinear, Graph, GraphPatch, Linear, Node, QuantizeLinear};
+use crate::tensor::Value;
+use std::collections::BTreeMap;
+
+/// A network with QuantizeLinear and DequantizeLinear nodes, and the plan that they express.
+#[derive(Debug, Clone)]
+pub struct Quantized {
+    /// The network: run in float, it is the definition of the quantized network.
+    pub graph: Graph,
+    /// What was done to it.
+    pub plan: QuantPlan,
+}
+
+/// Quantizes a graph by a plan.
+///
+/// Every planned activation is followed by QuantizeLinear and DequantizeLinear, and every reader
+/// reads the latter; results of the network keep the unquantized value. A planned weight becomes
+/// `int8` codes, its operator's bias `int32` codes of scale `input scale · weight scale` (methods
+/// §0.3), each behind a DequantizeLinear.
+///
+/// # Errors
+/// [`QuantError::Tensor`] when the plan is of another graph, [`QuantError::Graph`].
+pub fn apply(graph: &Graph, plan: &QuantPlan) -> Result<Quantized, QuantError> {
+    let mut writer = Writer { graph, plan, patch: GraphPatch::new(graph), replaced: BTreeMap::new() };
+    for (id, value) in graph.values() {
+        if value.constant.is_some()
+            && let Some(quant) = plan.weights.get(&value.name)
+        {
+            writer.weight(id, quant)?;
+        } else if let Some(quant) = plan.activations.get(&value.name) {
+            writer.activation(id, quant);
+        }
+    }
+    for (id, node) in graph.nodes() {
+        let inputs = writer.inputs_of(node)?;
+        if inputs != node.inputs {
+            writer.patch.replace_node(id, Node { inputs, ..node.clone() });
+        }
+    }
+    let graph = crate::passes::infer_types(&graph.apply(writer.patch)?)?;
+    let graph = crate::passes::eliminate_dead(&graph)?.compacted()?;
+    Ok(Quantized { graph, plan: plan.clone() })
+}
+
+struct Writer<'a> {
+    graph: &'a Graph,
+    plan: &'a QuantPlan,
+    patch: GraphPatch,
+    /// What readers of a value are to read instead.
+    replaced: BTreeMap<ValueId, ValueId>,
+}
+
+impl Writer<'_> {
+    fn activation(&mut self, id: ValueId, quant: &TensorQuant) {
+        let name = &self.graph.value(id).name;
+        let (scale, zero_point) = (quant.params.scale[0], quant.params.zero_point[0]);
+        // Fewer bits than the storage type has: reals beyond the last codes are clamped first, so
+        // that the file needs no type of its own (ONNX has none of 3, 5, 6 or 7 bits).
+        let real = |code: i32| (code - zero_point) as f32 * scale;
+        let (qmin, qmax) = (quant.spec.qmin(), quant.spec.qmax());
+        let clamp = ((qmin, qmax) != (0, 255)).then(|| Clamp { min: real(qmin), max: real(qmax) });
+        let scale = self.patch.add_constant(format!("{name}_scale"), Value::scalar(scale));
+        let zero = self.patch.add_constant(format!("{name}_zero_point"), Value::scalar(zero_point as u8));
+        let quantize = QuantizeLinear { axis: 1, clamp };
+        let inputs = vec![Some(id), Some(scale), Some(zero)];
+        let codes = self.patch.add_op(&format!("{name}_QuantizeLinear"), quantize.into(), inputs, None);
+        let inputs = vec![Some(codes), Some(scale), Some(zero)];
+        let name = format!("{name}_DequantizeLinear");
+        let real = self.patch.add_op(&name, DequantizeLinear { axis: 1 }.into(), inputs, None);
+        self.replaced.insert(id, real);
+    }
+
+    fn weight(&mut self, id: ValueId, quant: &TensorQuant) -> Result<(), QuantError> {
+        let value = self.graph.value(id);
+        let Some(weight) = &value.constant else { return Ok(()) };
+        let codes = weight_codes(weight, quant)?;
+        let zeros = quant.params.zero_point.iter().map(|&z| z as i8).collect();
+        let (scale, zeros, axis) = match quant.spec.granularity {
+            super::Granularity::PerTensor => {
+                (Value::scalar(quant.params.scale[0]), Value::scalar(quant.params.zero_point[0] as i8), 0)
+            }
+            super::Granularity::PerChannel { axis } => {
+                let channels = quant.params.scale.len();
+                let scale = Value::from_vec(&[channels], quant.params.scale.clone())?;
+                (scale, Value::from_vec(&[channels], zeros)?, axis)
+            }
+        };
+        let name = value.name.clone();
+        let inputs = vec![
+            Some(self.patch.add_constant(format!("{name}_quantized"), codes)),
+            Some(self.patch.add_constant(format!("{name}_scale"), scale)),
+            Some(self.patch.add_constant(format!("{name}_zero_point"), zeros)),
+        ];
+        let op = DequantizeLinear { axis: axis as i64 };
+        let real = self.patch.add_op(&format!("{name}_DequantizeLinear"), op.into(), inputs, None);
+        self.replaced.insert(id, real);
+        Ok(())
+    }
+
+    /// What a node reads in the quantized graph.
+    fn inputs_of(&mut self, node: &Node) -> Result<Vec<Option<ValueId>>, QuantError> {
+        let replaced = |id: &ValueId| self.replaced.get(id).copied().unwrap_or(*id);
+        let mut inputs: Vec<_> = node.inputs.iter().map(|id| id.as_ref().map(replaced)).collect();
+        if let Some(linear) = quantizable_linear(self.graph, node)
+            && let Some((slot, bias)) = self.bias(node, linear)?
+        {
+            inputs[slot] = Some(bias);
+        }
+        Ok(inputs)
+    }
+
+    /// The dequantized bias of a linear operator, when it has one.
+    fn bias(&mut self, node: &Node, linear: Linear) -> Result<Option<(usize, ValueId)>, QuantError> {
+        let graph = self.graph;
+        let slot_name = |slot: usize| {
+            let id = node.inputs.get(slot).copied().flatten()?;
+            Some((id, graph.value(id).name.as_str()))
+        };
+        let Some(slot) = linear.bias else { return Ok(None) };
+        let (Some((id, name)), Some((_, weight))) = (slot_name(slot), slot_name(linear.weight)) else {
+            return Ok(None);
+        };
+        let input = data_input(node, linear).map(|id| graph.value(id).name.as_str());
+        let input = input.and_then(|name| self.plan.activations.get(name));
+        let (Some(bias), Some(input), Some(weight)) =
+            (graph.constant(id), input, self.plan.weights.get(weight))
+        else {
+            return Ok(None);
+        };
+        let channels = weight.params.scale.len();
+        let bias = bias.as_slice::<f32>()?;
+        let bias_of = |channel: usize| {
+            if bias.len() == 1 { bias[0] } else { bias.get(channel).copied().unwrap_or(0.0) }
+        };
+        let scale: Vec<f32> = weight.params.scale.iter().map(|s| s * input.params.scale[0]).collect();
+        let codes: Vec<i32> = scale.iter().enumerate().map(|(o, &s)| bias_code(bias_of(o), s)).collect();
+        // A bias belongs to its node: two nodes that share one have their own scales.
+        let name = format!("{name}_{}", node.name);
+        let inputs = vec![
+            Some(self.patch.add_constant(format!("{name}_quantized"), Value::from_vec(&[channels], codes)?)),
+            Some(self.patch.add_constant(format!("{name}_scale"), Value::from_vec(&[channels], scale)?)),
+        ];
+        let op = DequantizeLinear { axis: 0 };
+        let real = self.patch.add_op(&format!("{name}_DequantizeLinear"), op.into(), inputs, None);
+        Ok(Some((slot, real)))
+    }
+}
+
+/// The code of a bias, saturating at ±2³⁰ (see [`super::plan`]).
+fn bias_code(bias: f32, scale: f32) -> i32 {
+    const LIMIT: f32 = (1 << 30) as f32;
+    if scale.is_normal() { (bias / scale).round_ties_even().clamp(-LIMIT, LIMIT) as i32 } else { 0 }
+}

@@ -1,0 +1,95 @@
+//! How long one picture takes, here and now.
+
+use super::SessionError;
+use super::job::{Job, Progress, Step};
+use super::network::Network;
+use super::runnable::QuantizedModel;
+use super::view::{LatencyView, QuantizedTimes, RunPath, Times};
+use crate::exec::NoProbe;
+use crate::tensor::Value;
+use std::sync::Arc;
+
+/// Milliseconds since some moment, growing.
+pub type Clock = fn() -> f64;
+
+/// Runs before the first measured one: caches fill, the browser's compiler settles.
+const WARM_UP: usize = 2;
+
+/// Measures both networks in turns, so that a disturbance meets both.
+#[derive(Debug)]
+pub struct LatencyJob {
+    network: Arc<Network>,
+    quantized: Arc<QuantizedModel>,
+    input: Value,
+    runs: usize,
+    clock: Clock,
+    done: usize,
+    full: Vec<f64>,
+    integer: Vec<f64>,
+}
+
+impl LatencyJob {
+    /// A job of that many measured runs of each network (at least one).
+    pub fn new(
+        network: Arc<Network>,
+        quantized: Arc<QuantizedModel>,
+        input: Value,
+        runs: usize,
+        clock: Clock,
+    ) -> Self {
+        Self {
+            network,
+            quantized,
+            input,
+            runs: runs.max(1),
+            clock,
+            done: 0,
+            full: Vec::new(),
+            integer: Vec::new(),
+        }
+    }
+
+    fn time(&self, executor: &crate::exec::Executor) -> Result<f64, SessionError> {
+        let start = (self.clock)();
+        executor.run(std::slice::from_ref(&self.input), &mut NoProbe)?;
+        Ok((self.clock)() - start)
+    }
+}
+
+impl Job for LatencyJob {
+    type Output = LatencyView;
+
+    fn step(&mut self) -> Result<Step<LatencyView>, SessionError> {
+        if self.done < self.runs + WARM_UP {
+            let full = self.time(&self.network.model.executor)?;
+            let integer = self.time(&self.quantized.integer.executor)?;
+            if self.done >= WARM_UP {
+                self.full.push(full);
+                self.integer.push(integer);
+            }
+            self.done += 1;
+            let total = self.runs + WARM_UP;
+            let progress = Progress { phase: "measuring", done: self.done, total, comparison: None };
+            return Ok(Step::Running(progress));
+        }
+        let quantized = times(&mut self.integer);
+        Ok(Step::Done(LatencyView {
+            full: times(&mut self.full),
+            quantized: QuantizedTimes {
+                median_ms: quantized.median_ms,
+                min_ms: quantized.min_ms,
+                path: if self.quantized.runs_on_integers() { RunPath::Int8 } else { RunPath::FakeQuant },
+            },
+            runs: self.runs,
+            isa: self.network.model.executor.isa().to_string(),
+        }))
+    }
+}
+
+fn times(samples: &mut [f64]) -> Times {
+    samples.sort_by(f64::total_cmp);
+    let middle = samples.len() / 2;
+    let median =
+        if samples.len() % 2 == 1 { samples[middle] } else { (samples[middle - 1] + samples[middle]) / 2.0 };
+    Times { median_ms: median, min_ms: samples[0] }
+}

@@ -1,0 +1,141 @@
+//! A network as it was opened: read, simplified, ready to run in full precision.
+
+use super::SessionError;
+use super::runnable::is_quantized;
+use super::view::ModelView;
+use crate::attribution::{Model, find_target};
+use crate::data::Preprocess;
+use crate::exec::Executor;
+use crate::onnx::{self, ModelInfo};
+use crate::ops::{Graph, Isa, Kind};
+use crate::passes;
+use crate::tensor::{DType, Dim, Shape, TensorType, Value};
+
+/// A network in full precision.
+#[derive(Debug)]
+pub struct Network {
+    /// Name of the file.
+    pub file: String,
+    /// What the file says of itself.
+    pub info: ModelInfo,
+    /// The network, simplified: what is run, quantized and exported.
+    pub model: Model,
+    node_count: usize,
+}
+
+impl Network {
+    /// Reads a file and makes it ready to run.
+    ///
+    /// # Errors
+    /// Names the node or what is wrong with the file; a network that does not take one picture is
+    /// refused.
+    pub fn load(file: &str, bytes: Vec<u8>, isa: Isa) -> Result<Self, SessionError> {
+        let imported = onnx::import_owned(bytes)?;
+        check_input(&imported.graph)?;
+        let graph = passes::simplify(&imported.graph)?;
+        let model = Model::new(Executor::new(graph, isa)?)?;
+        let node_count = imported.graph.node_count();
+        Ok(Self { file: file.to_owned(), info: imported.info, model, node_count })
+    }
+
+    /// Whether the file quantizes anything itself.
+    pub fn is_quantized(&self) -> bool {
+        is_quantized(self.graph())
+    }
+
+    /// The simplified graph.
+    pub fn graph(&self) -> &Graph {
+        self.model.executor.graph()
+    }
+
+    /// Type of the picture input.
+    fn input_type(&self) -> Option<&TensorType> {
+        let graph = self.graph();
+        graph.inputs().first().and_then(|&id| graph.value(id).ty.as_ref())
+    }
+
+    /// Axes of the picture input; `None` for one that is open.
+    fn input_axes(&self) -> Vec<Option<usize>> {
+        let dims = self.input_type().and_then(|ty| ty.shape.dims()).unwrap_or_default();
+        dims.iter().map(Dim::fixed).collect()
+    }
+
+    /// A guess at the preprocessing, from the shape of the input.
+    pub fn default_preprocess(&self) -> Preprocess {
+        Preprocess::default_for(&self.input_axes()).unwrap_or_default()
+    }
+
+    /// Number of classes, where the types say it.
+    pub fn classes(&self) -> usize {
+        let ty = self.graph().value(self.model.logits).ty.as_ref();
+        let dims = ty.and_then(|ty| ty.shape.dims()).unwrap_or_default();
+        dims.iter().skip(1).filter_map(Dim::fixed).product()
+    }
+
+    /// Name of the tensor that attribution looks at, found with a run on zeros.
+    fn attribution_layer(&self) -> Option<String> {
+        let axes = self.input_axes();
+        let sizes: Vec<usize> =
+            axes.iter().enumerate().map(|(i, d)| d.unwrap_or(if i == 0 { 1 } else { 224 })).collect();
+        let input = Value::zeros::<f32>(&sizes).ok()?;
+        let run = self.model.run(input).ok()?;
+        let id = find_target(self.graph(), self.model.logits, &run.recording)?;
+        Some(self.graph().value(id).name.clone())
+    }
+
+    /// The network as the page shows it.
+    pub fn view(&self) -> ModelView {
+        let axes = self.input_axes();
+        let linear = |n: &crate::ops::Node| matches!(n.op.facts().kind, Kind::Linear(_));
+        let layers = self.graph().nodes().filter(|(_, n)| linear(n)).count();
+        let input = self.graph().inputs().first().map(|&id| self.graph().value(id).name.clone());
+        let size = match axes[..] {
+            [_, _, Some(h), Some(w)] => Some([h, w]),
+            _ => None,
+        };
+        let name = if self.graph().name().is_empty() { &self.file } else { self.graph().name() };
+        ModelView {
+            name: name.to_owned(),
+            file_name: self.file.clone(),
+            producer: self.info.producer.clone(),
+            opset: self.info.opset.0,
+            nodes: self.node_count,
+            parameters: self.info.parameter_count,
+            size_bytes: self.info.size_bytes,
+            input_name: input.unwrap_or_default(),
+            input_shape: self.input_type().map(|ty| ty.shape.to_string()).unwrap_or_default(),
+            input_size: size,
+            channels: axes.get(1).copied().flatten().unwrap_or(0),
+            classes: self.classes(),
+            layers,
+            attribution_layer: self.attribution_layer(),
+            warnings: self.warnings(),
+        }
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        let widened = &self.info.widened;
+        widened.iter().map(|ty| format!("{ty} tensors are computed in float32")).collect()
+    }
+}
+
+/// Refuses a network that does not take one picture.
+fn check_input(graph: &Graph) -> Result<(), SessionError> {
+    let ty = |id: &crate::ir::ValueId| graph.value(*id).ty.clone();
+    let described =
+        |ty: &Option<TensorType>| ty.as_ref().map_or("an unknown type".into(), TensorType::to_string);
+    let types: Vec<Option<TensorType>> = graph.inputs().iter().map(ty).collect();
+    let refuse = || {
+        let got = types.iter().map(described).collect::<Vec<_>>().join(" and ");
+        let got = if got.is_empty() { "no input".to_owned() } else { got };
+        Err(SessionError::NotAnImageNetwork { got })
+    };
+    let [Some(TensorType { dtype: DType::F32, shape: Shape::Ranked(dims) })] = &types[..] else {
+        return refuse();
+    };
+    match &dims[..] {
+        [_, c, _, _] if matches!(c, Dim::Fixed(1 | 3)) => Ok(()),
+        [_, _, _, c] if matches!(c, Dim::Fixed(1 | 3)) => Ok(()),
+        _ => refuse(),
+    }
+}

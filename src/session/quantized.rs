@@ -1,0 +1,254 @@
+//! A quantized network: its definition, what runs, and its file.
+
+use super::SessionError;
+use super::compare::finite;
+use super::job::{Job, Progress, Step};
+use super::network::Network;
+use super::pictures::PictureInputs;
+use super::runnable::QuantizedModel;
+use super::view::{ByteSizes, LayerPath, LayerView, QuantizedView, RunPath};
+use crate::ir::{Operation as _, ValueId};
+use crate::metrics::sqnr_db;
+use crate::onnx::{self, ExportOptions};
+use crate::ops::{Graph, Isa, Kind, Linear, Node};
+use crate::quant::{self, Calibrator, QuantPlan, Recipe, Statistics};
+use crate::tensor::{Shape, Value};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Key under which the recipe stands in an exported file's metadata.
+pub const RECIPE_KEY: &str = "bitlens.recipe";
+
+/// A network quantized by a recipe.
+#[derive(Debug)]
+pub struct QuantizedNetwork {
+    recipe: Recipe,
+    statistics: Arc<Statistics>,
+    plan: QuantPlan,
+    /// The graph with QuantizeLinear and DequantizeLinear nodes.
+    graph: Graph,
+    model: Arc<QuantizedModel>,
+    file: Vec<u8>,
+    layers: Vec<LayerView>,
+    full_size_bytes: usize,
+}
+
+impl QuantizedNetwork {
+    /// Quantizes a network by a recipe, with ranges from calibration.
+    ///
+    /// # Errors
+    /// When the network has nothing to quantize, or its weights cannot be.
+    pub fn build(
+        network: &Network,
+        statistics: Arc<Statistics>,
+        recipe: Recipe,
+        isa: Isa,
+    ) -> Result<Self, SessionError> {
+        let plan = quant::plan(network.graph(), &statistics, &recipe)?;
+        let quantized = quant::apply(network.graph(), &plan)?;
+        let model = QuantizedModel::from_graph(&quantized.graph, isa)?;
+        let metadata = BTreeMap::from([(RECIPE_KEY.to_owned(), recipe.to_json())]);
+        let file = onnx::export(&quantized.graph, &ExportOptions { metadata })?;
+        let layers = layers(network, &plan, &recipe, &model.integer_nodes);
+        Ok(Self {
+            recipe,
+            statistics,
+            plan,
+            graph: quantized.graph,
+            model: Arc::new(model),
+            file,
+            layers,
+            full_size_bytes: network.info.size_bytes,
+        })
+    }
+
+    /// What was asked.
+    pub fn recipe(&self) -> &Recipe {
+        &self.recipe
+    }
+
+    /// What calibration found.
+    pub fn statistics(&self) -> &Arc<Statistics> {
+        &self.statistics
+    }
+
+    /// The network, ready to run both ways.
+    pub fn model(&self) -> &Arc<QuantizedModel> {
+        &self.model
+    }
+
+    /// What was decided.
+    pub fn plan(&self) -> &QuantPlan {
+        &self.plan
+    }
+
+    /// The graph with QuantizeLinear and DequantizeLinear nodes.
+    pub fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    /// The ONNX file.
+    pub fn file(&self) -> &[u8] {
+        &self.file
+    }
+
+    /// Rows of the layer table, in order of execution.
+    pub fn layers(&self) -> &[LayerView] {
+        &self.layers
+    }
+
+    /// What runs when the network is asked.
+    pub fn path(&self) -> RunPath {
+        if self.model.runs_on_integers() { RunPath::Int8 } else { RunPath::FakeQuant }
+    }
+
+    /// Sizes of both files.
+    pub fn sizes(&self) -> ByteSizes {
+        ByteSizes { full: self.full_size_bytes, quantized: self.file.len() }
+    }
+
+    /// The network as the page shows it.
+    pub fn view(&self) -> QuantizedView {
+        QuantizedView {
+            recipe: self.recipe.clone(),
+            path: self.path(),
+            path_reason: self.path_reason(),
+            calibration_pictures: self.statistics.runs(),
+            size_bytes: self.sizes(),
+            layers: self.layers.clone(),
+        }
+    }
+
+    fn path_reason(&self) -> String {
+        let float = self.layers.iter().filter(|layer| layer.path == LayerPath::Float).count();
+        match (float, self.model.float_nodes.len()) {
+            (0, 0) => "Every node runs on integers.".to_owned(),
+            (0, _) => {
+                format!("Every layer runs on integers; in float: {}.", self.model.float_nodes.join(", "))
+            }
+            (n, _) => format!("{n} of {} layers run in float with rounding simulated.", self.layers.len()),
+        }
+    }
+
+    /// Reads the exported file back and compares its logits with what runs here, bit for bit.
+    ///
+    /// # Errors
+    /// When the file cannot be read or run.
+    pub fn verify_file(&self, inputs: &[Value], isa: Isa) -> Result<bool, SessionError> {
+        let again = QuantizedModel::open(self.file.clone(), isa)?.integer;
+        for input in inputs {
+            if again.run(input.clone())?.logits != self.model.integer.run(input.clone())?.logits {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+fn layers(
+    network: &Network,
+    plan: &QuantPlan,
+    recipe: &Recipe,
+    integer_nodes: &BTreeSet<String>,
+) -> Vec<LayerView> {
+    let graph = network.graph();
+    let order = graph.order().unwrap_or_default();
+    let nodes = order.into_iter().filter_map(|id| graph.node(id));
+    let linear = nodes.filter_map(|n| match n.op.facts().kind {
+        Kind::Linear(linear) => Some((n, linear)),
+        _ => None,
+    });
+    linear.filter_map(|(node, linear)| layer(graph, (node, linear), plan, recipe, integer_nodes)).collect()
+}
+
+fn layer(
+    graph: &Graph,
+    (node, linear): (&Node, Linear),
+    plan: &QuantPlan,
+    recipe: &Recipe,
+    integer_nodes: &BTreeSet<String>,
+) -> Option<LayerView> {
+    let constant = |slot: usize| {
+        let id = node.inputs.get(slot).copied().flatten()?;
+        graph.constant(id).map(|value| (graph.value(id).name.as_str(), value))
+    };
+    let (name, weight) = constant(linear.weight)?;
+    let bias = linear.bias.and_then(constant).map_or(0, |(_, value)| value.len());
+    let quant = plan.weights.get(name);
+    let channels = quant.map_or(0, |q| q.params.scale.len());
+    let is_integer = integer_nodes.contains(node.name.as_str());
+    let output: Option<&ValueId> = node.outputs.first();
+    let range = output.and_then(|&id| plan.activations.get(&graph.value(id).name)).map(|q| {
+        let (scale, zero) = (q.params.scale[0], q.params.zero_point[0]);
+        [(q.spec.qmin() - zero) as f32 * scale, (q.spec.qmax() - zero) as f32 * scale]
+    });
+    let full = 4 * (weight.len() + bias);
+    Some(LayerView {
+        name: node.name.clone(),
+        op: node.op.op_type().to_owned(),
+        weight_shape: Shape::fixed(weight.shape()).to_string(),
+        weights: weight.len(),
+        weight_bits: recipe.weight_bits,
+        activation_bits: recipe.activation_bits,
+        // Codes take a byte each, biases four, and each channel has a scale and a zero point.
+        size_bytes: ByteSizes { full, quantized: weight.len() + 4 * bias + 5 * channels },
+        path: if is_integer { LayerPath::Int8 } else { LayerPath::Float },
+        output_range: range,
+        weight_sqnr_db: quant.and_then(|q| weight_sqnr_db(weight, q)),
+    })
+}
+
+/// Signal-to-quantization-noise ratio of a weight; `None` when nothing was lost.
+fn weight_sqnr_db(weight: &Value, quant: &quant::TensorQuant) -> Option<f64> {
+    let codes = quant::affine::weight_codes(weight, quant).ok()?;
+    let real = quant::affine::dequantized(&codes, quant).ok()?;
+    finite(sqnr_db(weight.as_slice::<f32>().ok()?, &real))
+}
+
+/// Calibrates, a picture a step, then quantizes.
+#[derive(Debug)]
+pub struct QuantizeJob {
+    network: Arc<Network>,
+    recipe: Recipe,
+    inputs: PictureInputs,
+    known: Option<Arc<Statistics>>,
+    calibrator: Calibrator,
+    done: usize,
+    isa: Isa,
+}
+
+impl QuantizeJob {
+    /// A job that calibrates on `inputs`, unless the statistics are known.
+    pub fn new(
+        network: Arc<Network>,
+        recipe: Recipe,
+        inputs: PictureInputs,
+        known: Option<Arc<Statistics>>,
+        isa: Isa,
+    ) -> Self {
+        let calibrator = Calibrator::new(network.graph());
+        Self { network, recipe, inputs, known, calibrator, done: 0, isa }
+    }
+}
+
+impl Job for QuantizeJob {
+    type Output = QuantizedNetwork;
+
+    fn step(&mut self) -> Result<Step<QuantizedNetwork>, SessionError> {
+        let total = self.inputs.len();
+        if self.known.is_none() && self.done < total {
+            let input = self.inputs.get(self.done)?;
+            self.network.model.executor.run(&[input.value], &mut self.calibrator)?;
+            self.calibrator.finish_run();
+            self.done += 1;
+            let progress = Progress { phase: "calibrating", done: self.done, total, comparison: None };
+            return Ok(Step::Running(progress));
+        }
+        let statistics = match &self.known {
+            Some(known) => Arc::clone(known),
+            None => Arc::new(self.calibrator.finish(self.network.graph())?),
+        };
+        let recipe = self.recipe.clone();
+        Ok(Step::Done(QuantizedNetwork::build(&self.network, statistics, recipe, self.isa)?))
+    }
+}

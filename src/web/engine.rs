@@ -1,0 +1,219 @@
+//! From requests to the session and back.
+
+use super::buffers::Buffers;
+use super::protocol::{EngineInfo, Event, ExportCheck, MapRef, Request, Response, StepResult};
+use crate::data::{DataError, Preprocess};
+use crate::kernels::{Isa, RelaxedDot, relaxed_dot};
+use crate::session::view::LensView;
+use crate::session::{
+    Clock, CompareJob, Job, LatencyJob, Progress, QuantizeJob, Role, Session, SessionError, Step,
+};
+use wasm_bindgen::JsValue;
+
+/// Pictures on which an exported file is compared with what runs here.
+const CHECKED_PICTURES: usize = 3;
+
+#[derive(Debug)]
+enum Work {
+    Done(Box<Response>),
+    Quantize(Box<QuantizeJob>),
+    Compare(Box<CompareJob>),
+    Latency(Box<LatencyJob>),
+}
+
+/// What happened in one step of any job.
+enum Turn {
+    Running(Progress),
+    Done(Box<Response>),
+}
+
+/// The engine without its JavaScript coat.
+#[derive(Debug)]
+pub(super) struct Core {
+    session: Session,
+    work: Option<Work>,
+    buffers: Buffers,
+    clock: Clock,
+}
+
+impl Core {
+    pub(super) fn new(clock: Clock) -> Self {
+        Self { session: Session::new(Isa::best()), work: None, buffers: Buffers::default(), clock }
+    }
+
+    pub(super) fn begin(&mut self, request: Request, files: Vec<Vec<u8>>) -> Result<(), SessionError> {
+        self.work = None;
+        self.buffers.clear();
+        self.work = Some(self.start(request, files)?);
+        Ok(())
+    }
+
+    pub(super) fn cancel(&mut self) {
+        self.work = None;
+    }
+
+    pub(super) fn take_buffer(&mut self, id: u32) -> JsValue {
+        self.buffers.take(id)
+    }
+
+    pub(super) fn step(&mut self, budget_ms: f64) -> Result<StepResult, SessionError> {
+        let end = (self.clock)() + budget_ms;
+        let mut events = Vec::new();
+        loop {
+            let Some(mut work) = self.work.take() else { return Ok(StepResult::Running { events }) };
+            match self.turn(&mut work)? {
+                Turn::Done(response) => return Ok(StepResult::Done { events, response: *response }),
+                Turn::Running(progress) => {
+                    push_events(&mut events, progress);
+                    self.work = Some(work);
+                }
+            }
+            if (self.clock)() >= end {
+                return Ok(StepResult::Running { events });
+            }
+        }
+    }
+
+    fn turn(&mut self, work: &mut Work) -> Result<Turn, SessionError> {
+        Ok(match work {
+            Work::Done(response) => Turn::Done(response.clone()),
+            Work::Quantize(job) => match job.step()? {
+                Step::Running(progress) => Turn::Running(progress),
+                Step::Done(quantized) => {
+                    let quantized = self.session.set_quantized(quantized);
+                    Turn::Done(Box::new(Response::Quantize { quantized }))
+                }
+            },
+            Work::Compare(job) => match job.step()? {
+                Step::Running(progress) => Turn::Running(progress),
+                Step::Done(compared) => {
+                    self.session.keep_explained(compared.explained);
+                    let (summary, pictures) = (compared.summary, compared.pictures);
+                    Turn::Done(Box::new(Response::Compare { summary, pictures }))
+                }
+            },
+            Work::Latency(job) => match job.step()? {
+                Step::Running(progress) => Turn::Running(progress),
+                Step::Done(latency) => Turn::Done(Box::new(Response::MeasureLatency { latency })),
+            },
+        })
+    }
+
+    fn start(&mut self, request: Request, files: Vec<Vec<u8>>) -> Result<Work, SessionError> {
+        let response = match request {
+            Request::Quantize { recipe } => {
+                return Ok(Work::Quantize(Box::new(self.session.quantize(&recipe)?)));
+            }
+            Request::Compare => return Ok(Work::Compare(Box::new(self.session.compare()?))),
+            Request::MeasureLatency { runs } => {
+                return Ok(Work::Latency(Box::new(self.session.measure_latency(runs, self.clock)?)));
+            }
+            Request::LoadModel { name } => {
+                let (model, preprocess) = self.session.load_model(&name, only(files))?;
+                Response::LoadModel { model, preprocess }
+            }
+            Request::AddPictures { names } => {
+                let (pictures, refused) = self.session.add_pictures(names.into_iter().zip(files).collect());
+                Response::AddPictures { pictures, refused }
+            }
+            Request::ClearPictures => {
+                self.session.clear_pictures();
+                Response::ClearPictures
+            }
+            Request::SetLabels { name } => {
+                let labels = self.session.set_labels(&name, &only(files))?;
+                Response::SetLabels { classes: labels.classes, pictures: labels.pictures }
+            }
+            Request::ReadPreprocess { name } => {
+                Response::ReadPreprocess { preprocess: self.session.read_preprocess(&name, &only(files))? }
+            }
+            Request::SetPreprocess { preprocess } => {
+                let preprocess = edited(&preprocess)?;
+                Response::SetPreprocess { preprocess: self.session.set_preprocess(preprocess) }
+            }
+            Request::Lens { picture, target } => self.lens(picture, target)?,
+            Request::Preview { picture } => self.preview(picture)?,
+            Request::ExportModel => self.export()?,
+            Request::EngineInfo => Response::EngineInfo { info: info() },
+        };
+        Ok(Work::Done(Box::new(response)))
+    }
+
+    fn lens(&mut self, picture: usize, target: Option<usize>) -> Result<Response, SessionError> {
+        let lens = self.session.lens(picture, target)?;
+        let map = lens.map.as_ref().map(|pair| MapRef {
+            width: pair.width,
+            height: pair.height,
+            full: self.buffers.floats(pair.full.clone()),
+            quantized: self.buffers.floats(pair.quantized.clone()),
+            max: pair.max,
+        });
+        Ok(Response::Lens { lens: LensView { map: None, ..lens }, map })
+    }
+
+    fn preview(&mut self, picture: usize) -> Result<Response, SessionError> {
+        let seen = self.session.preview(picture)?;
+        let rgba = seen.rgb().chunks_exact(3).flat_map(|p| [p[0], p[1], p[2], u8::MAX]).collect();
+        let (width, height) = (seen.width(), seen.height());
+        Ok(Response::Preview { width, height, rgba: self.buffers.bytes(rgba) })
+    }
+
+    fn export(&mut self) -> Result<Response, SessionError> {
+        let (network, quantized) = (self.session.network()?, self.session.quantized()?);
+        let inputs = self.session.pictures().inputs_of(self.session.preprocess(), Role::Evaluate)?;
+        let pictures = inputs.len().min(CHECKED_PICTURES);
+        let inputs: Vec<_> =
+            (0..pictures).map(|i| inputs.get(i).map(|input| input.value)).collect::<Result<_, _>>()?;
+        let identical = quantized.verify_file(&inputs, self.session.isa())?;
+        let note = if identical {
+            format!("Read back, the file gives the same logits bit for bit on {pictures} pictures.")
+        } else {
+            "Read back, the file gives other logits than shown here.".to_owned()
+        };
+        let stem = network.file.strip_suffix(".onnx").unwrap_or(&network.file);
+        let file_name = format!("{stem}.{}.onnx", quantized.recipe().label());
+        let onnx = self.buffers.bytes(quantized.file().to_vec());
+        let verified = ExportCheck { identical, pictures, note };
+        Ok(Response::ExportModel { file_name, size_bytes: onnx.length, onnx, verified })
+    }
+}
+
+/// The file that belongs to a request of one file; empty when the page sent none.
+fn only(files: Vec<Vec<u8>>) -> Vec<u8> {
+    files.into_iter().next().unwrap_or_default()
+}
+
+/// Preprocessing edited on the page, checked like a file.
+fn edited(preprocess: &serde_json::Value) -> Result<Preprocess, DataError> {
+    let (preprocess, _) = Preprocess::from_json("preprocessing", preprocess.to_string().as_bytes())?;
+    Ok(preprocess)
+}
+
+fn push_events(events: &mut Vec<Event>, progress: Progress) {
+    let Progress { phase, done, total, comparison } = progress;
+    events.extend(comparison.map(|comparison| Event::PictureCompared { comparison }));
+    events.push(Event::Progress { phase: phase.to_owned(), done, total });
+}
+
+fn info() -> EngineInfo {
+    EngineInfo {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        isa: Isa::best().to_string(),
+        isas: Isa::available().iter().map(ToString::to_string).collect(),
+        probe: probe_sentence(relaxed_dot()).to_owned(),
+    }
+}
+
+/// What the start-up probe found, for people.
+fn probe_sentence(found: RelaxedDot) -> &'static str {
+    match found {
+        RelaxedDot::Unsigned => "8-bit products run on the relaxed SIMD instruction, over the whole range.",
+        RelaxedDot::Signed => {
+            "8-bit products run on the relaxed SIMD instruction, with activations shifted to signed bytes."
+        }
+        RelaxedDot::UnsignedSaturating => {
+            "8-bit products run on the relaxed SIMD instruction where the weights cannot saturate it, otherwise on 16-bit products."
+        }
+        RelaxedDot::Unusable => "8-bit products run on 16-bit products of fixed-width SIMD.",
+    }
+}

@@ -1,0 +1,276 @@
+//! What the page asks and what it is told: tagged unions, one answer of the same kind per question.
+//!
+//! `tsify` writes these types, comments included, into the TypeScript declarations of the package.
+//! Bulk data is not in them: bytes come as typed arrays beside a request, and a [`BufferRef`] names
+//! a typed array to fetch after a response.
+
+use crate::quant::Recipe;
+use crate::session::view::{
+    LatencyView, LensView, ModelView, PictureComparison, PictureView, PreprocessView, QuantizedView, Refused,
+    Summary,
+};
+use serde::{Deserialize, Serialize};
+use tsify::Tsify;
+use wasm_bindgen::prelude::wasm_bindgen;
+
+#[wasm_bindgen(typescript_custom_section)]
+const PREPROCESS: &'static str = r#"
+/**
+ * What is done to a picture before the network sees it, in the form of `preprocessor_config.json`.
+ */
+export interface Preprocess {
+    do_resize: boolean;
+    size: { shortest_edge: number } | { height: number; width: number } | null;
+    resample: number;
+    do_center_crop: boolean;
+    crop_size: { height: number; width: number } | "largest_centre_square_before_resize" | null;
+    do_rescale: boolean;
+    rescale_factor: number;
+    do_normalize: boolean;
+    image_mean: number[] | null;
+    image_std: number[] | null;
+    channel_order: "rgb" | "bgr" | "grey";
+    layout: "NCHW" | "NHWC";
+    label_offset: number;
+}
+"#;
+
+/// What the page asks. Files travel beside it, as an array of `Uint8Array`.
+#[derive(Debug, Clone, Deserialize, Tsify)]
+#[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Request {
+    /// Opens a network; one file: the `.onnx`.
+    LoadModel {
+        /// Name of the file.
+        name: String,
+    },
+    /// Adds pictures or data sets; one file each.
+    AddPictures {
+        /// Names of the files.
+        names: Vec<String>,
+    },
+    /// Removes all pictures.
+    ClearPictures,
+    /// Reads names of classes or labels of pictures; one file.
+    SetLabels {
+        /// Name of the file.
+        name: String,
+    },
+    /// Reads a `preprocessor_config.json`; one file.
+    ReadPreprocess {
+        /// Name of the file.
+        name: String,
+    },
+    /// Takes edited preprocessing.
+    SetPreprocess {
+        /// The preprocessing.
+        #[tsify(type = "Preprocess")]
+        preprocess: serde_json::Value,
+    },
+    /// Calibrates, once per set of pictures and preprocessing, and quantizes.
+    Quantize {
+        /// What is asked for.
+        recipe: Recipe,
+    },
+    /// Compares both networks on the evaluation pictures.
+    Compare,
+    /// Looks at one picture in depth.
+    Lens {
+        /// Its number.
+        picture: usize,
+        /// The class to explain; full precision's first answer when null.
+        target: Option<usize>,
+    },
+    /// Measures both networks in turns.
+    MeasureLatency {
+        /// Measured runs of each.
+        runs: usize,
+    },
+    /// The picture as the network sees it.
+    Preview {
+        /// Its number.
+        picture: usize,
+    },
+    /// The quantized network as a file.
+    ExportModel,
+    /// What runs here.
+    EngineInfo,
+}
+
+/// What the page is told: of the same kind as the request.
+#[derive(Debug, Clone, Serialize, Tsify)]
+#[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Response {
+    /// The network.
+    LoadModel {
+        /// What it is.
+        model: ModelView,
+        /// The preprocessing in force.
+        preprocess: PreprocessView,
+    },
+    /// The pictures.
+    AddPictures {
+        /// All of them.
+        pictures: Vec<PictureView>,
+        /// Files that could not be used.
+        refused: Vec<Refused>,
+    },
+    /// Done.
+    ClearPictures,
+    /// Names and labels.
+    SetLabels {
+        /// Names of the classes.
+        classes: Vec<String>,
+        /// All pictures.
+        pictures: Vec<PictureView>,
+    },
+    /// The preprocessing in force.
+    ReadPreprocess {
+        /// With what was not understood.
+        preprocess: PreprocessView,
+    },
+    /// The preprocessing in force.
+    SetPreprocess {
+        /// As edited.
+        preprocess: PreprocessView,
+    },
+    /// The quantized network.
+    Quantize {
+        /// What became of it.
+        quantized: QuantizedView,
+    },
+    /// Both networks on the evaluation pictures.
+    Compare {
+        /// Over all.
+        summary: Summary,
+        /// Each.
+        pictures: Vec<PictureComparison>,
+    },
+    /// One picture in depth.
+    Lens {
+        /// Answers and correlations.
+        lens: LensView,
+        /// Both maps; null without a tensor with positions.
+        map: Option<MapRef>,
+    },
+    /// Latency here and now.
+    MeasureLatency {
+        /// Of both networks.
+        latency: LatencyView,
+    },
+    /// The picture as the network sees it.
+    Preview {
+        /// Width in pixels.
+        width: u32,
+        /// Height in pixels.
+        height: u32,
+        /// `Uint8Array`, RGBA.
+        rgba: BufferRef,
+    },
+    /// The file.
+    ExportModel {
+        /// Suggested name.
+        file_name: String,
+        /// `Uint8Array`.
+        onnx: BufferRef,
+        /// Its size.
+        size_bytes: usize,
+        /// What reading it back showed.
+        verified: ExportCheck,
+    },
+    /// What runs here.
+    EngineInfo {
+        /// Versions and instruction sets.
+        info: EngineInfo,
+    },
+}
+
+/// What the page is told while a job runs.
+#[derive(Debug, Clone, Serialize, Tsify)]
+#[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Event {
+    /// How far it is.
+    Progress {
+        /// What is being done: "calibrating".
+        phase: String,
+        /// Units done.
+        done: usize,
+        /// Units in all.
+        total: usize,
+    },
+    /// A picture was compared.
+    PictureCompared {
+        /// What it came to.
+        comparison: PictureComparison,
+    },
+}
+
+/// What one call of `step` came to.
+#[derive(Debug, Clone, Serialize, Tsify)]
+#[serde(tag = "state", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum StepResult {
+    /// There is more to do.
+    Running {
+        /// What happened meanwhile.
+        events: Vec<Event>,
+    },
+    /// The job is done.
+    Done {
+        /// What happened meanwhile.
+        events: Vec<Event>,
+        /// The answer.
+        response: Response,
+    },
+}
+
+/// A typed array that waits to be fetched, once.
+#[derive(Debug, Clone, Copy, Serialize, Tsify)]
+#[serde(rename_all = "camelCase")]
+pub struct BufferRef {
+    /// What to ask for.
+    pub id: u32,
+    /// Elements.
+    pub length: usize,
+}
+
+/// Two maps on one scale.
+#[derive(Debug, Clone, Serialize, Tsify)]
+#[serde(rename_all = "camelCase")]
+pub struct MapRef {
+    /// Columns.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
+    /// `Float32Array`, row-major, at least 0: full precision's.
+    pub full: BufferRef,
+    /// `Float32Array`: the quantized network's.
+    pub quantized: BufferRef,
+    /// Largest value of both.
+    pub max: f32,
+}
+
+/// What reading an exported file back showed.
+#[derive(Debug, Clone, Serialize, Tsify)]
+#[serde(rename_all = "camelCase")]
+pub struct ExportCheck {
+    /// Whether the file gave the same logits, bit for bit.
+    pub identical: bool,
+    /// Pictures that were tried.
+    pub pictures: usize,
+    /// A sentence.
+    pub note: String,
+}
+
+/// What runs here.
+#[derive(Debug, Clone, Serialize, Tsify)]
+#[serde(rename_all = "camelCase")]
+pub struct EngineInfo {
+    /// Version of the crate.
+    pub version: String,
+    /// Instruction set in use.
+    pub isa: String,
+    /// Instruction sets of this build that run here.
+    pub isas: Vec<String>,
+    /// What the start-up probe of relaxed SIMD found, as a sentence.
+    pub probe: String,
+}

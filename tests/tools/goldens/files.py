@@ -1,0 +1,145 @@
+"""What a file may look like: opsets, IR versions, ways to store numbers, leftovers."""
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from .case import Case, Net
+
+
+def _small_network(net: Net, weight=None) -> str:
+    """Conv, BatchNormalization, Relu, pool, classifier: something like every network."""
+    conv = weight or net.random(6, 3, 3, 3, scale=0.3)
+    value = net.node("Conv", net.image(3, 8, 8), conv, net.random(6), pads=[1] * 4)
+    value = net.node("Relu", net.batch_norm(value, 6))
+    value = net.node("Flatten", net.node("GlobalAveragePool", value))
+    return net.node("Gemm", value, net.random(5, 6), net.random(5), transB=1)
+
+
+def _of_opset(opset: int) -> Case:
+    net = Net(f"network_opset{opset}", opset)
+    net.output(_small_network(net))
+    listed = ", initializers listed as inputs" if opset < 9 else ""
+    return net.case(f"opset {opset} as a whole{listed}")
+
+
+def _ir3_with_newer_opset() -> Case:
+    net = Net("initializers_as_inputs_opset9", 9, ir_version=3)
+    net.output(_small_network(net))
+    return net.case("initializers listed as inputs must not be asked of the user")
+
+
+def _typed_data() -> Case:
+    net = Net("typed_data_fields", 11)
+    values = net.rng.normal(0, 0.3, (6, 3, 3, 3)).astype(np.float32)
+    weight = net.tensor(helper.make_tensor("floats", TensorProto.FLOAT, values.shape, values.ravel().tolist()))
+    value = net.node("Conv", net.image(3, 8, 8), weight)
+    shape = net.tensor(helper.make_tensor("int64s", TensorProto.INT64, [2], [0, -1]))
+    index = net.tensor(helper.make_tensor("int32s", TensorProto.INT32, [3], [5, 0, 107]))
+    net.output(net.node("Gather", net.node("Reshape", value, shape), index, axis=1))
+    return net.case("numbers in float_data, int64_data and int32_data instead of raw bytes")
+
+
+def _double_data() -> Case:
+    net = Net("typed_data_double", 13)
+    wide = net.tensor(helper.make_tensor("doubles", TensorProto.DOUBLE, [3], [0.5, -1.25, 2.0]))
+    net.output(net.node("Mul", net.input((2, 3)), net.node("Cast", wide, to=TensorProto.FLOAT)))
+    return net.case("a constant of doubles cast to float")
+
+
+def _half_weights(typed: bool) -> Case:
+    """Half-precision weights in a float network, raw or as bit patterns in int32_data."""
+    net = Net("half_weights_typed" if typed else "half_weights_raw", 13)
+    values = net.rng.normal(0, 0.3, (6, 3, 3, 3)).astype(np.float16)
+    if typed:
+        half = net.tensor(helper.make_tensor("half", TensorProto.FLOAT16, values.shape, values.ravel().tolist()))
+    else:
+        half = net.weight(values, "half")
+    net.output(_small_network(net, net.node("Cast", half, to=TensorProto.FLOAT)))
+    return net.case("half-precision weights widened by a Cast, " + ("int32_data" if typed else "raw bytes"))
+
+
+def _half_network() -> Case:
+    net = Net("half_network", 13)
+    value = net.input((2, 3, 6, 6), ("batch", 3, 6, 6), dtype=np.float16)
+    half = dict(dtype=np.float16, scale=0.3)
+    value = net.node("Relu", net.node("Conv", value, net.random(4, 3, 3, 3, **half), net.random(4, **half)))
+    value = net.node("Flatten", net.node("GlobalAveragePool", value))
+    net.output(
+        net.node("Gemm", value, net.random(5, 4, **half), net.random(5, **half), transB=1), kind=TensorProto.FLOAT16
+    )
+    return net.case("a network that is half precision from input to output")
+
+
+def _bfloat_weights() -> Case:
+    net = Net("bfloat16_weights", 13)
+    values = (net.rng.normal(0, 1, (5, 4)).astype(np.float32).view(np.uint32) & 0xFFFF0000).view(np.float32)
+    wide = net.tensor(helper.make_tensor("bfloat", TensorProto.BFLOAT16, values.shape, values.ravel().tolist()))
+    net.output(net.node("Gemm", net.input((2, 5)), net.node("Cast", wide, to=TensorProto.FLOAT)))
+    return net.case("bfloat16 weights widened by a Cast")
+
+
+def _dropouts() -> list[Case]:
+    found = []
+    for opset in (7, 10, 12, 22):
+        net = Net(f"dropout_opset{opset}", opset)
+        value = net.input((2, 3, 4))
+        if opset < 12:
+            value = net.node("Dropout", value, ratio=0.4)
+        else:
+            value = net.node("Dropout", value, net.weight(np.float32(0.4)))
+        net.output(net.node("Relu", value))
+        found.append(net.case("Dropout does nothing when a network is run"))
+    net = Net("dropout_unused_mask", 13)
+    value, _ = net.node(
+        "Dropout", net.input((2, 3, 4)), net.weight(np.float32(0.5)), net.weight(np.bool_(False)), outputs=2
+    )
+    net.output(net.node("Relu", value))
+    return found + [net.case("Dropout with its mask declared and training_mode given as false")]
+
+
+def _leftovers() -> Case:
+    net = Net("unused_nodes_and_weights", 13)
+    value = net.node("Relu", net.input((2, 3, 4)))
+    net.node("Sigmoid", net.node("Mul", value, net.random(4)))
+    net.random(7, 7)
+    net.output(net.node("Identity", net.node("Identity", value)))
+    return net.case("dead nodes, an unused weight, Identity after Identity at the output")
+
+
+def _unnamed() -> Case:
+    net = Net("nodes_without_names", 13)
+    net.output(_small_network(net))
+    for node in net.nodes:
+        node.name = ""
+    return net.case("nodes without names need names of our own")
+
+
+def _output_is_input() -> Case:
+    net = Net("outputs_constant_and_input", 13)
+    value = net.input((2, 3))
+    constant = net.node("Constant", value=numpy_helper.from_array(np.arange(3, dtype=np.float32)))
+    net.output(net.node("Identity", value), constant, net.node("Relu", value))
+    return net.case("graph outputs that are the input or a constant")
+
+
+def _external_domain() -> Case:
+    net = Net("extra_opset_import_and_metadata", 17)
+    net.output(_small_network(net))
+    case = net.case("an unused opset import of another domain, doc strings, metadata, value_info")
+    case.model.opset_import.append(helper.make_opsetid("ai.onnx.ml", 3))
+    case.model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
+    case.model.doc_string = "A text beside the network, with an umlaut: ü."
+    helper.set_model_props(case.model, {"author": "none", "empty": ""})
+    case.model.graph.doc_string = "text"
+    case.model.graph.node[0].doc_string = "text"
+    case.model.CopyFrom(onnx.shape_inference.infer_shapes(case.model))
+    return case
+
+
+def cases() -> list[Case]:
+    """All cases of this module."""
+    whole = [_of_opset(opset) for opset in (7, 8, 9, 10, 11, 12, 13, 15, 17, 18, 19, 21, 22, 23)]
+    stored = [_ir3_with_newer_opset(), _typed_data(), _double_data(), _half_weights(False), _half_weights(True)]
+    stored += [_half_network(), _bfloat_weights()]
+    return whole + stored + _dropouts() + [_leftovers(), _unnamed(), _output_is_input(), _external_domain()]

@@ -1,0 +1,93 @@
+//! What a fresh machine lacks: found, added, and named when it is added.
+//!
+//! Never installs a toolchain: `rustup target add` extends the one in use and updates nothing.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::process::{on_path, output, root, run};
+use crate::wasm::TARGET;
+
+/// The oldest Node that Vite 8 supports.
+const NODE: (u32, u32) = (20, 19);
+
+const CHROMIUM: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+
+/// Adds the wasm target to the toolchain in use.
+pub(crate) fn need_target() -> Result<()> {
+    let libraries = output("rustc", &["--print", "target-libdir", "--target", TARGET]);
+    if libraries.is_some_and(|folder| Path::new(&folder).is_dir()) {
+        return Ok(());
+    }
+    eprintln!("The Rust target {TARGET} is missing: adding it.");
+    run(
+        "rustup target add",
+        Command::new("rustup").args(["target", "add", TARGET]),
+    )
+    .with_context(|| {
+        format!("the Rust target {TARGET} is missing; install Rust with rustup (https://rustup.rs), or add the target with your system's packages")
+    })
+}
+
+/// Checks Node, and installs the page's npm packages when the lock file is newer than they are.
+pub(crate) fn need_npm() -> Result<()> {
+    need_node()?;
+    let www = root().join("www");
+    let installed = www.join("node_modules/.package-lock.json");
+    let modified = |file: &Path| fs::metadata(file).and_then(|data| data.modified()).ok();
+    if modified(&installed) >= modified(&www.join("package-lock.json")) {
+        return Ok(());
+    }
+    eprintln!("The npm packages of www/ are missing or old: installing them.");
+    let mut npm = Command::new("npm");
+    npm.args(["ci", "--no-audit", "--no-fund"]).current_dir(&www);
+    run("npm ci", &mut npm).context("npm, which comes with Node, could not install the packages of www/")
+}
+
+fn need_node() -> Result<()> {
+    let (major, minor) = NODE;
+    let Some(version) = output("node", &["--version"]) else {
+        bail!("Node.js is missing: install version {major}.{minor} or newer (https://nodejs.org), with npm");
+    };
+    let mut numbers = version.trim_start_matches('v').split('.').map(str::parse);
+    let (Some(Ok(have_major)), Some(Ok(have_minor))) = (numbers.next(), numbers.next()) else {
+        bail!("`node --version` printed `{version}`, which is not a version");
+    };
+    ensure!(
+        (have_major, have_minor) >= (major, minor),
+        "Node.js {version} is too old: install version {major}.{minor} or newer (https://nodejs.org)"
+    );
+    Ok(())
+}
+
+/// Finds a browser and its driver for the tests, or installs Debian's as root.
+pub(crate) fn need_browser() -> Result<()> {
+    let found = || on_path(&CHROMIUM).is_some() && on_path(&["chromedriver"]).is_some();
+    if found() {
+        return Ok(());
+    }
+    let is_root = output("id", &["-u"]).is_some_and(|id| id == "0");
+    if is_root && on_path(&["apt-get"]).is_some() {
+        eprintln!("Chromium or chromedriver is missing: installing Debian's packages.");
+        apt_get(&["update"])?;
+        apt_get(&["install", "--yes", "--no-install-recommends", "chromium", "chromium-driver"])?;
+    }
+    ensure!(
+        found(),
+        "the browser tests need Chromium or Chrome, and a chromedriver of the same version, on PATH \
+         (Debian: sudo apt-get install chromium chromium-driver)"
+    );
+    Ok(())
+}
+
+fn apt_get(arguments: &[&str]) -> Result<()> {
+    let mut command = Command::new("apt-get");
+    command
+        .args(["--quiet=2", "--option=Dpkg::Use-Pty=0"])
+        .args(arguments)
+        .env("DEBIAN_FRONTEND", "noninteractive");
+    run(&format!("apt-get {}", arguments.join(" ")), &mut command)
+}

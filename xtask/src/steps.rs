@@ -1,0 +1,174 @@
+//! The checks of `cargo xtask test`, in order: what fails soonest and cheapest comes first.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::process::{cargo, node, root, run, run_and_read};
+use crate::setup::{need_browser, need_npm, need_target};
+use crate::summary::{Runner, Summary};
+use crate::wasm::{self, TARGET, Variant};
+use crate::{codegen, serve};
+
+/// One named check.
+pub(crate) struct Step {
+    /// As typed: `cargo xtask test native`. A name also selects those it is a prefix of.
+    pub(crate) name: &'static str,
+    /// What it does, for the heading.
+    pub(crate) title: &'static str,
+    /// The name of a step whose output it reads.
+    pub(crate) after: Option<&'static str>,
+    /// `Err` if it could not run or failed without a summary.
+    pub(crate) run: fn() -> Result<Outcome>,
+}
+
+/// How a step ended.
+#[derive(Default)]
+pub(crate) struct Outcome {
+    pub(crate) failed: bool,
+    pub(crate) summary: Summary,
+}
+
+const fn step(name: &'static str, title: &'static str, run: fn() -> Result<Outcome>) -> Step {
+    Step { name, title, after: None, run }
+}
+
+impl Step {
+    const fn after(mut self, name: &'static str) -> Self {
+        self.after = Some(name);
+        self
+    }
+}
+
+/// Every step, in the order in which they run.
+#[rustfmt::skip]
+pub(crate) const STEPS: &[Step] = &[
+    step("fmt", "formatting", || check("cargo fmt", cargo(&["fmt", "--all", "--check"]))),
+    step("clippy-native", "lints, native", clippy_native),
+    step("clippy-wasm", "lints, wasm32", clippy_wasm),
+    step("xtask", "tests of the build tool", || cargo_test(cargo(&["test", "--package", "xtask"]))),
+    step("native", "native tests and documentation examples", native),
+    step("package", "both wasm builds", || done(wasm::build())),
+    step("size", "size budget of the wasm builds", || done(wasm::check_size())).after("package"),
+    step("codegen", "interface snapshot", || done(codegen::check())).after("package"),
+    step("types", "TypeScript", || check("tsc", node(&["node_modules/typescript/bin/tsc", "--noEmit"]))).after("package"),
+    step("page", "unit tests of the page", page).after("package"),
+    step("site", "production build of the page", || done(serve::build_page())).after("package"),
+    step("e2e", "the page in Chromium", end_to_end).after("site"),
+    step("web-node-simd128", "wasm tests in Node, simd128", || in_node(Variant::Simd128)),
+    step("web-browser-simd128", "wasm tests in a Chromium worker, simd128", || in_browser(Variant::Simd128)),
+    step("web-node-relaxed", "wasm tests in Node, relaxed SIMD", || in_node(Variant::Relaxed)),
+    step("web-browser-relaxed", "wasm tests in a Chromium worker, relaxed SIMD", || in_browser(Variant::Relaxed)),
+    step("docs", "documentation builds without warnings", docs),
+];
+
+/// A command that only passes or fails.
+fn check(what: &str, mut command: Command) -> Result<Outcome> {
+    done(run(what, &mut command))
+}
+
+fn done(result: Result<()>) -> Result<Outcome> {
+    result.map(|()| Outcome::default())
+}
+
+/// A command that runs tests. One that ran none at all has lost them, which is a failure.
+fn tests(runner: Runner, mut command: Command) -> Result<Outcome> {
+    let (succeeded, output) = run_and_read(&mut command)?;
+    let summary = runner.summarize(&output);
+    ensure!(!summary.lines.is_empty(), "{} printed no summary of tests", command.get_program().display());
+    let failed = !succeeded || summary.counts.failed > 0;
+    Ok(Outcome { failed, summary })
+}
+
+/// Runs every test binary even after a failing one, and shows what tests printed: the figures
+/// they measured, and what they skipped.
+fn cargo_test(mut command: Command) -> Result<Outcome> {
+    command.args(["--no-fail-fast", "--", "--show-output"]);
+    tests(Runner::Cargo, command)
+}
+
+fn clippy_native() -> Result<Outcome> {
+    let strict = ["--", "--deny", "warnings"];
+    let mut library = cargo(&["clippy", "--all-targets", "--features", "cli"]);
+    run("cargo clippy (bitlens)", library.args(strict))?;
+    let mut tool = cargo(&["clippy", "--all-targets", "--package", "xtask"]);
+    done(run("cargo clippy (xtask)", tool.args(strict)))
+}
+
+fn clippy_wasm() -> Result<Outcome> {
+    need_target()?;
+    for variant in Variant::ALL {
+        let mut command = cargo(&["clippy", "--all-targets", "--features", "web"]);
+        command.args(["--target", TARGET, "--", "--deny=warnings"]);
+        command.args(variant.extra_flags());
+        run(&format!("cargo clippy ({})", variant.name()), &mut command)?;
+    }
+    Ok(Outcome::default())
+}
+
+fn native() -> Result<Outcome> {
+    cargo_test(cargo(&["test", "--profile", "checked", "--features", "cli"]))
+}
+
+fn page() -> Result<Outcome> {
+    let mut command = node(&["node_modules/vitest/vitest.mjs", "run"]);
+    command.env("NO_COLOR", "1");
+    tests(Runner::Vitest, command)
+}
+
+fn end_to_end() -> Result<Outcome> {
+    need_browser()?;
+    let folder = root().join("tests/e2e");
+    let mut files: Vec<PathBuf> = fs::read_dir(&folder)
+        .and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect())
+        .with_context(|| format!("cannot list {}", folder.display()))?;
+    files.retain(|file| file.to_string_lossy().ends_with(".test.mjs"));
+    files.sort();
+    let mut command = node(&["--test", "--test-reporter=spec"]);
+    command.args(files).env("NO_COLOR", "1");
+    tests(Runner::Node, command)
+}
+
+fn in_node(variant: Variant) -> Result<Outcome> {
+    wasm_tests(variant, |command| {
+        if matches!(variant, Variant::Relaxed) {
+            command.env("NODE_ARGS", "--experimental-wasm-relaxed-simd");
+        }
+    })
+}
+
+fn in_browser(variant: Variant) -> Result<Outcome> {
+    need_browser()?;
+    wasm_tests(variant, |command| {
+        command.env("WASM_BINDGEN_USE_DEDICATED_WORKER", "1");
+    })
+}
+
+/// The crate's wasm tests. Where they run is the runner's matter, so Node and the browser share
+/// one compilation.
+fn wasm_tests(variant: Variant, configure: impl FnOnce(&mut Command)) -> Result<Outcome> {
+    need_target()?;
+    need_npm()?;
+    let mut command = cargo(&["test", "--profile", "checked", "--features", "web", "--lib"]);
+    command.args(["--target", TARGET, "--no-fail-fast"]);
+    // This very program, instead of one more cargo call for each test binary.
+    let runner = format!("{} wasm-test-runner", std::env::current_exe()?.display());
+    command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", runner);
+    variant.configure(&mut command);
+    configure(&mut command);
+    tests(Runner::Cargo, command)
+}
+
+fn docs() -> Result<Outcome> {
+    need_target()?;
+    let strict = |arguments: &[&str]| {
+        let mut command = cargo(&["doc", "--no-deps"]);
+        command.args(arguments).env("RUSTDOCFLAGS", "--deny warnings");
+        command
+    };
+    run("cargo doc (native)", &mut strict(&["--features", "cli"]))?;
+    let mut web = strict(&["--features", "web", "--target", TARGET]);
+    done(run("cargo doc (wasm32)", &mut web))
+}

@@ -1,0 +1,185 @@
+//! The two wasm builds of the package: cargo, the wasm-bindgen generator, wasm-opt, the size budget.
+//!
+//! Both builds are the same crate with other target features. Their generated JavaScript must be
+//! identical: that is what lets the loader decide at run time which wasm file one glue serves.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+use crate::process::{cargo, node, root, run, target_dir};
+use crate::setup;
+
+/// The compilation target of the page.
+pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
+
+/// The name of every generated file; one name for both builds, because the wasm file imports
+/// its glue by name.
+const OUT_NAME: &str = "bitlens";
+
+/// What one build may weigh: a first visit on a slow line loads it within a few seconds.
+const MAX_GZIP_BYTES: usize = 500_000;
+const MAX_RAW_BYTES: usize = 1_500_000;
+
+/// A wasm build: the same crate for engines with different instructions.
+#[derive(Clone, Copy)]
+pub(crate) enum Variant {
+    /// The baseline, for every current browser.
+    Simd128,
+    /// With relaxed SIMD; engines without it refuse the module as a whole.
+    Relaxed,
+}
+
+impl Variant {
+    pub(crate) const ALL: [Self; 2] = [Self::Simd128, Self::Relaxed];
+
+    /// The folder in `pkg/`.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Simd128 => "simd128",
+            Self::Relaxed => "relaxed",
+        }
+    }
+
+    /// The compiler flags beyond the baseline's, which `.cargo/config.toml` sets.
+    ///
+    /// Given to the crate alone (`cargo rustc`, `cargo clippy`), they leave the dependencies
+    /// shared between the builds.
+    pub(crate) fn extra_flags(self) -> Option<&'static str> {
+        match self {
+            Self::Simd128 => None,
+            Self::Relaxed => Some("-Ctarget-feature=+simd128,+relaxed-simd"),
+        }
+    }
+
+    /// Gives the flags to everything a cargo command compiles for wasm: for `cargo test`, which
+    /// has no way to give them to the crate alone. Host programs are not rebuilt.
+    pub(crate) fn configure(self, command: &mut Command) {
+        if let Some(flags) = self.extra_flags() {
+            command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", flags);
+        }
+    }
+
+    /// Where the generated files go.
+    fn folder(self) -> PathBuf {
+        root().join("pkg").join(self.name())
+    }
+
+    fn wasm_file(self) -> PathBuf {
+        self.folder().join(format!("{OUT_NAME}_bg.wasm"))
+    }
+
+    /// The generated TypeScript declarations.
+    pub(crate) fn declarations(self) -> PathBuf {
+        self.folder().join(format!("{OUT_NAME}.d.ts"))
+    }
+}
+
+/// Builds both variants into `pkg/`.
+pub(crate) fn build() -> Result<()> {
+    setup::need_target()?;
+    setup::need_npm()?;
+    for variant in Variant::ALL {
+        build_variant(variant)?;
+    }
+    same_glue()
+}
+
+fn build_variant(variant: Variant) -> Result<()> {
+    // Cargo names a cdylib without a hash of its flags, so the second build would replace the
+    // first and each be compiled anew every time. With this variable the name has the hash.
+    // (It is cargo's own, for building Rust; without it all is correct, but slow.)
+    let mut command = cargo(&["rustc", "--release", "--lib", "--features", "web"]);
+    command.args(["--target", TARGET, "--"]);
+    command.args(variant.extra_flags());
+    command.env("__CARGO_DEFAULT_LIB_METADATA", "bitlens");
+    run(&format!("cargo build ({})", variant.name()), &mut command)?;
+
+    let built = target_dir().join(TARGET).join("release/bitlens.wasm");
+    // The generator's last input; equal bytes give equal output, so a second run is quick.
+    let previous = target_dir().join("xtask").join(format!("{}.wasm", variant.name()));
+    let input = fs::read(&built).with_context(|| format!("cannot read {}", built.display()))?;
+    ensure!(
+        uses_relaxed_simd(&input) == matches!(variant, Variant::Relaxed),
+        "cargo made the {} build with the target features of the other",
+        variant.name()
+    );
+    if variant.wasm_file().exists() && fs::read(&previous).is_ok_and(|bytes| bytes == input) {
+        return Ok(());
+    }
+    generate(variant, &built)?;
+    optimize(variant)?;
+    fs::create_dir_all(target_dir().join("xtask"))?;
+    fs::write(&previous, input).context("cannot keep the generator's input")
+}
+
+/// Reads the `target_features` section: an entry is `+`, the length of the name, the name.
+fn uses_relaxed_simd(wasm: &[u8]) -> bool {
+    let entry = b"+\x0crelaxed-simd";
+    wasm.windows(entry.len()).any(|bytes| bytes == entry)
+}
+
+/// JavaScript glue and TypeScript declarations.
+fn generate(variant: Variant, built: &Path) -> Result<()> {
+    let mut arguments: Vec<OsString> = [
+        "wasm-bindgen",
+        "--target",
+        "web",
+        "--omit-default-module-path",
+        "--remove-producers-section",
+        "--out-name",
+        OUT_NAME,
+        "--out-dir",
+    ]
+    .map(OsString::from)
+    .to_vec();
+    arguments.extend([variant.folder().into(), built.into()]);
+    wasm_bindgen_cli::wasm_bindgen::run_cli_with_args(arguments)
+        .with_context(|| format!("the wasm-bindgen generator failed ({})", variant.name()))
+}
+
+/// wasm-opt reads the allowed instructions from the module's own `target_features` section.
+fn optimize(variant: Variant) -> Result<()> {
+    let file = variant.wasm_file();
+    let mut command = node(&["node_modules/binaryen/bin/wasm-opt", "-O3"]);
+    command.args(["--strip-debug", "--strip-producers"]);
+    command.arg(&file).arg("-o").arg(&file);
+    run(&format!("wasm-opt ({})", variant.name()), &mut command)
+}
+
+fn same_glue() -> Result<()> {
+    let [baseline, relaxed] =
+        Variant::ALL.map(|variant| fs::read(variant.folder().join(format!("{OUT_NAME}.js"))));
+    ensure!(
+        baseline? == relaxed?,
+        "the two builds have different JavaScript glue, so pkg/loader.js cannot serve both with one: \
+         an exported function or type must not depend on target features"
+    );
+    Ok(())
+}
+
+/// Says how large both builds are and fails if one is over the budget.
+pub(crate) fn check_size() -> Result<()> {
+    for variant in Variant::ALL {
+        let bytes = fs::read(variant.wasm_file()).context("build the package first")?;
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(&bytes)?;
+        let gzip = encoder.finish()?.len();
+        let name = variant.name();
+        eprintln!(
+            "    {name}: {} bytes of {MAX_RAW_BYTES}, gzip {gzip} bytes of {MAX_GZIP_BYTES}",
+            bytes.len()
+        );
+        ensure!(
+            bytes.len() <= MAX_RAW_BYTES && gzip <= MAX_GZIP_BYTES,
+            "the {name} build is over its size budget"
+        );
+    }
+    Ok(())
+}
