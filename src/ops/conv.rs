@@ -221,7 +221,7 @@ impl Operator for Conv {
         let epilogue = IntegerEpilogue::of(context, channels, self.clamp)?;
         let conv = Self { clamp: None, ..self.clone() };
         let op = QConv { conv, weight: weight.clone(), input_zero_point: input.zero_point, epilogue };
-        Some(Lowered { op: op.into(), inputs: vec![0], layout: Layout::Nhwc })
+        Some(Lowered::new(op.into(), vec![0], Layout::Nhwc))
     }
 
     fn fuse_clamp(&self, clamp: Clamp) -> Option<Self> {

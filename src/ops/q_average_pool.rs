@@ -85,7 +85,7 @@ pub(super) fn lower(context: &LowerContext<'_>, averaged: Averaged, keeps_axes: 
         return None;
     }
     let op = QAveragePool { averaged, input, output: context.output, keeps_axes };
-    Some(Lowered { op: op.into(), inputs: vec![0], layout: Layout::Nhwc })
+    Some(Lowered::new(op.into(), vec![0], Layout::Nhwc))
 }
 
 impl Operator for QAveragePool {
