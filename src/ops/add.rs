@@ -4,8 +4,8 @@
 
 use super::broadcast::{self, ChannelConstant};
 use super::{
-    ChannelAffine, Clamp, Context, ExportStep, Facts, ImportNode, Inputs, Kind, Layout, LowerContext, Lowered, OpError, Operator, QAdd, Tape,
-    TypeInputs,
+    ChannelAffine, Clamp, Context, ExportStep, Facts, ImportNode, Inputs, Kind, Layout, LowerContext,
+    Lowered, OpError, Operator, QAdd, Tape, TypeInputs,
 };
 use crate::ir::{AttrError, Attrs};
 use crate::kernels::AddU8;
@@ -77,7 +77,7 @@ impl Operator for Add {
             min,
             max,
         };
-        Some(Lowered { op: QAdd { add }.into(), inputs: vec![0, 1], layout: Layout::Nhwc })
+        Some(Lowered::new(QAdd { add }.into(), vec![0, 1], Layout::Nhwc))
     }
 
     fn fuse_clamp(&self, clamp: Clamp) -> Option<Self> {

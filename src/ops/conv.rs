@@ -141,7 +141,8 @@ impl Operator for Conv {
     }
 
     fn facts(&self) -> Facts {
-        Facts::of(Kind::Linear(Linear { weight: 1, bias: Some(2), channel_axis: 0 }))
+        let kind = Kind::Linear(Linear { weight: 1, bias: Some(2), channel_axis: 0 });
+        Facts { clamp_fused: self.clamp.is_some(), ..Facts::of(kind) }
     }
 
     fn infer(&self, inputs: &TypeInputs<'_>) -> Result<Vec<TensorType>, OpError> {
@@ -220,7 +221,7 @@ impl Operator for Conv {
         let epilogue = IntegerEpilogue::of(context, channels, self.clamp)?;
         let conv = Self { clamp: None, ..self.clone() };
         let op = QConv { conv, weight: weight.clone(), input_zero_point: input.zero_point, epilogue };
-        Some(Lowered { op: op.into(), inputs: vec![0], layout: Layout::Nhwc })
+        Some(Lowered::new(op.into(), vec![0], Layout::Nhwc))
     }
 
     fn fuse_clamp(&self, clamp: Clamp) -> Option<Self> {

@@ -1,7 +1,8 @@
 //! `Flatten` (ONNX opsets 1–23): to two dimensions, those before `axis` and those from it on.
 
 use super::{
-    Context, ExportStep, Facts, ImportNode, Inputs, Kind, OpError, Operator, Tape, TypeInputs, index,
+    Context, ExportStep, Facts, ImportNode, Inputs, Kind, LowerContext, Lowered, OpError, Operator, Tape,
+    TypeInputs, index,
 };
 use crate::ir::{Attr, AttrError, Attrs};
 use crate::tensor::{Dim, Shape, TensorType, Value};
@@ -45,6 +46,10 @@ impl Operator for Flatten {
         let (before, after) = dims.split_at(self.split(dims.len())?);
         let size = |dims| index::product(dims).fixed().unwrap_or(usize::MAX);
         index::reshape(inputs, &[size(before), size(after)])
+    }
+
+    fn lower_int8(&self, context: &LowerContext<'_>) -> Option<Lowered> {
+        context.rearranged(self.clone().into())
     }
 
     fn backward(&self, _: &Context<'_>, tape: &Tape<'_>) -> Result<Vec<Option<Value>>, OpError> {

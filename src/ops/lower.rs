@@ -128,7 +128,7 @@ impl<'a> LowerContext<'a> {
     /// An operator that only moves elements, and does so whatever their type is, on codes.
     pub fn rearranged(&self, op: Op) -> Option<Lowered> {
         let inputs = (0..self.inputs.len()).collect();
-        self.keeps_codes().then_some(Lowered { op, inputs, layout: Layout::Nchw })
+        self.keeps_codes().then_some(Lowered::new(op, inputs, Layout::Nchw))
     }
 
     /// Number of dimensions of an input, when it is a quantized activation of known rank.
@@ -148,7 +148,61 @@ pub struct Lowered {
     /// Which of the inputs it still reads, in its own order: activations as codes, constants as they
     /// are.
     pub inputs: Vec<usize>,
+    /// Constants that take the place of inputs, by the number of the input.
+    pub constants: Vec<(usize, Value)>,
     /// The layout of four-dimensional activations that it reads, and of the codes that it makes.
     /// Real outputs are always as in the file.
     pub layout: Layout,
+}
+
+impl Lowered {
+    /// An operator on codes that reads those inputs in that layout.
+    pub fn new(op: Op, inputs: Vec<usize>, layout: Layout) -> Self {
+        Self { op, inputs, constants: Vec::new(), layout }
+    }
+
+    /// The same, reading inputs up to that one, absent ones included.
+    #[must_use]
+    pub fn reading(mut self, input: usize) -> Self {
+        let next = self.inputs.len();
+        self.inputs.extend(next..=input);
+        self
+    }
+
+    /// The same in another layout.
+    #[must_use]
+    pub fn in_layout(self, layout: Layout) -> Self {
+        Self { layout, ..self }
+    }
+
+    /// The same with a constant in place of an input.
+    #[must_use]
+    pub fn with_constant(mut self, input: usize, value: Value) -> Self {
+        self.constants.push((input, value));
+        self
+    }
+}
+
+/// An axis of `[N, C, H, W]` as an axis of `[N, H, W, C]`; negative ones count from the end.
+pub(super) fn nhwc_axis(axis: i64) -> i64 {
+    match axis {
+        1 | -3 => 3,
+        2 | -2 => 1,
+        3 | -1 => 2,
+        _ => 0,
+    }
+}
+
+/// A constant list of axes, or the first `count` axes where the input is absent, channels last.
+pub(super) fn nhwc_axes(input: Option<&LowerInput<'_>>, count: usize) -> Option<Value> {
+    let axes: Vec<i64> = match input {
+        None | Some(LowerInput::Absent) => (0..count as i64).collect(),
+        Some(LowerInput::Constant(value)) => match value.as_slice::<i64>() {
+            Ok(axes) => axes.to_vec(),
+            Err(_) => value.as_slice::<i32>().ok()?.iter().map(|&a| a.into()).collect(),
+        },
+        Some(_) => return None,
+    };
+    let axes: Vec<i64> = axes.into_iter().map(nhwc_axis).collect();
+    Value::from_vec(&[axes.len()], axes).ok()
 }

@@ -83,7 +83,7 @@ impl Operator for MaxPool {
     fn lower_int8(&self, context: &LowerContext<'_>) -> Option<Lowered> {
         let op = QMaxPool { pool: self.clone() }.into();
         let is_image = context.rank(0) == Some(4);
-        (is_image && context.keeps_codes()).then(|| Lowered { op, inputs: vec![0], layout: Layout::Nhwc })
+        (is_image && context.keeps_codes()).then(|| Lowered::new(op, vec![0], Layout::Nhwc))
     }
 
     fn backward(&self, _: &Context<'_>, tape: &Tape<'_>) -> Result<Vec<Option<Value>>, OpError> {

@@ -85,7 +85,7 @@ pub(super) fn lower(context: &LowerContext<'_>, averaged: Averaged, keeps_axes: 
         return None;
     }
     let op = QAveragePool { averaged, input, output: context.output, keeps_axes };
-    Some(Lowered { op: op.into(), inputs: vec![0], layout: Layout::Nhwc })
+    Some(Lowered::new(op.into(), vec![0], Layout::Nhwc))
 }
 
 impl Operator for QAveragePool {
@@ -126,5 +126,13 @@ impl Operator for QAveragePool {
         let mut out = Value::zeros::<u8>(&[n, oh, ow, c])?.into_vec::<u8>()?;
         kernels::average_pool_u8(context.isa, &geometry, data, &average, &mut out)?;
         Ok(vec![Value::from_vec(&self.shape([n, oh, ow, c]), out)?])
+    }
+}
+
+/// No file can contain it: it is tested by what it is lowered from.
+#[cfg(test)]
+impl super::testing::Sampled for QAveragePool {
+    fn samples() -> Vec<super::testing::Sample> {
+        Vec::new()
     }
 }

@@ -4,7 +4,8 @@
 //! what is left. The shape may be computed by the network.
 
 use super::{
-    Context, ExportStep, Facts, ImportNode, Inputs, Kind, OpError, Operator, Tape, TypeInputs, index,
+    Context, ExportStep, Facts, ImportNode, Inputs, Kind, LowerContext, Lowered, OpError, Operator, Tape,
+    TypeInputs, index,
 };
 use crate::ir::{Attr, AttrError, Attrs};
 use crate::tensor::{Dim, Shape, TensorType, Value};
@@ -55,6 +56,10 @@ impl Operator for Reshape {
             return Err(mismatch(&target, x.shape()));
         }
         index::reshape(inputs, &sizes)
+    }
+
+    fn lower_int8(&self, context: &LowerContext<'_>) -> Option<Lowered> {
+        context.rearranged(self.clone().into())
     }
 
     fn backward(&self, _: &Context<'_>, tape: &Tape<'_>) -> Result<Vec<Option<Value>>, OpError> {

@@ -4,7 +4,8 @@
 //! size 1 goes.
 
 use super::{
-    Context, ExportStep, Facts, ImportNode, Inputs, Kind, OpError, Operator, Tape, TypeInputs, index,
+    Context, ExportStep, Facts, ImportNode, Inputs, Kind, LowerContext, Lowered, OpError, Operator, Tape,
+    TypeInputs, index,
 };
 use crate::ir::{AttrError, Attrs};
 use crate::tensor::{Dim, Shape, TensorType, Value};
@@ -47,6 +48,10 @@ impl Operator for Squeeze {
         let kept = squeezed(&dims, axes.as_deref())?.unwrap_or_default();
         let sizes: Vec<usize> = kept.iter().filter_map(Dim::fixed).collect();
         index::reshape(inputs, &sizes)
+    }
+
+    fn lower_int8(&self, context: &LowerContext<'_>) -> Option<Lowered> {
+        context.rearranged(self.clone().into())
     }
 
     fn backward(&self, _: &Context<'_>, tape: &Tape<'_>) -> Result<Vec<Option<Value>>, OpError> {

@@ -2,7 +2,8 @@
 
 use super::index::IndexMap;
 use super::{
-    Context, ExportStep, Facts, ImportNode, Inputs, Kind, OpError, Operator, Tape, TypeInputs,
+    Context, ExportStep, Facts, ImportNode, Inputs, Kind, LowerContext, Lowered, OpError, Operator, Tape,
+    TypeInputs,
     index::{self, with_element},
 };
 use crate::ir::{Attr, AttrError, Attrs};
@@ -51,6 +52,10 @@ impl Operator for Transpose {
         Ok(vec![with_element!(x.dtype(), T => map.read(x, T::default())?)])
     }
 
+    fn lower_int8(&self, context: &LowerContext<'_>) -> Option<Lowered> {
+        context.rearranged(self.clone().into())
+    }
+
     fn backward(&self, _: &Context<'_>, tape: &Tape<'_>) -> Result<Vec<Option<Value>>, OpError> {
         index::first_gradient(tape, |g| self.map(tape.input(0)?.shape())?.scatter(g))
     }
@@ -66,8 +71,9 @@ impl Transpose {
     }
 
     fn map(&self, shape: &[usize]) -> Result<IndexMap, OpError> {
-        let order = self.order(shape.len())?;
-        IndexMap::new(shape, order.into_iter().map(|axis| (axis, IndexMap::all(shape[axis]))).collect())
+        let order = self.order(shape.len())?.into_iter();
+        let axes = order.map(|axis| Ok((axis, IndexMap::all(shape[axis])?)));
+        IndexMap::new(shape, axes.collect::<Result<_, OpError>>()?)
     }
 }
 

@@ -3,7 +3,8 @@
 //! The axes, positions in the result, are input 1; before opset 13 they were an attribute.
 
 use super::{
-    Context, ExportStep, Facts, ImportNode, Inputs, Kind, OpError, Operator, Tape, TypeInputs, index,
+    Context, ExportStep, Facts, ImportNode, Inputs, Kind, LowerContext, Lowered, OpError, Operator, Tape,
+    TypeInputs, index,
 };
 use crate::ir::{AttrError, Attrs};
 use crate::tensor::{Dim, Shape, TensorType, Value};
@@ -44,6 +45,10 @@ impl Operator for Unsqueeze {
         let dims: Vec<Dim> = inputs.get(0)?.shape().iter().copied().map(Dim::Fixed).collect();
         let sizes: Vec<usize> = unsqueezed(&dims, &axes)?.iter().filter_map(Dim::fixed).collect();
         index::reshape(inputs, &sizes)
+    }
+
+    fn lower_int8(&self, context: &LowerContext<'_>) -> Option<Lowered> {
+        context.rearranged(self.clone().into())
     }
 
     fn backward(&self, _: &Context<'_>, tape: &Tape<'_>) -> Result<Vec<Option<Value>>, OpError> {

@@ -203,6 +203,10 @@ impl<'a> Lowering<'a> {
             .inputs
             .iter()
             .map(|&slot| {
+                if let Some((_, value)) = lowered.constants.iter().find(|(at, _)| *at == slot) {
+                    let name = format!("{}_input{slot}", node.name);
+                    return Some(self.builder.constant(name, value.clone()));
+                }
                 let id = node.inputs.get(slot).copied().flatten()?;
                 Some(match self.source_codes(id) {
                     Some((source, _)) => self.codes_in(source, lowered.layout),
@@ -310,7 +314,7 @@ fn lookup(op: &Op, context: &LowerContext<'_>) -> Option<Lowered> {
     };
     let others = context.inputs.iter().skip(1).map(other).collect::<Option<Vec<_>>>()?;
     let op = QLookup::of(op, (input, output), &others).ok()?.into();
-    Some(Lowered { op, inputs: vec![0], layout: Layout::Nhwc })
+    Some(Lowered::new(op, vec![0], Layout::Nhwc))
 }
 
 fn is_zero(value: &Value) -> bool {

@@ -4,6 +4,10 @@
 //! on offsets, and its comment names the extent relied on. Everything that must be compiled for the
 //! instruction set is `#[inline(always)]`.
 #![allow(
+    clippy::inline_always,
+    reason = "code compiled for an instruction set must be inlined into the task"
+)]
+#![allow(
     unsafe_code,
     reason = "register tiles read packed panels through pointers"
 )]
