@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { DEFAULT_RECIPE } from '../src/state/state';
-import { oneMoreBit, quantizedLabel, steepestDrop, truth, whatHappened } from '../src/lib/sentences';
-import { lens } from './fixtures';
+import { oneMoreBit, quantizedLabel, storageSentence, steepestDrop, truth, whatHappened } from '../src/lib/sentences';
+import { lens, quantized } from './fixtures';
 
 const plain = (text: string | null): string | null => text && text.replaceAll('\u00a0', ' ');
 const cock = { class: 1, name: 'cock, hen', probability: 0.8 };
@@ -64,4 +64,11 @@ test('the remedy gives a bit to whoever has fewer, and ends at eight', () => {
   expect(remedy(4, 8)?.recipe.weightBits).toBe(5);
   expect(remedy(8, 3)?.recipe.activationBits).toBe(4);
   expect(remedy(8, 8)).toBeNull();
+});
+
+test('the file is not called smaller than it is', () => {
+  const layer = (weightBits: number, bytes: number) => ({ ...quantized.layers[0]!, weightBits, weights: 100, sizeBytes: { full: 400, quantized: bytes } });
+  expect(storageSentence([layer(8, 120)])).toContain('8-bit integers');
+  expect(storageSentence([layer(4, 120)])).toContain('each stored in a whole byte');
+  expect(storageSentence([layer(4, 60), layer(6, 80)])).toContain('packed integers of 4 to 6 bits');
 });

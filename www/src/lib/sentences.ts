@@ -1,5 +1,5 @@
 /** What happened, in sentences. Words first, figures second, jargon last. */
-import type { LensView, QuantizedView, Recipe } from '../engine/protocol';
+import type { LayerView, LensView, QuantizedView, Recipe } from '../engine/protocol';
 import { MAX_BITS } from '../state/state';
 import { correlation, percent, shortName } from './format';
 
@@ -79,4 +79,15 @@ export function oneMoreBit(recipe: Recipe): { recipe: Recipe; words: string } | 
   if (weightBits === MAX_BITS && activationBits === MAX_BITS) return null;
   if (weightBits <= activationBits) return { recipe: { ...recipe, weightBits: weightBits + 1 }, words: `Give the weights ${weightBits + 1} bits` };
   return { recipe: { ...recipe, activationBits: activationBits + 1 }, words: `Give the activations ${activationBits + 1} bits` };
+}
+
+/** How the file holds the weights: with fewer than 8 bits it may still spend a byte on each. */
+export function storageSentence(layers: LayerView[]): string {
+  const bits = layers.map(({ weightBits }) => weightBits);
+  const [fewest, most] = [Math.min(...bits), Math.max(...bits)];
+  if (fewest === MAX_BITS) return 'Its weights are 8-bit integers, with their scales beside them.';
+  const range = fewest === most ? `${most} bits` : `${fewest} to ${most} bits`;
+  const wholeBytes = layers.every(({ sizeBytes, weights }) => sizeBytes.quantized >= weights);
+  if (!wholeBytes) return `Its weights are packed integers of ${range}, with their scales beside them.`;
+  return `Its weights are integers of ${range}, each stored in a whole byte, so the file is no smaller than with 8 bits.`;
 }

@@ -2,6 +2,7 @@
 import { Dialog } from '../../components/dialog';
 import { Down } from '../../components/icons';
 import { bytes, plural, times } from '../../lib/format';
+import { storageSentence } from '../../lib/sentences';
 import { commandLine, recipeJson } from '../../state/recipe';
 import { useDispatch, useSlice } from '../../state/store';
 import { quantizeKey } from '../../state/tasks';
@@ -36,7 +37,7 @@ function Network() {
     <section class="take">
       <h3>Network</h3>
       <p class="small">
-        An ONNX file with {plural(layers.length, 'quantized layer')} as QuantizeLinear and DequantizeLinear around ordinary operators. {weightWords(layers.map((layer) => layer.weightBits))} It is{' '}
+        An ONNX file with {plural(layers.length, 'quantized layer')} as QuantizeLinear and DequantizeLinear around ordinary operators. {storageSentence(layers)} It is{' '}
         <strong>{bytes(file?.sizeBytes ?? sizeBytes.quantized)}</strong> instead of {bytes(sizeBytes.full)} ({times(sizeBytes.full / (file?.sizeBytes ?? sizeBytes.quantized))} smaller).
       </p>
       {file ? (
@@ -55,13 +56,6 @@ function Network() {
       )}
     </section>
   );
-}
-
-/** Which integers hold the weights. */
-function weightWords(bits: number[]): string {
-  const [fewest, most] = [Math.min(...bits), Math.max(...bits)];
-  const range = fewest === most ? `${most}` : `${fewest} to ${most}`;
-  return `The weights are integers of ${range} bits in the file, with their scales beside them.`;
 }
 
 function RecipeFile() {

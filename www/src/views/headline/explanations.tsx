@@ -1,15 +1,17 @@
 /** What each headline number means, how it is computed, and in which unit. */
 import type { LatencyView, Summary } from '../../engine/protocol';
-import { isaName } from '../../lib/sentences';
+import { isaName, storageSentence } from '../../lib/sentences';
 import { milliseconds, percent, plural } from '../../lib/format';
 import { useSlice } from '../../state/store';
 
 function Size() {
+  const layers = useSlice((state) => state.quantized?.value.layers);
   return (
     <>
       <h2>Smaller by</h2>
       <p>How much smaller the ONNX file becomes that you take home: its bytes in full precision, divided by its bytes quantized. Graph, names and biases count as well, so a tiny network gains less than its weights alone.</p>
       <p class="formula">bytes(full) / bytes(quantized)</p>
+      {layers && <p>{storageSentence(layers)}</p>}
     </>
   );
 }

@@ -18,7 +18,7 @@ export function Answers({ lens }: { lens: LensView }) {
         </tr>
       </thead>
       <tbody>
-        {lens.answers.slice(0, ROWS).map((answer) => (
+        {strongest(lens.answers).map((answer) => (
           <tr key={answer.class} data-testid={testids.answer} data-class={answer.class}>
             <th scope="row">
               {shortName(answer.name)}
@@ -37,6 +37,13 @@ export function Answers({ lens }: { lens: LensView }) {
       </tbody>
     </table>
   );
+}
+
+/** The answers that either network gives most weight, in full precision's order. */
+function strongest(answers: LensView['answers']): LensView['answers'] {
+  const weight = ({ full, quantized }: LensView['answers'][number]): number => Math.max(full, quantized);
+  const kept = new Set([...answers].sort((a, b) => weight(b) - weight(a)).slice(0, ROWS));
+  return answers.filter((answer) => kept.has(answer));
 }
 
 const probability = (share: number): string => `${(share * 100).toFixed(1)}`;

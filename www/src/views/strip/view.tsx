@@ -68,12 +68,11 @@ function Thumbnails({ shown, comparisons, current }: ThumbnailsProps) {
     dispatch({ type: 'pictureSelected', picture: to.index });
     list.current?.querySelector<HTMLElement>(`[data-picture="${to.index}"]`)?.focus();
   };
-  const place = shown.findIndex(({ index }) => index === selected);
   useEffect(() => {
     const chosen = list.current?.querySelector<HTMLElement>('[aria-selected="true"]');
     // Scrolls the strip alone: scrollIntoView would move the page under the reader.
     if (list.current && chosen) list.current.scrollLeft = chosen.offsetLeft - list.current.clientWidth / 2 + chosen.offsetWidth / 2;
-  }, [selected, place]);
+  }, [selected]);
   // The strip's own tab stop is the selected picture, or the first when the filter hides it.
   const stop = shown.some(({ index }) => index === selected) ? selected : shown[0]?.index;
   return (
