@@ -57,6 +57,8 @@ test('the steepest loss is found, small steps and gaps are not pointed at', () =
   expect(steepestDrop(along)).toEqual({ layer: 'l4', from: 30, to: 22 });
   expect(steepestDrop(along.slice(0, 2))).toBeNull();
   expect(steepestDrop([])).toBeNull();
+  const drowned = [6, 2, -1, -30].map((sqnrDb, index) => ({ layer: `l${index}`, sqnrDb }));
+  expect(steepestDrop(drowned)?.layer).toBe('l1');
 });
 
 test('the remedy gives a bit to whoever has fewer, and ends at eight', () => {

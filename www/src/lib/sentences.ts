@@ -62,13 +62,13 @@ export function isaName(isa: string): string {
 /** A smaller loss than this from one layer to the next is nothing to point at. */
 const WORTH_NAMING_DB = 1;
 
-/** The layer after which the most signal is gone, seen along the order of execution. */
+/** The layer after which the most signal is gone, seen along the order of execution. Below 0 dB there is none left to lose. */
 export function steepestDrop(layers: LensView['layerSqnrDb']): { layer: string; from: number; to: number } | null {
   let worst: { layer: string; from: number; to: number } | null = null;
   for (const [index, { layer, sqnrDb }] of layers.entries()) {
     const before = layers[index - 1]?.sqnrDb;
     if (sqnrDb === null || before === null || before === undefined) continue;
-    if (before - sqnrDb > (worst ? worst.from - worst.to : WORTH_NAMING_DB)) worst = { layer, from: before, to: sqnrDb };
+    if (Math.max(before, 0) - Math.max(sqnrDb, 0) > (worst ? Math.max(worst.from, 0) - Math.max(worst.to, 0) : WORTH_NAMING_DB)) worst = { layer, from: before, to: sqnrDb };
   }
   return worst;
 }

@@ -114,11 +114,13 @@ function PicturesPill() {
   const button = (
     <>
       <Picture />
-      <span class="quiet">{pictures.length === 0 ? 'no pictures yet' : plural(pictures.length, 'picture')}</span>
+      <span class="quiet">
+        {pictures.length === 0 ? 'no' : pictures.length.toLocaleString('en')} <span class="word">{pictures.length === 1 ? 'picture' : 'pictures'}</span>
+      </span>
     </>
   );
   return (
-    <Popover class="pill" button={button} testid={testids.picturesPill}>
+    <Popover class="pill" button={button} label={plural(pictures.length, 'picture')} testid={testids.picturesPill}>
       <div class="menu">
         <p>
           <strong>{calibrating}</strong> {calibrating === 1 ? 'shows' : 'show'} the quantizer which values occur (calibration), <strong>{compared}</strong>{' '}

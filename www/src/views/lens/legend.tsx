@@ -22,7 +22,8 @@ export function Legend({ max, target, overlay }: { max: number; target: string; 
       <canvas ref={canvas} width={WIDTH} height={1} aria-hidden="true" />
       <span>0</span>
       <span>
-        Grad-CAM for <q>{target}</q>, one scale for both
+        Grad-CAM for <q>{target}</q>
+        <span class="more">, one scale for both</span>
       </span>
       <span class="hot">{value(max)}</span>
     </div>
