@@ -136,7 +136,7 @@ export class Loader {
     if (sorted.pictures.length > 0 || picturesSource !== 'sample' || !this.#files) return true;
     if (model?.channels !== 3) {
       await this.#clearPictures(signal);
-      this.#notice(`${file.name} takes ${model?.channels} channel(s), the sample pictures have three. Drop pictures for it.`);
+      this.#notice(`${file.name} takes pictures of another kind than the sample’s. Drop pictures for it.`);
     } else {
       // Their true classes are the sample network's; to any other network they are just pictures.
       await this.#replacePictures(this.#files.pictures, 'sample', signal);

@@ -1,5 +1,5 @@
 /** From errors to cards: what, where, why, what to do. */
-import { EngineCrash, EngineRefusal } from '../engine/client';
+import { EngineRefusal } from '../engine/client';
 import type { Refused } from '../engine/protocol';
 import type { Problem } from './state';
 
@@ -10,12 +10,14 @@ export function problemFrom(what: string, error: unknown, file: string | null = 
   if (error instanceof EngineRefusal) {
     const { message, node, hint } = error.detail;
     const where = [file, node ? `node ${node}` : null].filter((part) => part !== null).join(', ');
-    return { what, where: where || null, why: message, todo: hint };
+    return { what, where: where || null, why: sentence(message), todo: hint };
   }
   const why = error instanceof Error ? error.message : String(error);
-  if (error instanceof EngineCrash) return { what, where: file, why, todo: null };
   return { what, where: file, why, todo: null };
 }
+
+/** An inner message that the engine passes on may begin small. */
+const sentence = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
 
 const MAX_LISTED = 5;
 

@@ -31,10 +31,10 @@ function ModelPill() {
   const model = useSlice((state) => state.model);
   const source = useSlice((state) => state.modelSource);
   const dispatch = useDispatch();
-  const title = SAMPLES.find((sample) => sample.id === source)?.title ?? model?.name ?? '';
+  const title = SAMPLES.find((sample) => sample.id === source)?.title ?? model?.fileName.replace(/\.onnx$/i, '');
   const button = model ? (
     <>
-      <strong>{title || model.fileName}</strong>
+      <strong>{title}</strong>
       <span class="quiet facts">
         {count(model.nodes)} nodes · {count(model.parameters)} parameters
       </span>
@@ -80,6 +80,7 @@ function ModelFacts() {
   if (!model) return null;
   const facts: [string, string][] = [
     ['File', model.fileName],
+    ['Graph', model.name],
     ['Input', `${model.inputName}: ${model.inputShape}`],
     ['Classes', String(model.classes)],
     ['Layers with weights', String(model.layers)],

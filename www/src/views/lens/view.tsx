@@ -23,7 +23,7 @@ export function Lens() {
   return (
     <section class="lens" aria-label="This picture" data-testid={testids.lens} data-current={current}>
       {preview ? <Picture preview={preview.value} lens={lens?.value ?? null} /> : <EmptyPicture waiting={model === null || pictures > 0} />}
-      <div class="story">{lens ? <Story data={lens.value} /> : <Waiting />}</div>
+      <div class="story">{lens ? <Story data={lens.value} /> : pictures > 0 && <Waiting />}</div>
     </section>
   );
 }
