@@ -99,6 +99,17 @@ test('what the user stops stays stopped, and goes on when asked', async () => {
   await until(store, complete);
 });
 
+test('opening files does not wait for a comparison that they outdate', async () => {
+  const store = page(() => new MockEngine(8));
+  store.dispatch({ type: 'sampleChosen', sample: 'resnet' });
+  const seen: string[] = [];
+  store.listen(({ type }) => seen.push(type));
+  await until(store, ({ comparisons }) => comparisons !== null);
+  store.dispatch({ type: 'filesOpened', files: [file('net.onnx', MODEL)] });
+  await until(store, ({ modelSource }) => modelSource === 'dropped');
+  expect(seen.filter((type) => type === 'modelLoaded' || type === 'compared')).toEqual(['modelLoaded', 'modelLoaded']);
+});
+
 test('the exported file is of the recipe on screen', async () => {
   const store = page();
   store.dispatch({ type: 'sampleChosen', sample: 'resnet' });
