@@ -43,7 +43,8 @@ fn real_networks_survive_and_onnxruntime_gives_the_same_outputs() {
             Err(error) => panic!("{}: {error}", path.display()),
         };
         assert_eq!(read.info.size_bytes, bytes.len());
-        let exported = export(&read.graph, &ExportOptions::default()).unwrap();
+        let exported = export(&read.graph, &ExportOptions::default())
+            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         assert_equivalent(&read.graph, &import(&exported).unwrap().graph);
         if judged {
             compare(&path, &exported);
