@@ -4,8 +4,8 @@
 
 use super::broadcast::{self, ChannelConstant};
 use super::{
-    ChannelAffine, Clamp, Context, ExportStep, Facts, ImportNode, Inputs, Kind, Layout, LowerContext, Lowered, OpError, Operator, QAdd, Tape,
-    TypeInputs,
+    ChannelAffine, Clamp, Context, ExportStep, Facts, ImportNode, Inputs, Kind, Layout, LowerContext,
+    Lowered, OpError, Operator, QAdd, Tape, TypeInputs,
 };
 use crate::ir::{AttrError, Attrs};
 use crate::kernels::AddU8;

@@ -28,17 +28,19 @@ impl Walk {
         let missing = result.len().checked_sub(shape.len())?;
         // (size in the result, step in the tensor), outermost first, neighbours merged.
         let mut merged: Vec<(usize, usize)> = Vec::new();
-        let mut step = 1;
+        let mut step = 1_usize;
         for (axis, &size) in result.iter().enumerate().rev() {
             let own = axis.checked_sub(missing).map_or(1, |axis| shape[axis]);
             if own != size && own != 1 {
                 return None;
             }
             let stride = if own == 1 { 0 } else { step };
-            step *= own;
+            step = step.saturating_mul(own);
             match merged.last_mut() {
                 _ if size == 1 => {}
-                Some((inner, inner_stride)) if stride == *inner_stride * *inner => *inner *= size,
+                Some((inner, inner_stride)) if stride == inner_stride.saturating_mul(*inner) => {
+                    *inner *= size;
+                }
                 _ => merged.push((size, stride)),
             }
         }
@@ -75,7 +77,9 @@ impl Walk {
         for (run, start) in result.chunks_exact_mut(self.run).zip(self.starts()) {
             if self.repeats {
                 let b = other[start];
-                run.iter_mut().for_each(|a| each(a, b));
+                for a in run {
+                    each(a, b);
+                }
             } else {
                 run.iter_mut().zip(&other[start..start + self.run]).for_each(|(a, &b)| each(a, b));
             }
@@ -217,15 +221,14 @@ pub(super) fn gradients(
     rhs: impl FnOnce(Value) -> Result<Value, OpError>,
 ) -> Result<Vec<Option<Value>>, OpError> {
     let Some(gradient) = gradient else { return Ok(vec![None; 2]) };
-    let first = match tape.wants(0) {
-        true => Some(reduce_to(lhs(gradient.clone())?, tape.input(0)?.shape())?),
-        false => None,
-    };
-    let second = match tape.wants(1) {
-        true => Some(reduce_to(rhs(gradient)?, tape.input(1)?.shape())?),
-        false => None,
-    };
-    Ok(vec![first, second])
+    let mut found = vec![None; 2];
+    if tape.wants(0) {
+        found[0] = Some(reduce_to(lhs(gradient.clone())?, tape.input(0)?.shape())?);
+    }
+    if tape.wants(1) {
+        found[1] = Some(reduce_to(rhs(gradient)?, tape.input(1)?.shape())?);
+    }
+    Ok(found)
 }
 
 /// The constant operand of an elementwise operator, where there is exactly one and it has one value

@@ -78,3 +78,22 @@ impl Operator for DequantizeLinear {
         Ok(gradients)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::testing::{Sample, Sampled, tensor};
+
+    impl Sampled for DequantizeLinear {
+        fn samples() -> Vec<Sample> {
+            let codes = Value::from_vec(&[2, 2], vec![-128_i8, 0, 1, 127]).unwrap();
+            vec![
+                Sample::new(Attrs::new().with("axis", Attr::Int(0)))
+                    .constant(codes)
+                    .constant(tensor(&[2], &[0.5, 2.0]))
+                    .constant(Value::from_vec(&[2], vec![0_i8, 1]).unwrap())
+                    .gives(vec![tensor(&[2, 2], &[-64.0, 0.0, 0.0, 252.0])]),
+            ]
+        }
+    }
+}

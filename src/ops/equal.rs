@@ -28,6 +28,7 @@ impl Operator for Equal {
         Ok(vec![TensorType::new(DType::Bool, ty.shape)])
     }
 
+    #[allow(clippy::float_cmp, reason = "ONNX defines Equal of floats as exact")]
     fn forward(&self, _: &Context<'_>, inputs: Inputs) -> Result<Vec<Value>, OpError> {
         let (lhs, rhs) = (inputs.get(0)?, inputs.get(1)?);
         Ok(vec![match lhs.dtype() {

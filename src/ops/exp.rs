@@ -47,7 +47,8 @@ mod tests {
         fn samples() -> Vec<Sample> {
             let x = tensor(&[7], &[-200.0, -3.0, -0.25, 0.0, 0.5, 2.0, 200.0]);
             // As ONNX Runtime computes it.
-            let y = tensor(&[7], &[0.0, 0.049787067, 0.7788008, 1.0, 1.6487212, 7.389056, f32::INFINITY]);
+            let y =
+                tensor(&[7], &[0.0, 0.049_787_067, 0.778_800_8, 1.0, 1.648_721_2, 7.389_056, f32::INFINITY]);
             let random = Random::new(3).uniform(&[2, 3, 5], -2.0, 2.0);
             vec![
                 Sample::new(Attrs::new()).input(x).gives_about(1e-6, vec![y]),

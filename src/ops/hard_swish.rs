@@ -58,7 +58,7 @@ mod tests {
         fn samples() -> Vec<Sample> {
             let x = tensor(&[7], &[-100.0, -3.0, -0.25, 0.0, 0.5, 2.0, 100.0]);
             // As ONNX Runtime computes it.
-            let y = tensor(&[7], &[-0.0, -0.0, -0.114583336, 0.0, 0.29166666, 1.6666667, 100.0]);
+            let y = tensor(&[7], &[-0.0, -0.0, -0.114_583_336, 0.0, 0.291_666_66, 1.666_666_7, 100.0]);
             let random = Random::new(9).avoiding(&[2, 3, 5], (-5.0, 5.0), &[-3.0, 3.0]);
             vec![
                 Sample::new(Attrs::new()).input(x).gives_about(1e-6, vec![y]),

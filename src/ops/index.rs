@@ -13,6 +13,10 @@ use crate::tensor::{DType, Dim, Element, Shape, TensorError, Value};
 /// can hold in one piece.
 const LARGEST_TENSOR_BYTES: usize = i32::MAX as usize;
 
+/// The most positions along one axis of a result: far more than any network has, and a list of them
+/// still fits in memory.
+const MOST_POSITIONS: usize = 1 << 28;
+
 /// A position along an axis that reads nothing: the result has the fill value there.
 pub(super) const FILL: u32 = u32::MAX;
 
@@ -205,11 +209,15 @@ impl IndexMap {
                 let expected = format!("below {size}");
                 return Err(OpError::Range { what: "position", expected, got: beyond.to_string() });
             }
-            outer.push((source[axis + 1..].iter().product(), positions));
+            let step = source[axis + 1..].iter().fold(1_usize, |n, &d| n.saturating_mul(d));
+            outer.push((step, positions));
         }
         let mut run = 1;
         while let Some((stride, positions)) = outer.last()
-            && positions.iter().enumerate().all(|(i, &at)| at != FILL && at as usize * stride == i * run)
+            && positions
+                .iter()
+                .enumerate()
+                .all(|(i, &at)| at != FILL && (at as usize).saturating_mul(*stride) == i * run)
         {
             run *= positions.len();
             outer.pop();
@@ -218,8 +226,19 @@ impl IndexMap {
     }
 
     /// The positions `0..size`, read in order.
-    pub(super) fn all(size: usize) -> Vec<u32> {
-        (0..size as u32).collect()
+    pub(super) fn all(size: usize) -> Result<Vec<u32>, OpError> {
+        Self::positions(size, |at| at as u32)
+    }
+
+    /// `count` positions, the one at `i` being `at(i)`.
+    ///
+    /// # Errors
+    /// [`TensorError::TooLarge`] above [`MOST_POSITIONS`].
+    pub(super) fn positions(count: usize, at: impl Fn(usize) -> u32) -> Result<Vec<u32>, OpError> {
+        if count > MOST_POSITIONS {
+            return Err(TensorError::TooLarge { shape: vec![count] }.into());
+        }
+        Ok((0..count).map(at).collect())
     }
 
     /// Calls `copy(first element of the result, first element of the source, elements)` for each
@@ -253,7 +272,7 @@ impl IndexMap {
 
     /// The result, with `fill` where nothing is read.
     pub(super) fn read<T: Element>(&self, source: &Value, fill: T) -> Result<Value, OpError> {
-        self.check("the source", &self.source, source)?;
+        check_shape("the source", &self.source, source)?;
         let mut result = zeros::<T>(&self.result)?.into_vec::<T>()?;
         if fill != T::default() {
             result.fill(fill);
@@ -272,7 +291,7 @@ impl IndexMap {
     /// The gradient with respect to the source: each element of `gradient` is added where it was
     /// read.
     pub(super) fn scatter(&self, gradient: &Value) -> Result<Value, OpError> {
-        self.check("the gradient", &self.result, gradient)?;
+        check_shape("the gradient", &self.result, gradient)?;
         let mut sums = zeros::<f32>(&self.source)?.into_vec::<f32>()?;
         let gradient = gradient.as_slice::<f32>()?;
         self.for_each_run(|from, to, run| {
@@ -281,13 +300,13 @@ impl IndexMap {
         });
         Ok(Value::from_vec(&self.source, sums)?)
     }
+}
 
-    fn check(&self, what: &'static str, expected: &[usize], got: &Value) -> Result<(), OpError> {
-        if got.shape() == expected {
-            return Ok(());
-        }
-        Err(OpError::Shape { what, expected: format!("{expected:?}"), got: format!("{:?}", got.shape()) })
+fn check_shape(what: &'static str, expected: &[usize], got: &Value) -> Result<(), OpError> {
+    if got.shape() == expected {
+        return Ok(());
     }
+    Err(OpError::Shape { what, expected: format!("{expected:?}"), got: format!("{:?}", got.shape()) })
 }
 
 #[cfg(test)]
@@ -298,7 +317,7 @@ mod tests {
     #[test]
     fn whole_trailing_axes_are_one_run() {
         let map =
-            IndexMap::new(&[4, 3, 5], vec![(0, vec![3, FILL]), (1, IndexMap::all(3)), (2, IndexMap::all(5))]);
+            IndexMap::new(&[4, 3, 5], vec![(0, vec![3, FILL]), (1, vec![0, 1, 2]), (2, vec![0, 1, 2, 3, 4])]);
         let map = map.unwrap();
         assert_eq!((map.run, map.axes.len()), (15, 1));
         let x = Random::new(1).uniform(&[4, 3, 5], 1.0, 2.0);

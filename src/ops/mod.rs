@@ -18,17 +18,20 @@ mod operator;
 mod pooling;
 mod reduce;
 mod softmax_rows;
-mod types;
-mod window;
 #[cfg(test)]
 mod testing;
+mod types;
+mod window;
 
 mod abs;
 mod add;
 mod and;
 mod average_pool;
 mod batch_normalization;
+mod cast;
 mod clip;
+mod concat;
+mod constant_of_shape;
 mod conv;
 mod dequantize_linear;
 mod div;
@@ -36,7 +39,9 @@ mod dropout;
 mod equal;
 mod erf;
 mod exp;
+mod expand;
 mod flatten;
+mod gather;
 mod gemm;
 mod global_average_pool;
 mod global_max_pool;
@@ -54,6 +59,7 @@ mod mul;
 mod neg;
 mod not;
 mod or;
+mod pad;
 mod pow;
 mod q_add;
 mod q_average_pool;
@@ -63,13 +69,16 @@ mod q_lookup;
 mod q_max_pool;
 mod q_transpose;
 mod quantize_linear;
+mod range;
 mod reciprocal;
 mod reduce_max;
 mod reduce_mean;
 mod reduce_sum;
 mod relu;
 mod reshape;
+mod shape;
 mod sigmoid;
+mod slice;
 mod softmax;
 mod sqrt;
 mod squeeze;
@@ -77,6 +86,7 @@ mod sub;
 mod tanh;
 mod transpose;
 mod unsqueeze;
+mod where_;
 
 use operator::refuse_import;
 
@@ -112,7 +122,10 @@ operator::operators! {
     and::And,
     average_pool::AveragePool,
     batch_normalization::BatchNormalization,
+    cast::Cast,
     clip::Clip,
+    concat::Concat,
+    constant_of_shape::ConstantOfShape,
     conv::Conv,
     dequantize_linear::DequantizeLinear,
     div::Div,
@@ -120,7 +133,9 @@ operator::operators! {
     equal::Equal,
     erf::Erf,
     exp::Exp,
+    expand::Expand,
     flatten::Flatten,
+    gather::Gather,
     gemm::Gemm,
     global_average_pool::GlobalAveragePool,
     global_max_pool::GlobalMaxPool,
@@ -138,6 +153,7 @@ operator::operators! {
     neg::Neg,
     not::Not,
     or::Or,
+    pad::Pad,
     pow::Pow,
     q_add::QAdd,
     q_average_pool::QAveragePool,
@@ -147,13 +163,16 @@ operator::operators! {
     q_max_pool::QMaxPool,
     q_transpose::QTranspose,
     quantize_linear::QuantizeLinear,
+    range::Range,
     reciprocal::Reciprocal,
     reduce_max::ReduceMax,
     reduce_mean::ReduceMean,
     reduce_sum::ReduceSum,
     relu::Relu,
     reshape::Reshape,
+    shape::Shape,
     sigmoid::Sigmoid,
+    slice::Slice,
     softmax::Softmax,
     sqrt::Sqrt,
     squeeze::Squeeze,
@@ -161,4 +180,5 @@ operator::operators! {
     tanh::Tanh,
     transpose::Transpose,
     unsqueeze::Unsqueeze,
+    where_::Where,
 }

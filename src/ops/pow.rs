@@ -62,7 +62,8 @@ impl Operator for Pow {
     }
 }
 
-/// `base ^ exponent`; squares, which networks are full of, are exact.
+/// `base ^ exponent`; squares, which networks are full of, are one product.
+#[allow(clippy::float_cmp, reason = "only an exponent of exactly 2 is a square")]
 fn power(base: f32, exponent: f32) -> f32 {
     if exponent == 2.0 { base * base } else { libm::powf(base, exponent) }
 }

@@ -205,3 +205,24 @@ fn integers(value: &Value) -> Result<Vec<i32>, OpError> {
 fn mismatch(what: &'static str, expected: usize, got: usize) -> OpError {
     OpError::Shape { what, expected: expected.to_string(), got: got.to_string() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::testing::{Sample, Sampled, tensor};
+
+    impl Sampled for QuantizeLinear {
+        fn samples() -> Vec<Sample> {
+            let x = tensor(&[2, 3], &[-0.5, 0.25, 0.75, 1.0, 127.0, 1e9]);
+            let codes = Value::from_vec(&[2, 3], vec![127_u8, 128, 130, 130, 255, 255]).unwrap();
+            vec![
+                Sample::new(Attrs::new())
+                    .opset(13)
+                    .input(x)
+                    .constant(Value::scalar(0.5_f32))
+                    .constant(Value::scalar(128_u8))
+                    .gives(vec![codes]),
+            ]
+        }
+    }
+}

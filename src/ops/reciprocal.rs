@@ -47,7 +47,7 @@ mod tests {
         fn samples() -> Vec<Sample> {
             let x = tensor(&[6], &[-2.0, 0.0, 0.25, 1.0, 3.0, 100.0]);
             // As ONNX Runtime computes it.
-            let y = tensor(&[6], &[-0.5, f32::INFINITY, 4.0, 1.0, 0.33333334, 0.01]);
+            let y = tensor(&[6], &[-0.5, f32::INFINITY, 4.0, 1.0, 0.333_333_34, 0.01]);
             let random = Random::new(10).uniform(&[2, 3, 5], 0.5, 3.0);
             vec![
                 Sample::new(Attrs::new()).input(x).gives_about(1e-6, vec![y]),

@@ -53,7 +53,7 @@ mod tests {
         fn samples() -> Vec<Sample> {
             let x = tensor(&[7], &[-100.0, -3.0, -0.25, 0.0, 0.5, 2.0, 100.0]);
             // As ONNX Runtime computes it.
-            let y = tensor(&[7], &[0.0, 0.047425866, 0.4378235, 0.5, 0.6224593, 0.8807971, 1.0]);
+            let y = tensor(&[7], &[0.0, 0.047_425_866, 0.437_823_5, 0.5, 0.622_459_3, 0.880_797_1, 1.0]);
             let random = Random::new(7).uniform(&[2, 3, 5], -4.0, 4.0);
             vec![
                 Sample::new(Attrs::new()).input(x).gives_about(1e-6, vec![y]),

@@ -66,8 +66,9 @@ impl Transpose {
     }
 
     fn map(&self, shape: &[usize]) -> Result<IndexMap, OpError> {
-        let order = self.order(shape.len())?;
-        IndexMap::new(shape, order.into_iter().map(|axis| (axis, IndexMap::all(shape[axis]))).collect())
+        let order = self.order(shape.len())?.into_iter();
+        let axes = order.map(|axis| Ok((axis, IndexMap::all(shape[axis])?)));
+        IndexMap::new(shape, axes.collect::<Result<_, OpError>>()?)
     }
 }
 
