@@ -27,13 +27,8 @@ pub fn read(
     let (name, _) = images;
     let unpacked = unpack(name, images.1)?;
     let ([count, height, width], pixels) = parse::<3>(name, &unpacked)?;
-    let labels = labels
-        .map(|(name, bytes)| read_labels(name, bytes))
-        .transpose()?;
-    if let Some(labels) = labels
-        .as_ref()
-        .filter(|labels| labels.len() != count as usize)
-    {
+    let labels = labels.map(|(name, bytes)| read_labels(name, bytes)).transpose()?;
+    if let Some(labels) = labels.as_ref().filter(|labels| labels.len() != count as usize) {
         let reason = format!(
             "it has {count} pictures where the label file has {} labels; give two files that belong together",
             labels.len()
@@ -42,24 +37,14 @@ pub fn read(
     }
     let size = height as usize * width as usize;
     if size == 0 {
-        return Err(malformed(
-            name,
-            format!("its pictures are {width}×{height} pixels"),
-        ));
+        return Err(malformed(name, format!("its pictures are {width}×{height} pixels")));
     }
     let limit = limit.unwrap_or(usize::MAX);
-    let pictures = pixels
-        .chunks_exact(size)
-        .take(limit)
-        .enumerate()
-        .map(|(index, grey)| {
-            let picture = Picture::from_grey(&format!("{name}#{index}"), width, height, grey)?;
-            let label = labels
-                .as_ref()
-                .and_then(|labels| labels.get(index))
-                .map(|&label| usize::from(label));
-            Ok(LabelledPicture { picture, label })
-        });
+    let pictures = pixels.chunks_exact(size).take(limit).enumerate().map(|(index, grey)| {
+        let picture = Picture::from_grey(&format!("{name}#{index}"), width, height, grey)?;
+        let label = labels.as_ref().and_then(|labels| labels.get(index)).map(|&label| usize::from(label));
+        Ok(LabelledPicture { picture, label })
+    });
     pictures.collect()
 }
 
@@ -78,67 +63,42 @@ fn unpack<'a>(name: &str, bytes: &'a [u8]) -> Result<Cow<'a, [u8]>, DataError> {
         return Ok(Cow::Borrowed(bytes));
     }
     let mut unpacked = Vec::new();
-    GzDecoder::new(bytes)
-        .take(MAX_UNPACKED + 1)
-        .read_to_end(&mut unpacked)
-        .map_err(|e| {
-            malformed(
-                name,
-                format!("its gzip is damaged ({e}); it may be cut short, download it again"),
-            )
-        })?;
+    GzDecoder::new(bytes).take(MAX_UNPACKED + 1).read_to_end(&mut unpacked).map_err(|e| {
+        malformed(name, format!("its gzip is damaged ({e}); it may be cut short, download it again"))
+    })?;
     if unpacked.len() as u64 > MAX_UNPACKED {
-        return Err(malformed(
-            name,
-            format!("it unpacks to more than {MAX_UNPACKED} bytes"),
-        ));
+        return Err(malformed(name, format!("it unpacks to more than {MAX_UNPACKED} bytes")));
     }
     Ok(Cow::Owned(unpacked))
 }
 
 /// The `AXES` sizes and the values, whose number is their product.
-fn parse<'a, const AXES: usize>(
-    name: &str,
-    bytes: &'a [u8],
-) -> Result<([u32; AXES], &'a [u8]), DataError> {
+fn parse<'a, const AXES: usize>(name: &str, bytes: &'a [u8]) -> Result<([u32; AXES], &'a [u8]), DataError> {
     let magic = [0, 0, 8, AXES as u8];
-    let header = bytes
-        .strip_prefix(&magic)
-        .and_then(|rest| rest.split_at_checked(4 * AXES));
+    let header = bytes.strip_prefix(&magic).and_then(|rest| rest.split_at_checked(4 * AXES));
     let Some((sizes, values)) = header else {
         return Err(malformed(
             name,
-            format!(
-                "it is no idx file of bytes with {AXES} axes (it should begin with {magic:02x?})"
-            ),
+            format!("it is no idx file of bytes with {AXES} axes (it should begin with {magic:02x?})"),
         ));
     };
     let mut axes = [0; AXES];
     for (axis, bytes) in axes.iter_mut().zip(sizes.as_chunks::<4>().0) {
         *axis = u32::from_be_bytes(*bytes);
     }
-    let expected = axes
-        .iter()
-        .try_fold(1_u64, |product, &axis| product.checked_mul(u64::from(axis)));
+    let expected = axes.iter().try_fold(1_u64, |product, &axis| product.checked_mul(u64::from(axis)));
     if expected != Some(values.len() as u64) {
         let expected = format!(
             "and its header of {axes:?} asks for {}",
             expected.map_or("too many".into(), |n| (n + 4 + 4 * AXES as u64).to_string())
         );
-        return Err(DataError::Length {
-            file: name.into(),
-            got: bytes.len() as u64,
-            expected,
-        });
+        return Err(DataError::Length { file: name.into(), got: bytes.len() as u64, expected });
     }
     Ok((axes, values))
 }
 
 fn malformed(file: &str, reason: String) -> DataError {
-    DataError::Malformed {
-        file: file.into(),
-        reason,
-    }
+    DataError::Malformed { file: file.into(), reason }
 }
 
 #[cfg(test)]
@@ -150,9 +110,8 @@ mod tests {
     use super::*;
 
     /// Two pictures of 2 rows and 3 columns.
-    const IMAGES: [u8; 28] = [
-        0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 3, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12,
-    ];
+    const IMAGES: [u8; 28] =
+        [0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 3, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12];
     const LABELS: [u8; 10] = [0, 0, 8, 1, 0, 0, 0, 2, 7, 200];
 
     fn gzipped(bytes: &[u8]) -> Vec<u8> {
@@ -164,27 +123,11 @@ mod tests {
     #[test]
     fn plain_and_gzipped_files_are_the_same() {
         let plain = read(("i", &IMAGES), Some(("l", &LABELS)), None).unwrap();
-        assert_eq!(
-            plain,
-            read(
-                ("i", &gzipped(&IMAGES)),
-                Some(("l", &gzipped(&LABELS))),
-                None
-            )
-            .unwrap()
-        );
-        assert_eq!(
-            plain.iter().map(|p| p.label).collect::<Vec<_>>(),
-            [Some(7), Some(200)]
-        );
+        assert_eq!(plain, read(("i", &gzipped(&IMAGES)), Some(("l", &gzipped(&LABELS))), None).unwrap());
+        assert_eq!(plain.iter().map(|p| p.label).collect::<Vec<_>>(), [Some(7), Some(200)]);
         let second = &plain[1].picture;
         assert_eq!(
-            (
-                second.name(),
-                second.width(),
-                second.height(),
-                second.to_grey()
-            ),
+            (second.name(), second.width(), second.height(), second.to_grey()),
             ("i#1", 3, 2, vec![7, 8, 9, 10, 11, 12])
         );
     }
@@ -199,18 +142,12 @@ mod tests {
     fn lengths_must_be_what_the_header_says() {
         for wrong in [&IMAGES[..27], &[&IMAGES[..], &[0]].concat()] {
             let error = read(("i", wrong), None, None).unwrap_err();
-            assert!(
-                matches!(&error, DataError::Length { file, .. } if file == "i"),
-                "{error}"
-            );
+            assert!(matches!(&error, DataError::Length { file, .. } if file == "i"), "{error}");
             assert!(error.to_string().contains("28"), "{error}");
         }
         let mut overflowing = IMAGES;
         overflowing[4..16].fill(0xFF);
-        assert!(matches!(
-            read(("i", &overflowing), None, None),
-            Err(DataError::Length { .. })
-        ));
+        assert!(matches!(read(("i", &overflowing), None, None), Err(DataError::Length { .. })));
     }
 
     #[test]
@@ -222,29 +159,15 @@ mod tests {
         flat.truncate(16);
         let half_gzip = &gzipped(&IMAGES)[..20];
         for wrong in [&[][..], &IMAGES[..7], &LABELS, &floats, &flat, half_gzip] {
-            assert!(
-                matches!(
-                    read(("i", wrong), None, None),
-                    Err(DataError::Malformed { .. })
-                ),
-                "{wrong:?}"
-            );
+            assert!(matches!(read(("i", wrong), None, None), Err(DataError::Malformed { .. })), "{wrong:?}");
         }
-        assert!(matches!(
-            read_labels("l", &IMAGES),
-            Err(DataError::Malformed { .. })
-        ));
+        assert!(matches!(read_labels("l", &IMAGES), Err(DataError::Malformed { .. })));
     }
 
     #[test]
     fn counts_of_pictures_and_labels_must_agree() {
         let three = [0, 0, 8, 1, 0, 0, 0, 3, 1, 2, 3];
-        let message = read(("i", &IMAGES), Some(("l", &three)), None)
-            .unwrap_err()
-            .to_string();
-        assert!(
-            message.contains("2 pictures") && message.contains("3 labels"),
-            "{message}"
-        );
+        let message = read(("i", &IMAGES), Some(("l", &three)), None).unwrap_err().to_string();
+        assert!(message.contains("2 pictures") && message.contains("3 labels"), "{message}");
     }
 }

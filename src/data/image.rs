@@ -45,20 +45,9 @@ impl Picture {
         let expected = u64::from(width) * u64::from(height) * 3;
         if rgb.len() as u64 != expected {
             let got = rgb.len() as u64;
-            return Err(DataError::PixelCount {
-                file: name.into(),
-                width,
-                height,
-                expected,
-                got,
-            });
+            return Err(DataError::PixelCount { file: name.into(), width, height, expected, got });
         }
-        Ok(Self {
-            name: name.into(),
-            width,
-            height,
-            rgb,
-        })
+        Ok(Self { name: name.into(), width, height, rgb })
     }
 
     /// A picture from grey pixels, `height · width` bytes; each value is repeated for the three channels.
@@ -66,12 +55,7 @@ impl Picture {
     /// # Errors
     /// As [`Picture::from_rgb`].
     pub fn from_grey(name: &str, width: u32, height: u32, grey: &[u8]) -> Result<Self, DataError> {
-        Self::from_rgb(
-            name,
-            width,
-            height,
-            grey.iter().flat_map(|&v| [v, v, v]).collect(),
-        )
+        Self::from_rgb(name, width, height, grey.iter().flat_map(|&v| [v, v, v]).collect())
     }
 
     /// Name of the file (or record) that it came from.
@@ -110,11 +94,7 @@ impl Picture {
 
 impl std::fmt::Debug for Picture {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "Picture({:?}, {}×{})",
-            self.name, self.width, self.height
-        )
+        write!(f, "Picture({:?}, {}×{})", self.name, self.width, self.height)
     }
 }
 
@@ -133,13 +113,8 @@ pub enum ExifOrientation {
 /// # Errors
 /// Names `name` and says what to do: unknown format, damaged content, or a size outside 1 to [`MAX_PIXELS`]
 /// pixels (found in the header, before memory is taken).
-pub fn decode(
-    name: &str,
-    bytes: &[u8],
-    orientation: ExifOrientation,
-) -> Result<Picture, DataError> {
-    let format =
-        ::image::guess_format(bytes).map_err(|_| DataError::UnknownFormat { file: name.into() })?;
+pub fn decode(name: &str, bytes: &[u8], orientation: ExifOrientation) -> Result<Picture, DataError> {
+    let format = ::image::guess_format(bytes).map_err(|_| DataError::UnknownFormat { file: name.into() })?;
     let (image, stored) = match format {
         ImageFormat::Jpeg => decode_jpeg(name, bytes)?,
         ImageFormat::Png => decode_other(name, bytes, format, "PNG")?,
@@ -158,27 +133,13 @@ pub fn decode(
 
 /// Pixels of a JPEG and its EXIF orientation.
 fn decode_jpeg(name: &str, bytes: &[u8]) -> Result<(RgbImage, Orientation), DataError> {
-    let failed = |reason: String| DataError::Undecodable {
-        file: name.into(),
-        format: "JPEG",
-        reason,
-    };
-    let limits = DecodeLimits {
-        max_pixels: MAX_PIXELS,
-        max_scans: MAX_JPEG_SCANS,
-        ..DecodeLimits::default()
-    };
-    let mut decoder =
-        JpegDecoder::new_with_limits(bytes, limits).map_err(|e| failed(e.to_string()))?;
-    check_size(
-        name,
-        decoder.header().width() as u64,
-        decoder.header().height() as u64,
-    )?;
+    let failed = |reason: String| DataError::Undecodable { file: name.into(), format: "JPEG", reason };
+    let limits =
+        DecodeLimits { max_pixels: MAX_PIXELS, max_scans: MAX_JPEG_SCANS, ..DecodeLimits::default() };
+    let mut decoder = JpegDecoder::new_with_limits(bytes, limits).map_err(|e| failed(e.to_string()))?;
+    check_size(name, decoder.header().width() as u64, decoder.header().height() as u64)?;
     if !jpeg_is_whole(bytes) {
-        return Err(failed(
-            "it ends early, perhaps the copy or download was interrupted".into(),
-        ));
+        return Err(failed("it ends early, perhaps the copy or download was interrupted".into()));
     }
     decoder.set_output_format(PixelFormat::Rgb);
     let orientation = decoder.exif_orientation().and_then(Orientation::from_exif);
@@ -201,9 +162,7 @@ fn jpeg_is_whole(bytes: &[u8]) -> bool {
                 let Some((length, _)) = after.split_first_chunk::<2>() else {
                     return true;
                 };
-                after
-                    .get(usize::from(u16::from_be_bytes(*length)).max(2)..)
-                    .unwrap_or_default()
+                after.get(usize::from(u16::from_be_bytes(*length)).max(2)..).unwrap_or_default()
             }
             _ => return true,
         };
@@ -245,28 +204,19 @@ fn to_rgb(image: DynamicImage) -> RgbImage {
         DynamicImage::ImageLuma16(i) => Some(i.pixels().flat_map(|p| [high(p.0[0]); 3]).collect()),
         DynamicImage::ImageLumaA16(i) => Some(i.pixels().flat_map(|p| [high(p.0[0]); 3]).collect()),
         DynamicImage::ImageRgb16(i) => Some(i.pixels().flat_map(|p| p.0.map(high)).collect()),
-        DynamicImage::ImageRgba16(i) => Some(
-            i.pixels()
-                .flat_map(|p| [p.0[0], p.0[1], p.0[2]].map(high))
-                .collect(),
-        ),
+        DynamicImage::ImageRgba16(i) => {
+            Some(i.pixels().flat_map(|p| [p.0[0], p.0[1], p.0[2]].map(high)).collect())
+        }
         _ => None,
     };
-    narrowed
-        .and_then(|rgb| RgbImage::from_raw(width, height, rgb))
-        .unwrap_or_else(|| image.into_rgb8())
+    narrowed.and_then(|rgb| RgbImage::from_raw(width, height, rgb)).unwrap_or_else(|| image.into_rgb8())
 }
 
 /// Refuses empty pictures and those above [`MAX_PIXELS`].
 pub(super) fn check_size(name: &str, width: u64, height: u64) -> Result<(), DataError> {
     let pixels = width.saturating_mul(height);
     if pixels == 0 || pixels > MAX_PIXELS || width.max(height) > u64::from(u32::MAX) {
-        return Err(DataError::PictureSize {
-            file: name.into(),
-            width,
-            height,
-            limit: MAX_PIXELS,
-        });
+        return Err(DataError::PictureSize { file: name.into(), width, height, limit: MAX_PIXELS });
     }
     Ok(())
 }

@@ -78,20 +78,11 @@ pub fn with_role(
     let roles: BTreeSet<String> = labels.iter().filter_map(|l| l.role.clone()).collect();
     if !roles.contains(role) {
         let known = roles.into_iter().collect::<Vec<_>>().join(", ");
-        let known = if known.is_empty() {
-            "it has no roles".into()
-        } else {
-            format!("its roles are {known}")
-        };
-        return Err(malformed(
-            file,
-            format!("no picture has the role `{role}`; {known}"),
-        ));
+        let known =
+            if known.is_empty() { "it has no roles".into() } else { format!("its roles are {known}") };
+        return Err(malformed(file, format!("no picture has the role `{role}`; {known}")));
     }
-    Ok(labels
-        .into_iter()
-        .filter(|l| l.role.as_deref() == Some(role))
-        .collect())
+    Ok(labels.into_iter().filter(|l| l.role.as_deref() == Some(role)).collect())
 }
 
 /// Reads a label file of any of the forms above. `file` names it, and its ending tells text, CSV and JSON apart.
@@ -99,22 +90,12 @@ pub fn with_role(
 /// # Errors
 /// [`DataError::Malformed`] naming the file, the place and the forms that are read.
 pub fn parse(file: &str, bytes: &[u8]) -> Result<LabelFile, DataError> {
-    let text = std::str::from_utf8(bytes).map_err(|e| {
-        malformed(
-            file,
-            format!("it is not UTF-8 text (byte {})", e.valid_up_to()),
-        )
-    })?;
+    let text = std::str::from_utf8(bytes)
+        .map_err(|e| malformed(file, format!("it is not UTF-8 text (byte {})", e.valid_up_to())))?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let ending = file
-        .rsplit_once('.')
-        .map(|(_, ending)| ending.to_ascii_lowercase());
+    let ending = file.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase());
     let parsed = match ending.as_deref() {
-        Some("txt") => LabelFile::Classes(
-            text.lines()
-                .map(|line| class_name(line).to_owned())
-                .collect(),
-        ),
+        Some("txt") => LabelFile::Classes(text.lines().map(|line| class_name(line).to_owned()).collect()),
         Some("csv") => LabelFile::Files(parse_csv(file, text)?),
         _ => parse_json(file, text)?,
     };
@@ -122,11 +103,7 @@ pub fn parse(file: &str, bytes: &[u8]) -> Result<LabelFile, DataError> {
         LabelFile::Classes(names) => names.is_empty(),
         LabelFile::Files(files) => files.is_empty(),
     };
-    if is_empty {
-        Err(malformed(file, "it has no labels".into()))
-    } else {
-        Ok(parsed)
-    }
+    if is_empty { Err(malformed(file, "it has no labels".into())) } else { Ok(parsed) }
 }
 
 /// A line of a class list without its WordNet id.
@@ -144,8 +121,8 @@ fn is_wordnet_id(word: &str) -> bool {
 }
 
 fn parse_json(file: &str, text: &str) -> Result<LabelFile, DataError> {
-    let value: Value = serde_json::from_str(text)
-        .map_err(|e| malformed(file, format!("its JSON is broken: {e}")))?;
+    let value: Value =
+        serde_json::from_str(text).map_err(|e| malformed(file, format!("its JSON is broken: {e}")))?;
     match value {
         Value::Array(items) if items.iter().any(Value::is_object) => items
             .into_iter()
@@ -157,12 +134,8 @@ fn parse_json(file: &str, text: &str) -> Result<LabelFile, DataError> {
             .iter()
             .enumerate()
             .map(|(index, item)| {
-                name_of(item).ok_or_else(|| {
-                    malformed(
-                        file,
-                        format!("entry {index} is {item}; expected a class name"),
-                    )
-                })
+                name_of(item)
+                    .ok_or_else(|| malformed(file, format!("entry {index} is {item}; expected a class name")))
             })
             .collect::<Result<_, _>>()
             .map(LabelFile::Classes),
@@ -181,10 +154,7 @@ fn parse_json(file: &str, text: &str) -> Result<LabelFile, DataError> {
                 .collect::<Result<_, _>>()
                 .map(LabelFile::Files),
         },
-        _ => Err(malformed(
-            file,
-            "expected a list or an object of labels".into(),
-        )),
+        _ => Err(malformed(file, "expected a list or an object of labels".into())),
     }
 }
 
@@ -192,35 +162,25 @@ fn file_label(file: &str, place: &str, item: Value) -> Result<FileLabel, DataErr
     let label: FileLabel = serde_json::from_value(item).map_err(|e| {
         malformed(
             file,
-            format!(
-                "{place}: {e}; expected {{\"file\": \"name\", \"label\": index or class name}}"
-            ),
+            format!("{place}: {e}; expected {{\"file\": \"name\", \"label\": index or class name}}"),
         )
     })?;
     check_index(file, place, &label.label)?;
     Ok(label)
 }
 
-fn classes_by_index(
-    file: &str,
-    map: serde_json::Map<String, Value>,
-) -> Result<LabelFile, DataError> {
+fn classes_by_index(file: &str, map: serde_json::Map<String, Value>) -> Result<LabelFile, DataError> {
     let mut by_index = BTreeMap::new();
     for (key, value) in map {
         let name = name_of(&value)
             .ok_or_else(|| malformed(file, format!("class {key} is {value}; expected a name")))?;
-        let index = key
-            .parse::<usize>()
-            .map_err(|_| malformed(file, format!("`{key}` is no class index")))?;
+        let index =
+            key.parse::<usize>().map_err(|_| malformed(file, format!("`{key}` is no class index")))?;
         check_index(file, "a class", &Label::Index(index))?;
         by_index.insert(index, name);
     }
     let length = by_index.keys().next_back().map_or(0, |last| last + 1);
-    Ok(LabelFile::Classes(
-        (0..length)
-            .map(|index| by_index.remove(&index).unwrap_or_default())
-            .collect(),
-    ))
+    Ok(LabelFile::Classes((0..length).map(|index| by_index.remove(&index).unwrap_or_default()).collect()))
 }
 
 /// A name, or the last of `["n01440764", "tench"]`.
@@ -234,42 +194,28 @@ fn name_of(value: &Value) -> Option<String> {
 
 fn check_index(file: &str, place: &str, label: &Label) -> Result<(), DataError> {
     match label {
-        Label::Index(index) if *index > MAX_CLASS => Err(malformed(
-            file,
-            format!("{place} has the class index {index}; the largest is {MAX_CLASS}"),
-        )),
+        Label::Index(index) if *index > MAX_CLASS => {
+            Err(malformed(file, format!("{place} has the class index {index}; the largest is {MAX_CLASS}")))
+        }
         _ => Ok(()),
     }
 }
 
 fn parse_csv(file: &str, text: &str) -> Result<Vec<FileLabel>, DataError> {
     let mut labels = Vec::new();
-    for (number, line) in text
-        .lines()
-        .enumerate()
-        .filter(|(_, line)| !line.trim().is_empty())
-    {
+    for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         let fields = csv_fields(line);
         let [name, label, rest @ ..] = fields.as_slice() else {
-            return Err(malformed(
-                file,
-                format!("line {}: expected `file,label`", number + 1),
-            ));
+            return Err(malformed(file, format!("line {}: expected `file,label`", number + 1)));
         };
         let is_heading = number == 0 && label.eq_ignore_ascii_case("label");
         if is_heading {
             continue;
         }
-        let label = label
-            .parse()
-            .map_or_else(|_| Label::Name(label.clone()), Label::Index);
+        let label = label.parse().map_or_else(|_| Label::Name(label.clone()), Label::Index);
         check_index(file, &format!("line {}", number + 1), &label)?;
         let role = rest.first().filter(|role| !role.is_empty()).cloned();
-        labels.push(FileLabel {
-            file: name.clone(),
-            label,
-            role,
-        });
+        labels.push(FileLabel { file: name.clone(), label, role });
     }
     Ok(labels)
 }
@@ -290,10 +236,7 @@ fn csv_fields(line: &str) -> Vec<String> {
             (other, _) => push(&mut fields, other),
         }
     }
-    fields
-        .into_iter()
-        .map(|field| field.trim().to_owned())
-        .collect()
+    fields.into_iter().map(|field| field.trim().to_owned()).collect()
 }
 
 fn push(fields: &mut [String], character: char) {
@@ -303,10 +246,7 @@ fn push(fields: &mut [String], character: char) {
 }
 
 fn malformed(file: &str, reason: String) -> DataError {
-    DataError::Malformed {
-        file: file.into(),
-        reason,
-    }
+    DataError::Malformed { file: file.into(), reason }
 }
 
 #[cfg(test)]
@@ -328,29 +268,16 @@ mod tests {
     }
 
     fn label(file: &str, label: Label, role: Option<&str>) -> FileLabel {
-        FileLabel {
-            file: file.into(),
-            label,
-            role: role.map(str::to_owned),
-        }
+        FileLabel { file: file.into(), label, role: role.map(str::to_owned) }
     }
 
     #[test]
     fn every_form_of_class_names_reads_the_same() {
         let expected = ["tench, Tinca tinca", "cat"];
+        assert_eq!(classes("a.json", r#"["tench, Tinca tinca", "cat"]"#), expected);
+        assert_eq!(classes("a.json", r#"{"1": "cat", "0": "tench, Tinca tinca"}"#), expected);
         assert_eq!(
-            classes("a.json", r#"["tench, Tinca tinca", "cat"]"#),
-            expected
-        );
-        assert_eq!(
-            classes("a.json", r#"{"1": "cat", "0": "tench, Tinca tinca"}"#),
-            expected
-        );
-        assert_eq!(
-            classes(
-                "a.json",
-                r#"{"0": ["n01440764", "tench, Tinca tinca"], "1": ["n0", "cat"]}"#
-            ),
+            classes("a.json", r#"{"0": ["n01440764", "tench, Tinca tinca"], "1": ["n0", "cat"]}"#),
             expected
         );
         assert_eq!(
@@ -360,22 +287,13 @@ mod tests {
             ),
             expected
         );
-        assert_eq!(
-            classes("a.txt", "n01440764 tench, Tinca tinca\r\ncat\n"),
-            expected
-        );
-        assert_eq!(
-            classes("A.TXT", "\u{feff}tench, Tinca tinca\ncat"),
-            expected
-        );
+        assert_eq!(classes("a.txt", "n01440764 tench, Tinca tinca\r\ncat\n"), expected);
+        assert_eq!(classes("A.TXT", "\u{feff}tench, Tinca tinca\ncat"), expected);
     }
 
     #[test]
     fn a_gap_in_the_indices_keeps_the_others_in_place() {
-        assert_eq!(
-            classes("a.json", r#"{"3": "d", "0": "a"}"#),
-            ["a", "", "", "d"]
-        );
+        assert_eq!(classes("a.json", r#"{"3": "d", "0": "a"}"#), ["a", "", "", "d"]);
     }
 
     #[test]
@@ -388,10 +306,8 @@ mod tests {
 
     #[test]
     fn every_form_of_file_labels_reads_the_same() {
-        let expected = [
-            label("a.jpg", Label::Index(3), None),
-            label("b.jpg", Label::Name("cat".into()), None),
-        ];
+        let expected =
+            [label("a.jpg", Label::Index(3), None), label("b.jpg", Label::Name("cat".into()), None)];
         assert_eq!(
             files(
                 "l.json",
@@ -400,26 +316,16 @@ mod tests {
             expected
         );
         assert_eq!(files("l.json", r#"{"a.jpg": 3, "b.jpg": "cat"}"#), expected);
-        assert_eq!(
-            files("l.csv", "file,label\na.jpg, 3\r\n\n\"b.jpg\",cat\n"),
-            expected
-        );
+        assert_eq!(files("l.csv", "file,label\na.jpg, 3\r\n\n\"b.jpg\",cat\n"), expected);
         assert_eq!(files("l.csv", "a.jpg,3\nb.jpg,cat"), expected);
     }
 
     #[test]
     fn csv_fields_may_be_quoted() {
-        assert_eq!(
-            csv_fields(r#""a, ""b"".jpg",3,"#),
-            [r#"a, "b".jpg"#, "3", ""]
-        );
+        assert_eq!(csv_fields(r#""a, ""b"".jpg",3,"#), [r#"a, "b".jpg"#, "3", ""]);
         assert_eq!(
             files("l.csv", "x.png,\"tench, fish\",eval"),
-            [label(
-                "x.png",
-                Label::Name("tench, fish".into()),
-                Some("eval")
-            )]
+            [label("x.png", Label::Name("tench, fish".into()), Some("eval"))]
         );
     }
 
@@ -431,31 +337,17 @@ mod tests {
             label("c", Label::Index(2), None),
         ];
         assert_eq!(with_role("l.json", all.clone(), None).unwrap().len(), 3);
-        assert_eq!(
-            with_role("l.json", all.clone(), Some("calib")).unwrap(),
-            all[1..2]
-        );
-        let message = with_role("l.json", all.clone(), Some("test"))
-            .unwrap_err()
-            .to_string();
-        assert!(
-            message.contains("`test`") && message.contains("calib, eval"),
-            "{message}"
-        );
+        assert_eq!(with_role("l.json", all.clone(), Some("calib")).unwrap(), all[1..2]);
+        let message = with_role("l.json", all.clone(), Some("test")).unwrap_err().to_string();
+        assert!(message.contains("`test`") && message.contains("calib, eval"), "{message}");
         assert!(with_role("l.json", all[2..].to_vec(), Some("eval")).is_err());
     }
 
     #[test]
     fn names_are_looked_up_among_the_classes() {
         let names = ["dog".to_owned(), "cat".to_owned()];
-        assert_eq!(
-            label("a", Label::Name("cat".into()), None).index(&names),
-            Some(1)
-        );
-        assert_eq!(
-            label("a", Label::Name("cow".into()), None).index(&names),
-            None
-        );
+        assert_eq!(label("a", Label::Name("cat".into()), None).index(&names), Some(1));
+        assert_eq!(label("a", Label::Name("cow".into()), None).index(&names), None);
         assert_eq!(label("a", Label::Index(7), None).index(&names), Some(7));
     }
 
@@ -469,27 +361,16 @@ mod tests {
             ("l.csv", "file,label\n", "no labels"),
             ("l.csv", "a.jpg,1\nb.jpg\n", "line 2"),
             ("l.json", r#"["a", 3]"#, "entry 1"),
-            (
-                "l.json",
-                r#"[{"file": "a", "label": 1}, {"file": "b"}]"#,
-                "entry 1",
-            ),
+            ("l.json", r#"[{"file": "a", "label": 1}, {"file": "b"}]"#, "entry 1"),
             ("l.json", r#"[{"file": "a", "label": -1}]"#, "entry 0"),
             ("l.json", r#"{"a.jpg": [1]}"#, "`a.jpg`"),
             ("l.json", r#"{"0": 7}"#, "class 0"),
-            (
-                "config.json",
-                r#"{"id2label": {"x": "a"}}"#,
-                "no class index",
-            ),
+            ("config.json", r#"{"id2label": {"x": "a"}}"#, "no class index"),
             ("l.json", r#"{"999999999999": "a"}"#, "largest"),
             ("l.csv", "a.jpg,999999999999", "line 1"),
         ] {
             let message = parse(file, text.as_bytes()).unwrap_err().to_string();
-            assert!(
-                message.contains(&format!("`{file}`")) && message.contains(part),
-                "{text}: {message}"
-            );
+            assert!(message.contains(&format!("`{file}`")) && message.contains(part), "{text}: {message}");
         }
         let message = parse("l.txt", &[b'a', 0xFF]).unwrap_err().to_string();
         assert!(message.contains("UTF-8 text (byte 1)"), "{message}");

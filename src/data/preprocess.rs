@@ -178,49 +178,21 @@ impl Preprocess {
             (false, false) => return None,
         };
         let (height, width) = (height.unwrap_or(224), width.unwrap_or(224));
-        let side = |v: usize| {
-            u32::try_from(v)
-                .ok()
-                .filter(|v| (1..=MAX_INPUT_SIDE).contains(v))
-        };
+        let side = |v: usize| u32::try_from(v).ok().filter(|v| (1..=MAX_INPUT_SIDE).contains(v));
         let (exact_height, exact_width) = (side(height)?, side(width)?);
-        let exact = (
-            Resize::Exact {
-                height: exact_height,
-                width: exact_width,
-            },
-            Crop::None,
-        );
+        let exact = (Resize::Exact { height: exact_height, width: exact_width }, Crop::None);
         let short = (height as f32 / USUAL_CROP_SHARE).round() as u32;
-        let (resize, crop) =
-            if height == width && height >= SMALLEST_CROPPED_SIDE && short <= MAX_INPUT_SIDE {
-                (
-                    Resize::ShortestEdge(short),
-                    Crop::Centre {
-                        height: exact_height,
-                        width: exact_width,
-                    },
-                )
-            } else {
-                exact
-            };
-        let base = Self {
-            resize: Some(resize),
-            crop,
-            layout,
-            ..Self::default()
-        };
-        Some(if channels == 1 {
-            Self {
-                channel_order: ChannelOrder::Grey,
-                ..base
-            }
+        let (resize, crop) = if height == width && height >= SMALLEST_CROPPED_SIDE && short <= MAX_INPUT_SIDE
+        {
+            (Resize::ShortestEdge(short), Crop::Centre { height: exact_height, width: exact_width })
         } else {
-            Self {
-                mean: IMAGENET_MEAN.to_vec(),
-                std: IMAGENET_STD.to_vec(),
-                ..base
-            }
+            exact
+        };
+        let base = Self { resize: Some(resize), crop, layout, ..Self::default() };
+        Some(if channels == 1 {
+            Self { channel_order: ChannelOrder::Grey, ..base }
+        } else {
+            Self { mean: IMAGENET_MEAN.to_vec(), std: IMAGENET_STD.to_vec(), ..base }
         })
     }
 
@@ -230,11 +202,8 @@ impl Preprocess {
             return (width, height);
         }
         let square = width.min(height);
-        let (width, height) = if self.crop == Crop::SquareBeforeResize {
-            (square, square)
-        } else {
-            (width, height)
-        };
+        let (width, height) =
+            if self.crop == Crop::SquareBeforeResize { (square, square) } else { (width, height) };
         let (width, height) = self.resized(width as usize, height as usize);
         (width as u32, height as u32)
     }
@@ -248,26 +217,12 @@ impl Preprocess {
         let (width, height) = (picture.width() as usize, picture.height() as usize);
         if self.channel_order == ChannelOrder::Grey {
             let data = picture.to_grey().into_iter().map(|v| [v]).collect();
-            let pixels = self.reshape(
-                Pixels {
-                    width,
-                    height,
-                    data,
-                },
-                picture.name(),
-            )?;
+            let pixels = self.reshape(Pixels { width, height, data }, picture.name())?;
             let seen = pixels.data.iter().flat_map(|&[v]| [v; 3]).collect();
             return self.normalised(&pixels, seen, picture.name());
         }
         let data = picture.rgb().as_chunks::<3>().0.to_vec();
-        let mut pixels = self.reshape(
-            Pixels {
-                width,
-                height,
-                data,
-            },
-            picture.name(),
-        )?;
+        let mut pixels = self.reshape(Pixels { width, height, data }, picture.name())?;
         let seen = pixels.data.as_flattened().to_vec();
         if self.channel_order == ChannelOrder::Bgr {
             pixels.data.iter_mut().for_each(|pixel| pixel.reverse());
@@ -276,22 +231,15 @@ impl Preprocess {
     }
 
     /// Crops and resizes.
-    fn reshape<const C: usize>(
-        &self,
-        pixels: Pixels<C>,
-        file: &str,
-    ) -> Result<Pixels<C>, DataError> {
-        let pixels = match (
-            self.crop,
-            Window::largest_square(pixels.width, pixels.height),
-        ) {
+    fn reshape<const C: usize>(&self, pixels: Pixels<C>, file: &str) -> Result<Pixels<C>, DataError> {
+        let pixels = match (self.crop, Window::largest_square(pixels.width, pixels.height)) {
             (Crop::SquareBeforeResize, square) => pixels.crop(square),
             _ => pixels,
         };
         let size = self.resized(pixels.width, pixels.height);
         let window = match self.crop {
-            Crop::Centre { height, width } => {
-                Window::centred(size, (width as usize, height as usize)).ok_or_else(|| {
+            Crop::Centre { height, width } => Window::centred(size, (width as usize, height as usize))
+                .ok_or_else(|| {
                     let (crop_width, crop_height) = (width, height);
                     DataError::CropTooLarge {
                         file: file.into(),
@@ -300,14 +248,10 @@ impl Preprocess {
                         crop_width,
                         crop_height,
                     }
-                })?
+                })?,
+            Crop::None | Crop::SquareBeforeResize => {
+                Window { left: 0, top: 0, width: size.0, height: size.1 }
             }
-            Crop::None | Crop::SquareBeforeResize => Window {
-                left: 0,
-                top: 0,
-                width: size.0,
-                height: size.1,
-            },
         };
         super::image::check_size(file, window.width as u64, window.height as u64)?;
         Ok(pixels.resize(size, window, self.resample))
@@ -321,14 +265,9 @@ impl Preprocess {
             Some(Resize::ShortestEdge(edge)) => {
                 // u64: 8192 times the longest side exceeds a wasm usize.
                 let edge = u64::from(edge);
-                let long =
-                    |long: usize, short: usize| (edge * long as u64 / short.max(1) as u64) as usize;
+                let long = |long: usize, short: usize| (edge * long as u64 / short.max(1) as u64) as usize;
                 let edge = edge as usize;
-                if width < height {
-                    (edge, long(height, width))
-                } else {
-                    (long(width, height), edge)
-                }
+                if width < height { (edge, long(height, width)) } else { (long(width, height), edge) }
             }
         }
     }
@@ -347,18 +286,13 @@ impl Preprocess {
             .map(|(channel, table)| move |pixel: &[u8; C]| table[usize::from(pixel[channel])]);
         let (height, width) = (pixels.height, pixels.width);
         let (shape, data) = match self.layout {
-            Layout::Nchw => (
-                [C, height, width],
-                lookup
-                    .flat_map(|value| pixels.data.iter().map(value))
-                    .collect(),
-            ),
+            Layout::Nchw => {
+                ([C, height, width], lookup.flat_map(|value| pixels.data.iter().map(value)).collect())
+            }
             Layout::Nhwc => {
                 let lookup: Vec<_> = lookup.collect();
-                let values = pixels
-                    .data
-                    .iter()
-                    .flat_map(|pixel| lookup.iter().map(move |value| value(pixel)));
+                let values =
+                    pixels.data.iter().flat_map(|pixel| lookup.iter().map(move |value| value(pixel)));
                 ([height, width, C], values.collect())
             }
         };
@@ -368,13 +302,8 @@ impl Preprocess {
 
     /// `(value · rescale_factor − mean) / std` for the 256 values, each operation rounded to f32.
     fn table(&self, channel: usize) -> [f32; 256] {
-        let of = |values: &[f32], absent: f32| {
-            values
-                .get(channel)
-                .or(values.first())
-                .copied()
-                .unwrap_or(absent)
-        };
+        let of =
+            |values: &[f32], absent: f32| values.get(channel).or(values.first()).copied().unwrap_or(absent);
         let (mean, std) = (of(&self.mean, 0.0), of(&self.std, 1.0));
         std::array::from_fn(|value| (value as f32 * self.rescale_factor - mean) / std)
     }
@@ -390,26 +319,19 @@ mod tests {
 
     /// The message for a file that must be refused.
     fn refused(json: &str) -> String {
-        let message = Preprocess::from_json("p.json", json.as_bytes())
-            .unwrap_err()
-            .to_string();
+        let message = Preprocess::from_json("p.json", json.as_bytes()).unwrap_err().to_string();
         assert!(message.contains("`p.json`"), "{message}");
         message
     }
 
     /// Red, green, blue, white / and four values that tell pixels apart.
     fn four_by_two() -> Picture {
-        let rgb = vec![
-            255, 0, 0, 0, 255, 0, 0, 0, 255, 255, 255, 255, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12,
-        ];
+        let rgb = vec![255, 0, 0, 0, 255, 0, 0, 0, 255, 255, 255, 255, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12];
         Picture::from_rgb("p.png", 4, 2, rgb).unwrap()
     }
 
     fn raw() -> Preprocess {
-        Preprocess {
-            rescale_factor: 1.0,
-            ..Preprocess::default()
-        }
+        Preprocess { rescale_factor: 1.0, ..Preprocess::default() }
     }
 
     #[test]
@@ -418,17 +340,8 @@ mod tests {
             r#"{"do_normalize": true, "do_resize": true, "image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5],
                 "resample": 2, "size": 224, "image_processor_type": "ViTImageProcessor", "crop_pct": 0.9}"#,
         );
-        assert_eq!(
-            preprocess.resize,
-            Some(Resize::Exact {
-                height: 224,
-                width: 224
-            })
-        );
-        assert_eq!(
-            (preprocess.crop, preprocess.rescale_factor),
-            (Crop::None, 1.0 / 255.0)
-        );
+        assert_eq!(preprocess.resize, Some(Resize::Exact { height: 224, width: 224 }));
+        assert_eq!((preprocess.crop, preprocess.rescale_factor), (Crop::None, 1.0 / 255.0));
         assert_eq!(unknown, ["crop_pct"]);
     }
 
@@ -439,13 +352,7 @@ mod tests {
                 "feature_extractor_type": "CLIPFeatureExtractor", "image_mean": 0.48, "image_std": [0.27, 0.26, 0.28]}"#,
         );
         assert_eq!(preprocess.resize, Some(Resize::ShortestEdge(224)));
-        assert_eq!(
-            preprocess.crop,
-            Crop::Centre {
-                height: 224,
-                width: 224
-            }
-        );
+        assert_eq!(preprocess.crop, Crop::Centre { height: 224, width: 224 });
         assert_eq!(preprocess.resample, Resample::Bicubic);
         assert_eq!(preprocess.mean, [0.48; 3]);
         assert!(unknown.is_empty());
@@ -468,35 +375,17 @@ mod tests {
     #[test]
     fn senseless_values_are_refused_with_their_key() {
         for (json, part) in [
-            (
-                r#"{"image_mean": [0.5], "image_std": [0]}"#,
-                "`image_std` contains 0",
-            ),
-            (
-                r#"{"image_mean": [0.5, 0.5], "image_std": [1, 1]}"#,
-                "`image_mean` has 2 values",
-            ),
-            (
-                r#"{"image_mean": [1e300], "image_std": [1]}"#,
-                "`image_mean` must be finite",
-            ),
+            (r#"{"image_mean": [0.5], "image_std": [0]}"#, "`image_std` contains 0"),
+            (r#"{"image_mean": [0.5, 0.5], "image_std": [1, 1]}"#, "`image_mean` has 2 values"),
+            (r#"{"image_mean": [1e300], "image_std": [1]}"#, "`image_mean` must be finite"),
             (r#"{"image_mean": [0.5]}"#, "`image_std` is missing"),
             (r#"{"rescale_factor": 0}"#, "`rescale_factor` is 0"),
             (r#"{"rescale_factor": -1}"#, "`rescale_factor` is -1"),
             (r#"{"size": 0}"#, "`size` has a side of 0"),
-            (
-                r#"{"size": {"height": 8193, "width": 2}}"#,
-                "`size` has a side of 8193",
-            ),
-            (
-                r#"{"size": {"height": 2.5, "width": 2}}"#,
-                "`size` has a side of 2.5",
-            ),
+            (r#"{"size": {"height": 8193, "width": 2}}"#, "`size` has a side of 8193"),
+            (r#"{"size": {"height": 2.5, "width": 2}}"#, "`size` has a side of 2.5"),
             (r#"{"size": {"height": 2}}"#, "expected {\"height\""),
-            (
-                r#"{"size": {"shortest_edge": 800, "longest_edge": 1333}}"#,
-                "longest_edge",
-            ),
+            (r#"{"size": {"shortest_edge": 800, "longest_edge": 1333}}"#, "longest_edge"),
             (r#"{"do_resize": true}"#, "`size` is missing"),
             (r#"{"do_center_crop": true}"#, "`crop_size` is missing"),
             (r#"{"crop_size": "middle"}"#, "`crop_size` is \"middle\""),
@@ -515,17 +404,9 @@ mod tests {
         let settings = [
             Preprocess::default(),
             raw(),
+            Preprocess { layout: Layout::Nhwc, channel_order: ChannelOrder::Bgr, label_offset: 1, ..raw() },
             Preprocess {
-                layout: Layout::Nhwc,
-                channel_order: ChannelOrder::Bgr,
-                label_offset: 1,
-                ..raw()
-            },
-            Preprocess {
-                resize: Some(Resize::Exact {
-                    height: 5,
-                    width: 7,
-                }),
+                resize: Some(Resize::Exact { height: 5, width: 7 }),
                 crop: Crop::SquareBeforeResize,
                 resample: Resample::Nearest,
                 ..raw()
@@ -539,14 +420,10 @@ mod tests {
             // Absent normalisation is written as 0 and 1 and read as such.
             assert_eq!(back, preprocess, "{text}");
         }
-        let text = serde_json::to_string(
-            &Preprocess::default_for(&[None, Some(3), Some(224), Some(224)]).unwrap(),
-        )
-        .unwrap();
-        assert!(
-            text.contains(r#""image_mean":[0.485,0.456,0.406]"#),
-            "{text}"
-        );
+        let text =
+            serde_json::to_string(&Preprocess::default_for(&[None, Some(3), Some(224), Some(224)]).unwrap())
+                .unwrap();
+        assert!(text.contains(r#""image_mean":[0.485,0.456,0.406]"#), "{text}");
         assert!(text.contains(r#""size":{"shortest_edge":256}"#), "{text}");
     }
 
@@ -554,46 +431,21 @@ mod tests {
     fn channel_order_and_layout_place_every_value() {
         let picture = four_by_two();
         let rgb: Vec<f32> = picture.rgb().iter().map(|&v| f32::from(v)).collect();
-        let nhwc = Preprocess {
-            layout: Layout::Nhwc,
-            ..raw()
-        }
-        .apply(&picture)
-        .unwrap();
+        let nhwc = Preprocess { layout: Layout::Nhwc, ..raw() }.apply(&picture).unwrap();
         assert_eq!((nhwc.shape, &nhwc.data), ([2, 4, 3], &rgb));
 
         let nchw = raw().apply(&picture).unwrap();
         assert_eq!(nchw.shape, [3, 2, 4]);
-        assert_eq!(
-            nchw.data[..8],
-            [255.0, 0.0, 0.0, 255.0, 1.0, 4.0, 7.0, 10.0]
-        );
+        assert_eq!(nchw.data[..8], [255.0, 0.0, 0.0, 255.0, 1.0, 4.0, 7.0, 10.0]);
         assert_eq!(nchw.seen.rgb(), picture.rgb());
 
-        let bgr = Preprocess {
-            channel_order: ChannelOrder::Bgr,
-            ..raw()
-        }
-        .apply(&picture)
-        .unwrap();
+        let bgr = Preprocess { channel_order: ChannelOrder::Bgr, ..raw() }.apply(&picture).unwrap();
         assert_eq!(bgr.data[..8], nchw.data[16..]);
         assert_eq!(bgr.data[8..16], nchw.data[8..16]);
-        assert_eq!(
-            bgr.seen.rgb(),
-            picture.rgb(),
-            "the picture shown stays in natural colours"
-        );
+        assert_eq!(bgr.seen.rgb(), picture.rgb(), "the picture shown stays in natural colours");
 
-        let grey = Preprocess {
-            channel_order: ChannelOrder::Grey,
-            ..raw()
-        }
-        .apply(&picture)
-        .unwrap();
-        assert_eq!(
-            (grey.shape, grey.data[0], grey.data[3]),
-            ([1, 2, 4], 76.0, 255.0)
-        );
+        let grey = Preprocess { channel_order: ChannelOrder::Grey, ..raw() }.apply(&picture).unwrap();
+        assert_eq!((grey.shape, grey.data[0], grey.data[3]), ([1, 2, 4], 76.0, 255.0));
         assert_eq!(grey.seen.rgb()[..3], [76; 3]);
     }
 
@@ -612,55 +464,28 @@ mod tests {
 
     #[test]
     fn the_shorter_side_rules_and_the_longer_is_rounded_down() {
-        let preprocess = Preprocess {
-            resize: Some(Resize::ShortestEdge(256)),
-            ..raw()
-        };
+        let preprocess = Preprocess { resize: Some(Resize::ShortestEdge(256)), ..raw() };
         assert_eq!(preprocess.output_size(500, 375), (341, 256));
         assert_eq!(preprocess.output_size(375, 500), (256, 341));
         assert_eq!(preprocess.output_size(77, 77), (256, 256));
-        let square = Preprocess {
-            crop: Crop::SquareBeforeResize,
-            ..preprocess.clone()
-        };
+        let square = Preprocess { crop: Crop::SquareBeforeResize, ..preprocess.clone() };
         assert_eq!(square.output_size(500, 375), (256, 256));
-        let crop = Preprocess {
-            crop: Crop::Centre {
-                height: 200,
-                width: 224,
-            },
-            ..preprocess
-        };
+        let crop = Preprocess { crop: Crop::Centre { height: 200, width: 224 }, ..preprocess };
         assert_eq!(crop.output_size(500, 375), (224, 200));
     }
 
     #[test]
     fn the_largest_square_is_cut_before_the_resize() {
-        let preprocess = Preprocess {
-            crop: Crop::SquareBeforeResize,
-            ..raw()
-        };
+        let preprocess = Preprocess { crop: Crop::SquareBeforeResize, ..raw() };
         let prepared = preprocess.apply(&four_by_two()).unwrap();
-        assert_eq!(
-            prepared.seen.rgb(),
-            [0, 255, 0, 0, 0, 255, 4, 5, 6, 7, 8, 9]
-        );
+        assert_eq!(prepared.seen.rgb(), [0, 255, 0, 0, 0, 255, 4, 5, 6, 7, 8, 9]);
     }
 
     #[test]
     fn a_crop_that_does_not_fit_is_refused() {
-        let preprocess = Preprocess {
-            crop: Crop::Centre {
-                height: 3,
-                width: 2,
-            },
-            ..raw()
-        };
+        let preprocess = Preprocess { crop: Crop::Centre { height: 3, width: 2 }, ..raw() };
         let message = preprocess.apply(&four_by_two()).unwrap_err().to_string();
-        assert!(
-            message.contains("`p.png` is 4×2") && message.contains("2×3"),
-            "{message}"
-        );
+        assert!(message.contains("`p.png` is 4×2") && message.contains("2×3"), "{message}");
     }
 
     #[test]
@@ -668,31 +493,12 @@ mod tests {
         let sliver = Picture::from_grey("sliver.png", 1, 60_000, &vec![9; 60_000]).unwrap();
         let preprocess = Preprocess {
             resize: Some(Resize::ShortestEdge(256)),
-            crop: Crop::Centre {
-                height: 224,
-                width: 224,
-            },
+            crop: Crop::Centre { height: 224, width: 224 },
             ..raw()
         };
-        assert!(
-            preprocess
-                .apply(&sliver)
-                .unwrap()
-                .data
-                .iter()
-                .all(|&v| v == 9.0)
-        );
-        let whole = Preprocess {
-            crop: Crop::None,
-            ..preprocess
-        };
-        assert!(matches!(
-            whole.apply(&sliver),
-            Err(DataError::PictureSize {
-                height: 15_360_000,
-                ..
-            })
-        ));
+        assert!(preprocess.apply(&sliver).unwrap().data.iter().all(|&v| v == 9.0));
+        let whole = Preprocess { crop: Crop::None, ..preprocess };
+        assert!(matches!(whole.apply(&sliver), Err(DataError::PictureSize { height: 15_360_000, .. })));
     }
 
     #[test]
@@ -702,40 +508,13 @@ mod tests {
         assert_eq!(imagenet.resize, Some(Resize::ShortestEdge(256)));
         assert_eq!(imagenet.mean, IMAGENET_MEAN);
         let cifar = guess(&[Some(1), Some(3), Some(32), Some(32)]).unwrap();
-        assert_eq!(
-            (cifar.resize, cifar.crop),
-            (
-                Some(Resize::Exact {
-                    height: 32,
-                    width: 32
-                }),
-                Crop::None
-            )
-        );
+        assert_eq!((cifar.resize, cifar.crop), (Some(Resize::Exact { height: 32, width: 32 }), Crop::None));
         let mnist = guess(&[Some(1), Some(1), Some(28), Some(28)]).unwrap();
-        assert_eq!(
-            (mnist.channel_order, mnist.mean),
-            (ChannelOrder::Grey, vec![0.0])
-        );
+        assert_eq!((mnist.channel_order, mnist.mean), (ChannelOrder::Grey, vec![0.0]));
         let keras = guess(&[None, Some(160), Some(160), Some(3)]).unwrap();
-        assert_eq!(
-            (keras.layout, keras.crop),
-            (
-                Layout::Nhwc,
-                Crop::Centre {
-                    height: 160,
-                    width: 160
-                }
-            )
-        );
+        assert_eq!((keras.layout, keras.crop), (Layout::Nhwc, Crop::Centre { height: 160, width: 160 }));
         let symbolic = guess(&[None, Some(3), None, None]).unwrap();
-        assert_eq!(
-            symbolic.crop,
-            Crop::Centre {
-                height: 224,
-                width: 224
-            }
-        );
+        assert_eq!(symbolic.crop, Crop::Centre { height: 224, width: 224 });
         for shape in [
             &[None, Some(784)][..],
             &[None, Some(5), Some(9), Some(9)],

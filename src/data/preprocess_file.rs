@@ -3,6 +3,8 @@
 //! Reading is lenient about what is absent or unknown (reported, not refused) and strict about what is there.
 //! Writing gives every key, so that the file needs no knowledge of defaults.
 
+#![allow(clippy::float_cmp, reason = "a step is switched off by exactly 0 or 1")]
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -67,21 +69,12 @@ impl OneOrMany {
 
 /// See [`Preprocess::from_json`].
 pub(super) fn read(file: &str, bytes: &[u8]) -> Result<(Preprocess, Vec<String>), DataError> {
-    let parsed: PreprocessFile =
-        serde_json::from_slice(bytes).map_err(|e| DataError::Malformed {
-            file: file.into(),
-            reason: format!("{e}; it should be a preprocessor_config.json"),
-        })?;
-    let preprocess = Reader {
-        file,
-        keys: &parsed,
-    }
-    .preprocess()?;
-    let unknown = parsed
-        .other
-        .into_keys()
-        .filter(|key| !WITHOUT_EFFECT.contains(&key.as_str()))
-        .collect();
+    let parsed: PreprocessFile = serde_json::from_slice(bytes).map_err(|e| DataError::Malformed {
+        file: file.into(),
+        reason: format!("{e}; it should be a preprocessor_config.json"),
+    })?;
+    let preprocess = Reader { file, keys: &parsed }.preprocess()?;
+    let unknown = parsed.other.into_keys().filter(|key| !WITHOUT_EFFECT.contains(&key.as_str())).collect();
     Ok((preprocess, unknown))
 }
 
@@ -89,11 +82,7 @@ impl TryFrom<PreprocessFile> for Preprocess {
     type Error = DataError;
 
     fn try_from(keys: PreprocessFile) -> Result<Self, DataError> {
-        Reader {
-            file: UNNAMED,
-            keys: &keys,
-        }
-        .preprocess()
+        Reader { file: UNNAMED, keys: &keys }.preprocess()
     }
 }
 
@@ -122,17 +111,11 @@ impl Reader<'_> {
     }
 
     fn bad<T>(&self, key: &'static str, reason: impl Into<String>) -> Result<T, DataError> {
-        Err(DataError::BadSetting {
-            file: self.file.into(),
-            key,
-            reason: reason.into(),
-        })
+        Err(DataError::BadSetting { file: self.file.into(), key, reason: reason.into() })
     }
 
     fn crops(&self) -> bool {
-        self.keys
-            .do_center_crop
-            .unwrap_or(self.keys.crop_size.is_some())
+        self.keys.do_center_crop.unwrap_or(self.keys.crop_size.is_some())
     }
 
     fn resize(&self) -> Result<Option<Resize>, DataError> {
@@ -144,18 +127,14 @@ impl Reader<'_> {
         };
         if size.is_number() {
             let side = self.side("size", size)?;
-            let whole = Resize::Exact {
-                height: side,
-                width: side,
-            };
-            return Ok(Some(if self.crops() {
-                Resize::ShortestEdge(side)
-            } else {
-                whole
-            }));
+            let whole = Resize::Exact { height: side, width: side };
+            return Ok(Some(if self.crops() { Resize::ShortestEdge(side) } else { whole }));
         }
         if size.get("longest_edge").is_some() {
-            return self.bad("size", "has a `longest_edge`, which is not supported; give `shortest_edge`, or `height` and `width`");
+            return self.bad(
+                "size",
+                "has a `longest_edge`, which is not supported; give `shortest_edge`, or `height` and `width`",
+            );
         }
         if let Some(edge) = size.get("shortest_edge") {
             return Ok(Some(Resize::ShortestEdge(self.side("size", edge)?)));
@@ -186,10 +165,7 @@ impl Reader<'_> {
     fn height_and_width(&self, key: &'static str, size: &Value) -> Result<(u32, u32), DataError> {
         match (size.get("height"), size.get("width")) {
             (Some(height), Some(width)) => Ok((self.side(key, height)?, self.side(key, width)?)),
-            _ => self.bad(
-                key,
-                format!("is {size}; expected {{\"height\": …, \"width\": …}} in pixels"),
-            ),
+            _ => self.bad(key, format!("is {size}; expected {{\"height\": …, \"width\": …}} in pixels")),
         }
     }
 
@@ -198,9 +174,7 @@ impl Reader<'_> {
             Some(side) if (1..=MAX_INPUT_SIDE).contains(&side) => Ok(side),
             _ => self.bad(
                 key,
-                format!(
-                    "has a side of {value}; sides are whole numbers from 1 to {MAX_INPUT_SIDE}"
-                ),
+                format!("has a side of {value}; sides are whole numbers from 1 to {MAX_INPUT_SIDE}"),
             ),
         }
     }
@@ -225,10 +199,7 @@ impl Reader<'_> {
         if factor.is_finite() && factor > 0.0 {
             Ok(factor)
         } else {
-            self.bad(
-                "rescale_factor",
-                format!("is {factor}; it must be finite and above 0, usually 1/255"),
-            )
+            self.bad("rescale_factor", format!("is {factor}; it must be finite and above 0, usually 1/255"))
         }
     }
 
@@ -256,7 +227,10 @@ impl Reader<'_> {
         channels: usize,
     ) -> Result<Vec<f32>, DataError> {
         let Some(values) = values.map(OneOrMany::values) else {
-            return self.bad(key, "is missing although `do_normalize` is true; add it, or set `do_normalize` to false");
+            return self.bad(
+                key,
+                "is missing although `do_normalize` is true; add it, or set `do_normalize` to false",
+            );
         };
         let values: Vec<f32> = values.iter().map(|&v| v as f32).collect();
         if values.iter().any(|v| !v.is_finite()) {
@@ -280,9 +254,7 @@ impl From<Preprocess> for PreprocessFile {
         });
         let crop_size = match preprocess.crop {
             Crop::None => None,
-            Crop::Centre { height, width } => {
-                Some(serde_json::json!({ "height": height, "width": width }))
-            }
+            Crop::Centre { height, width } => Some(serde_json::json!({ "height": height, "width": width })),
             Crop::SquareBeforeResize => Some(SQUARE_BEFORE_RESIZE.into()),
         };
         let resample = match preprocess.resample {
@@ -290,11 +262,7 @@ impl From<Preprocess> for PreprocessFile {
             Resample::Bilinear => 2,
             Resample::Bicubic => 3,
         };
-        let many = |values: &[f32]| {
-            Some(OneOrMany::Many(
-                values.iter().map(|&v| shortest(v)).collect(),
-            ))
-        };
+        let many = |values: &[f32]| Some(OneOrMany::Many(values.iter().map(|&v| shortest(v)).collect()));
         Self {
             do_resize: Some(size.is_some()),
             size,
@@ -304,8 +272,7 @@ impl From<Preprocess> for PreprocessFile {
             do_rescale: Some(preprocess.rescale_factor != 1.0),
             rescale_factor: Some(shortest(preprocess.rescale_factor)),
             do_normalize: Some(
-                preprocess.mean.iter().any(|&v| v != 0.0)
-                    || preprocess.std.iter().any(|&v| v != 1.0),
+                preprocess.mean.iter().any(|&v| v != 0.0) || preprocess.std.iter().any(|&v| v != 1.0),
             ),
             image_mean: many(&preprocess.mean),
             image_std: many(&preprocess.std),

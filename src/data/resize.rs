@@ -63,23 +63,13 @@ impl Window {
     pub(super) fn centred(whole: (usize, usize), size: (usize, usize)) -> Option<Self> {
         let left = whole.0.checked_sub(size.0)? / 2;
         let top = whole.1.checked_sub(size.1)? / 2;
-        Some(Self {
-            left,
-            top,
-            width: size.0,
-            height: size.1,
-        })
+        Some(Self { left, top, width: size.0, height: size.1 })
     }
 
     /// The largest square in the centre of `width` × `height`.
     pub(super) fn largest_square(width: usize, height: usize) -> Self {
         let side = width.min(height);
-        Self {
-            left: (width - side) / 2,
-            top: (height - side) / 2,
-            width: side,
-            height: side,
-        }
+        Self { left: (width - side) / 2, top: (height - side) / 2, width: side, height: side }
     }
 }
 
@@ -88,15 +78,8 @@ impl<const C: usize> Pixels<C> {
     pub(super) fn crop(&self, window: Window) -> Self {
         let rows = span(window.top, window.height, self.height);
         let columns = span(window.left, window.width, self.width);
-        let data = self
-            .rows(rows.clone())
-            .flat_map(|row| row[columns.clone()].iter().copied())
-            .collect();
-        Self {
-            width: columns.len(),
-            height: rows.len(),
-            data,
-        }
+        let data = self.rows(rows.clone()).flat_map(|row| row[columns.clone()].iter().copied()).collect();
+        Self { width: columns.len(), height: rows.len(), data }
     }
 
     /// The part within `window` of this picture resized to `size` (width, height); the window is clipped to `size`.
@@ -105,21 +88,13 @@ impl<const C: usize> Pixels<C> {
         let columns = span(window.left, window.width, size.0);
         let rows = span(window.top, window.height, size.1);
         if resample == Resample::Nearest {
-            return self.pick(
-                &nearest(self.width, size.0, columns),
-                &nearest(self.height, size.1, rows),
-            );
+            return self.pick(&nearest(self.width, size.0, columns), &nearest(self.height, size.1, rows));
         }
         let mut across = Kernel::new(self.width, size.0, columns, resample);
         let mut down = Kernel::new(self.height, size.1, rows, resample);
         let (left, width) = across.rebase();
         let (top, height) = down.rebase();
-        let source = self.crop(Window {
-            left,
-            top,
-            width,
-            height,
-        });
+        let source = self.crop(Window { left, top, width, height });
         if self.rows_first(size) {
             source.filter_rows(&across).filter_columns(&down)
         } else {
@@ -136,10 +111,7 @@ impl<const C: usize> Pixels<C> {
 
     fn rows(&self, rows: Range<usize>) -> impl Iterator<Item = &[[u8; C]]> {
         // `max(1)`: an empty picture has no rows, whatever their width.
-        self.data
-            .chunks_exact(self.width.max(1))
-            .skip(rows.start)
-            .take(rows.len())
+        self.data.chunks_exact(self.width.max(1)).skip(rows.start).take(rows.len())
     }
 
     fn pick(&self, columns: &[usize], rows: &[usize]) -> Self {
@@ -149,11 +121,7 @@ impl<const C: usize> Pixels<C> {
                 data.extend(columns.iter().filter_map(|&x| row.get(x)));
             }
         }
-        Self {
-            width: columns.len(),
-            height: rows.len(),
-            data,
-        }
+        Self { width: columns.len(), height: rows.len(), data }
     }
 
     /// Filters along x.
@@ -168,11 +136,7 @@ impl<const C: usize> Pixels<C> {
                 sums.map(to_byte)
             }));
         }
-        Self {
-            width: kernel.taps.len(),
-            height: self.height,
-            data,
-        }
+        Self { width: kernel.taps.len(), height: self.height, data }
     }
 
     /// Filters along y.
@@ -188,11 +152,7 @@ impl<const C: usize> Pixels<C> {
             }
             data.extend(sums.iter().map(|sum| sum.map(to_byte)));
         }
-        Self {
-            width: self.width,
-            height: kernel.taps.len(),
-            data,
-        }
+        Self { width: self.width, height: kernel.taps.len(), data }
     }
 }
 
@@ -224,14 +184,7 @@ impl Kernel {
     fn new(input: usize, output: usize, wanted: Range<usize>, resample: Resample) -> Self {
         if input == output {
             let weights = vec![1 << PRECISION_BITS];
-            return Self {
-                taps: wanted
-                    .map(|first| Tap {
-                        first,
-                        weights: weights.clone(),
-                    })
-                    .collect(),
-            };
+            return Self { taps: wanted.map(|first| Tap { first, weights: weights.clone() }).collect() };
         }
         let (filter, radius): (fn(f64) -> f64, f64) = match resample {
             Resample::Bicubic => (cubic, 2.0),
@@ -245,9 +198,8 @@ impl Kernel {
             // `as usize` saturates negative positions at 0.
             let first = (centre - support + 0.5) as usize;
             let end = ((centre + support + 0.5) as usize).min(input);
-            let weights: Vec<f64> = (first..end)
-                .map(|x| filter((x as f64 - centre + 0.5) * (1.0 / stretch)))
-                .collect();
+            let weights: Vec<f64> =
+                (first..end).map(|x| filter((x as f64 - centre + 0.5) * (1.0 / stretch))).collect();
             let total: f64 = weights.iter().sum();
             Tap {
                 first,
@@ -257,21 +209,14 @@ impl Kernel {
                     .collect(),
             }
         });
-        Self {
-            taps: taps.collect(),
-        }
+        Self { taps: taps.collect() }
     }
 
     /// Makes positions relative to the first input pixel that any tap reads; returns that pixel and the number of
     /// pixels from it to the last one read.
     fn rebase(&mut self) -> (usize, usize) {
         let first = self.taps.iter().map(|tap| tap.first).min().unwrap_or(0);
-        let end = self
-            .taps
-            .iter()
-            .map(|tap| tap.first + tap.weights.len())
-            .max()
-            .unwrap_or(first);
+        let end = self.taps.iter().map(|tap| tap.first + tap.weights.len()).max().unwrap_or(first);
         for tap in &mut self.taps {
             tap.first -= first;
         }
@@ -282,11 +227,7 @@ impl Kernel {
 /// Rounds half away from zero, as the C cast after adding ±½ does.
 fn to_fixed(weight: f64) -> i32 {
     let scaled = weight * f64::from(1 << PRECISION_BITS);
-    (if weight < 0.0 {
-        scaled - 0.5
-    } else {
-        scaled + 0.5
-    }) as i32
+    (if weight < 0.0 { scaled - 0.5 } else { scaled + 0.5 }) as i32
 }
 
 fn triangle(x: f64) -> f64 {

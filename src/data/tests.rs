@@ -29,9 +29,7 @@ fn picture(name: &str) -> Picture {
 fn fnv(words: impl IntoIterator<Item = u64>) -> String {
     let hash = words
         .into_iter()
-        .fold(0xCBF2_9CE4_8422_2325_u64, |hash, word| {
-            (hash ^ word).wrapping_mul(0x0100_0000_01B3)
-        });
+        .fold(0xCBF2_9CE4_8422_2325_u64, |hash, word| (hash ^ word).wrapping_mul(0x0100_0000_01B3));
     format!("{hash:016x}")
 }
 
@@ -79,34 +77,14 @@ fn every_filter_resizes_to_pillows_pixels() {
         };
         let (width, height) = (width.parse().unwrap(), height.parse().unwrap());
         let resize = Some(Resize::Exact { height, width });
-        let seen_by_network = Preprocess {
-            resize,
-            resample,
-            ..Preprocess::default()
-        }
-        .apply(&picture)
-        .unwrap()
-        .seen;
+        let seen_by_network =
+            Preprocess { resize, resample, ..Preprocess::default() }.apply(&picture).unwrap().seen;
         assert_eq!(fnv_bytes(seen_by_network.rgb()), hash, "{line}");
         // A crop computes only its window; it must find the same pixels.
-        let crop = Crop::Centre {
-            height: height.div_ceil(2),
-            width: width.div_ceil(2),
-        };
-        let part = Preprocess {
-            resize,
-            resample,
-            crop,
-            ..Preprocess::default()
-        }
-        .apply(&picture)
-        .unwrap()
-        .seen;
-        assert_eq!(
-            part.rgb(),
-            centre(&seen_by_network, part.width(), part.height()),
-            "{line}"
-        );
+        let crop = Crop::Centre { height: height.div_ceil(2), width: width.div_ceil(2) };
+        let part =
+            Preprocess { resize, resample, crop, ..Preprocess::default() }.apply(&picture).unwrap().seen;
+        assert_eq!(part.rgb(), centre(&seen_by_network, part.width(), part.height()), "{line}");
         seen += 1;
     }
     assert_eq!(seen, 27);
@@ -117,9 +95,7 @@ fn centre(whole: &Picture, width: u32, height: u32) -> Vec<u8> {
     let (left, top) = ((whole.width() - width) / 2, (whole.height() - height) / 2);
     let pixels = (0..height)
         .flat_map(|y| (0..width).map(move |x| ((y + top) * whole.width() + x + left) as usize * 3));
-    pixels
-        .flat_map(|start| whole.rgb()[start..start + 3].to_vec())
-        .collect()
+    pixels.flat_map(|start| whole.rgb()[start..start + 3].to_vec()).collect()
 }
 
 #[test]
@@ -145,17 +121,10 @@ fn damaged_pictures_are_refused_by_name() {
         }
     }
     let error = decode("notes.txt", b"not a picture", ExifOrientation::Ignore).unwrap_err();
-    assert_eq!(
-        error,
-        DataError::UnknownFormat {
-            file: "notes.txt".into()
-        }
-    );
+    assert_eq!(error, DataError::UnknownFormat { file: "notes.txt".into() });
     assert_eq!(
         decode("empty.png", b"", ExifOrientation::Ignore).unwrap_err(),
-        DataError::UnknownFormat {
-            file: "empty.png".into()
-        }
+        DataError::UnknownFormat { file: "empty.png".into() }
     );
 }
 
@@ -166,18 +135,13 @@ fn flipped_bytes_never_panic() {
         for _ in 0..60 {
             let mut damaged = bytes.to_vec();
             for _ in 0..4 {
-                state = state
-                    .wrapping_mul(6_364_136_223_846_793_005)
-                    .wrapping_add(1_442_695_040_888_963_407);
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
                 let position = (state >> 33) as usize % damaged.len();
                 damaged[position] ^= (state >> 24) as u8;
             }
             // Ok or Err, both are fine; a picture that comes out is consistent.
             if let Ok(picture) = decode(name, &damaged, ExifOrientation::Apply) {
-                assert_eq!(
-                    picture.rgb().len(),
-                    (picture.width() * picture.height() * 3) as usize
-                );
+                assert_eq!(picture.rgb().len(), (picture.width() * picture.height() * 3) as usize);
             }
         }
     }
@@ -191,19 +155,11 @@ fn a_huge_header_is_refused_before_memory_is_taken() {
     let checksum = crc32(&png[12..29]);
     png[29..33].copy_from_slice(&checksum.to_be_bytes());
     let mut jpeg = fixture("colour_444.jpg").to_vec();
-    let frame = jpeg
-        .windows(2)
-        .position(|marker| marker == [0xFF, 0xC0])
-        .unwrap();
+    let frame = jpeg.windows(2).position(|marker| marker == [0xFF, 0xC0]).unwrap();
     jpeg[frame + 5..frame + 9].copy_from_slice(&[0xEA, 0x60, 0xEA, 0x60]);
     for (name, bytes) in [("huge.png", png), ("huge.jpg", jpeg)] {
         match decode(name, &bytes, ExifOrientation::Ignore) {
-            Err(DataError::PictureSize {
-                width: 60_000,
-                height: 60_000,
-                file,
-                ..
-            }) => assert_eq!(file, name),
+            Err(DataError::PictureSize { width: 60_000, height: 60_000, file, .. }) => assert_eq!(file, name),
             other => panic!("{name}: {other:?}"),
         }
     }
@@ -211,34 +167,23 @@ fn a_huge_header_is_refused_before_memory_is_taken() {
 
 /// PNG's checksum, so that the header above is refused for its size alone.
 fn crc32(bytes: &[u8]) -> u32 {
-    let update = |crc: u32, byte: &u8| {
-        (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
-            if crc & 1 == 1 {
-                (crc >> 1) ^ 0xEDB8_8320
-            } else {
-                crc >> 1
-            }
-        })
-    };
+    let update =
+        |crc: u32, byte: &u8| {
+            (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
+                if crc & 1 == 1 { (crc >> 1) ^ 0xEDB8_8320 } else { crc >> 1 }
+            })
+        };
     !bytes.iter().fold(u32::MAX, update)
 }
 
 #[test]
 fn grey_is_pillows_luma() {
     // PIL.Image.new("RGB", (1, 1), …).convert("L")
-    let picture = Picture::from_rgb(
-        "four",
-        4,
-        1,
-        vec![255, 0, 0, 0, 255, 0, 0, 0, 255, 10, 200, 77],
-    )
-    .unwrap();
+    let picture =
+        Picture::from_rgb("four", 4, 1, vec![255, 0, 0, 0, 255, 0, 0, 0, 255, 10, 200, 77]).unwrap();
     assert_eq!(picture.to_grey(), [76, 150, 29, 129]);
     let grey: Vec<u8> = (0..=255).collect();
-    assert_eq!(
-        Picture::from_grey("all", 256, 1, &grey).unwrap().to_grey(),
-        grey
-    );
+    assert_eq!(Picture::from_grey("all", 256, 1, &grey).unwrap().to_grey(), grey);
 }
 
 #[test]
@@ -272,9 +217,7 @@ mod with_shared_data {
 
     fn files_with_role(role: &str) -> Option<Vec<labels::FileLabel>> {
         let bytes = shared("images/imagenet/labels.json")?;
-        let labels::LabelFile::Files(files) = labels::parse("labels.json", &bytes).unwrap() else {
-            panic!()
-        };
+        let labels::LabelFile::Files(files) = labels::parse("labels.json", &bytes).unwrap() else { panic!() };
         Some(labels::with_role("labels.json", files, Some(role)).unwrap())
     }
 
@@ -285,10 +228,9 @@ mod with_shared_data {
         };
         assert_eq!(files.len(), 300);
         // FNV-1a over the bits of the 16 tensors that Pillow 13 and NumPy make.
-        for (network, hash) in [
-            ("squeezenet_v1.1", "7528fcbffee12325"),
-            ("mobilenet_v1_0.25_224", "6da6e40247e4ff5d"),
-        ] {
+        for (network, hash) in
+            [("squeezenet_v1.1", "7528fcbffee12325"), ("mobilenet_v1_0.25_224", "6da6e40247e4ff5d")]
+        {
             let Some(json) = shared(&format!("preprocess/imagenet/{network}.json")) else {
                 return;
             };
@@ -327,11 +269,7 @@ mod with_shared_data {
             let (preprocess, unknown) = Preprocess::from_json(network, &json).unwrap();
             assert!(unknown.is_empty(), "{network}: {unknown:?}");
             let written = serde_json::to_vec(&preprocess).unwrap();
-            assert_eq!(
-                Preprocess::from_json(network, &written).unwrap(),
-                (preprocess, vec![]),
-                "{network}"
-            );
+            assert_eq!(Preprocess::from_json(network, &written).unwrap(), (preprocess, vec![]), "{network}");
         }
     }
 
@@ -341,22 +279,17 @@ mod with_shared_data {
             return;
         };
         assert_eq!(cifar::read("test.bin", &bytes, None).unwrap().len(), 103);
-        let (Some(images), Some(labels)) = (
-            shared("images/mnist/images-idx3-ubyte.gz"),
-            shared("images/mnist/labels-idx1-ubyte.gz"),
-        ) else {
+        let (Some(images), Some(labels)) =
+            (shared("images/mnist/images-idx3-ubyte.gz"), shared("images/mnist/labels-idx1-ubyte.gz"))
+        else {
             return;
         };
-        let pictures =
-            idx::read(("images.gz", &images), Some(("labels.gz", &labels)), None).unwrap();
+        let pictures = idx::read(("images.gz", &images), Some(("labels.gz", &labels)), None).unwrap();
         assert_eq!(pictures.len(), 5000);
         // The famous beginning of the test set.
         let first: Vec<_> = pictures.iter().take(5).map(|p| p.label).collect();
         assert_eq!(first, [7, 2, 1, 0, 4].map(Some));
-        assert_eq!(
-            (pictures[0].picture.width(), pictures[0].picture.height()),
-            (28, 28)
-        );
+        assert_eq!((pictures[0].picture.width(), pictures[0].picture.height()), (28, 28));
     }
 
     #[test]
@@ -368,10 +301,6 @@ mod with_shared_data {
             panic!()
         };
         assert_eq!(names.len(), 1000);
-        assert!(
-            names[0].starts_with("tench") && names[999].starts_with("toilet tissue"),
-            "{:?}",
-            names[999]
-        );
+        assert!(names[0].starts_with("tench") && names[999].starts_with("toilet tissue"), "{:?}", names[999]);
     }
 }

@@ -29,13 +29,13 @@ pub struct Epilogue<'a> {
     pub clamp: Option<(f32, f32)>,
 }
 
-impl<'a> Epilogue<'a> {
+impl Epilogue<'_> {
     fn check(&self, channels: usize) -> Result<()> {
         if let Some(bias) = self.bias {
             check_equal("length of the bias", channels, bias.len())?;
         }
         match self.clamp {
-            Some((lo, hi)) if !(lo <= hi) => {
+            Some((lo, hi)) if lo > hi || lo.is_nan() || hi.is_nan() => {
                 let requirement = "a range with its smaller end first";
                 Err(KernelError::Parameter {
                     name: "clamp",

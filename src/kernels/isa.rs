@@ -106,20 +106,28 @@ pub fn relaxed_dot() -> RelaxedDot {
     *FOUND.get_or_init(|| super::arch::relaxed_instruction().map_or(RelaxedDot::Unusable, classify))
 }
 
-/// Compares an instruction with each definition in turn, most useful first.
+/// Compares an instruction with each definition, most useful first.
+///
+/// Every definition is judged on the very same results. An engine may recompile the instruction while
+/// the probe runs, and not every compiler in it need be right (the baseline compiler of V8 11.3 adds
+/// the products twice): one wrong result, however early, excludes a definition for good.
 pub(crate) fn classify(instruction: Dot16) -> RelaxedDot {
     let definitions = [
-        (RelaxedDot::Unsigned, unsigned_dot as Dot16, FULL_PAIRS),
-        (RelaxedDot::Signed, signed_dot, FULL_PAIRS),
-        (RelaxedDot::UnsignedSaturating, unsigned_dot, BOUNDED_PAIRS),
+        (RelaxedDot::Unsigned, unsigned_dot as Dot16, true),
+        (RelaxedDot::Signed, signed_dot, true),
+        (RelaxedDot::UnsignedSaturating, unsigned_dot, false),
     ];
-    definitions
-        .into_iter()
-        .find(|(_, definition, pairs)| {
-            agrees_on_products(instruction, *definition)
-                && agrees_on_sums(instruction, *definition, pairs)
-        })
-        .map_or(RelaxedDot::Unusable, |(found, ..)| found)
+    let mut alive = [true; 3];
+    for_each_case(|a, b, pairs_are_bounded| {
+        let result = instruction(a, b);
+        for (alive, (_, definition, beyond_bound)) in alive.iter_mut().zip(&definitions) {
+            let applies = pairs_are_bounded || *beyond_bound;
+            *alive &= !applies || definition(a, b) == result;
+        }
+        alive.contains(&true)
+    });
+    let survivor = definitions.iter().zip(alive).find(|(_, alive)| *alive);
+    survivor.map_or(RelaxedDot::Unusable, |((found, ..), _)| *found)
 }
 
 /// Adjacent weights whose pair sums are the largest of any.
@@ -132,6 +140,17 @@ const FULL_PAIRS: &[[i8; 2]] = &[
     [127, -128],
     [-128, 127],
     [65, 65],
+];
+/// Activations of a pair that make sums largest, and that tell signs apart.
+const EXTREME_ACTIVATIONS: [[u8; 2]; 8] = [
+    [255, 255],
+    [128, 128],
+    [127, 127],
+    [0, 255],
+    [255, 128],
+    [128, 127],
+    [129, 254],
+    [0, 0],
 ];
 /// Adjacent weights at the bound `|w0| + |w1| = 128`.
 const BOUNDED_PAIRS: &[[i8; 2]] = &[
@@ -146,38 +165,25 @@ const BOUNDED_PAIRS: &[[i8; 2]] = &[
     [127, -1],
 ];
 
-/// Every weight with every activation, four at a time, each alone in its lane and in each place.
-fn agrees_on_products(instruction: Dot16, definition: Dot16) -> bool {
-    (0..=255_u8).all(|weight| {
-        (0..=255_u8).step_by(4).all(|activation| {
-            (0..4).all(|place| {
-                let mut a = [0_i8; 16];
-                let mut b = [0_u8; 16];
-                for lane in 0..4 {
-                    a[4 * lane + place] = weight as i8;
-                    b[4 * lane + place] = activation + lane as u8;
+/// Calls `visit` with every case of the probe, and whether its weights keep the bound on pairs, until
+/// it returns false.
+fn for_each_case(mut visit: impl FnMut([i8; 16], [u8; 16], bool) -> bool) {
+    for weight in 0..=255_u8 {
+        for activation in (0..=255_u8).step_by(4) {
+            for place in 0..4 {
+                let (a, b) = single_products(weight as i8, activation, place);
+                if !visit(a, b, true) {
+                    return;
                 }
-                instruction(a, b) == definition(a, b)
-            })
-        })
-    })
-}
-
-/// Both pairs of every lane at once, with the activations that make the sums largest.
-fn agrees_on_sums(instruction: Dot16, definition: Dot16, pairs: &[[i8; 2]]) -> bool {
-    const EXTREMES: [[u8; 2]; 8] = [
-        [255, 255],
-        [128, 128],
-        [127, 127],
-        [0, 255],
-        [255, 128],
-        [128, 127],
-        [129, 254],
-        [0, 0],
-    ];
-    pairs.iter().all(|first| {
-        pairs.iter().all(|second| {
-            EXTREMES.iter().all(|activations| {
+            }
+        }
+    }
+    for (pairs, are_bounded) in [(BOUNDED_PAIRS, true), (FULL_PAIRS, false)] {
+        for (first, second) in pairs
+            .iter()
+            .flat_map(|first| pairs.iter().map(move |second| (first, second)))
+        {
+            for activations in EXTREME_ACTIVATIONS {
                 let a = core::array::from_fn(|i| {
                     if i % 4 < 2 {
                         first[i % 2]
@@ -186,10 +192,22 @@ fn agrees_on_sums(instruction: Dot16, definition: Dot16, pairs: &[[i8; 2]]) -> b
                     }
                 });
                 let b = core::array::from_fn(|i| activations[i % 2]);
-                instruction(a, b) == definition(a, b)
-            })
-        })
-    })
+                if !visit(a, b, are_bounded) {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// One weight with four neighbouring activations, each product alone in its lane, in one place of four.
+fn single_products(weight: i8, activation: u8, place: usize) -> ([i8; 16], [u8; 16]) {
+    let (mut a, mut b) = ([0; 16], [0; 16]);
+    for lane in 0..4 {
+        a[4 * lane + place] = weight;
+        b[4 * lane + place] = activation + lane as u8;
+    }
+    (a, b)
 }
 
 fn unsigned_dot(a: [i8; 16], b: [u8; 16]) -> [i32; 4] {
@@ -246,6 +264,22 @@ mod tests {
         );
         assert_eq!(classify(signed_saturating_dot), RelaxedDot::Unusable);
         assert_eq!(classify(|_, _| [0; 4]), RelaxedDot::Unusable);
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn an_engine_that_is_wrong_only_at_first_is_not_trusted() {
+        use std::sync::atomic::{AtomicU32, Ordering};
+        static CALLS: AtomicU32 = AtomicU32::new(0);
+        let recompiled = |a, b| {
+            let products = unsigned_dot(a, b);
+            let is_early = CALLS.fetch_add(1, Ordering::Relaxed) < 1100;
+            if is_early {
+                products.map(|sum| 2 * sum)
+            } else {
+                products
+            }
+        };
+        assert_eq!(classify(recompiled), RelaxedDot::Unusable);
     }
 
     #[wasm_bindgen_test(unsupported = test)]

@@ -153,7 +153,7 @@ impl Window2d {
     }
 
     /// Input coordinate of tap `tap` at output `out` along `axis`; `None` in the padding.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn source(&self, axis: usize, out: usize, tap: usize) -> Option<usize> {
         let padded = out * self.stride[axis] + tap * self.dilation[axis];
         padded

@@ -15,19 +15,11 @@
 //! What this module does not do: choose scales, know operators, run in parallel.
 
 mod affine;
-#[allow(
-    unsafe_code,
-    reason = "named in ARCHITECTURE.md as one of the two places"
-)]
 mod arch;
 mod contract;
 mod elementwise;
 mod error;
 mod float;
-#[allow(
-    unsafe_code,
-    reason = "named in ARCHITECTURE.md as one of the two places"
-)]
 mod generic;
 mod integer;
 mod isa;

@@ -34,8 +34,7 @@ pub fn top_1(values: &[f32]) -> Option<usize> {
 
 /// Largest first, NaN last, −0 equal to 0.
 fn descending(a: f32, b: f32) -> Ordering {
-    b.partial_cmp(&a)
-        .unwrap_or_else(|| a.is_nan().cmp(&b.is_nan()))
+    b.partial_cmp(&a).unwrap_or_else(|| a.is_nan().cmp(&b.is_nan()))
 }
 
 /// A share of images, such as those on which two networks give the same first answer.
@@ -81,10 +80,7 @@ impl Agreement {
         let centre = p + z2 / (2.0 * n);
         let half = Z_95 * (p * (1.0 - p) / n + z2 / (4.0 * n * n)).sqrt();
         let scale = 1.0 + z2 / n;
-        Some((
-            ((centre - half) / scale).max(0.0),
-            ((centre + half) / scale).min(1.0),
-        ))
+        Some((((centre - half) / scale).max(0.0), ((centre + half) / scale).min(1.0)))
     }
 }
 
@@ -101,11 +97,13 @@ mod tests {
 
     #[test]
     fn the_selected_part_is_the_sorted_whole_cut_short() {
-        let values: Vec<f32> = (0..997_u32)
-            .map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as f32)
-            .collect();
+        let values: Vec<f32> = (0..997_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as f32).collect();
         let whole = top_k(&values, values.len());
-        assert!(whole.windows(2).all(|w| (values[w[0]], w[1]) > (values[w[1]], w[0]) || values[w[0]] > values[w[1]]));
+        assert!(
+            whole
+                .windows(2)
+                .all(|w| (values[w[0]], w[1]) > (values[w[1]], w[0]) || values[w[0]] > values[w[1]])
+        );
         for k in [0, 1, 2, 50, 996, 997, 2000] {
             assert_eq!(top_k(&values, k), whole[..k.min(997)]);
         }
@@ -113,31 +111,18 @@ mod tests {
 
     #[test]
     fn nan_is_no_answer() {
-        assert_eq!(
-            top_k(&[f32::NAN, 1.0, f32::NEG_INFINITY, f32::NAN], 4),
-            [1, 2, 0, 3]
-        );
+        assert_eq!(top_k(&[f32::NAN, 1.0, f32::NEG_INFINITY, f32::NAN], 4), [1, 2, 0, 3]);
         assert_eq!(top_1(&[f32::NAN, 1.0]), None);
         assert_eq!(top_1(&[]), None);
         let nan = [f32::NAN];
-        assert_eq!(
-            Agreement::of_top_1([(&nan[..], &nan[..])]),
-            Agreement {
-                agreed: 0,
-                total: 1
-            }
-        );
+        assert_eq!(Agreement::of_top_1([(&nan[..], &nan[..])]), Agreement { agreed: 0, total: 1 });
     }
 
     #[test]
     fn agreement_counts_equal_first_answers() {
         let (a, b) = ([1.0, 2.0], [2.0, 1.0]);
-        let agreement = Agreement::of_top_1([
-            (&a[..], &a[..]),
-            (&a[..], &b[..]),
-            (&b[..], &b[..]),
-            (&b[..], &b[..]),
-        ]);
+        let agreement =
+            Agreement::of_top_1([(&a[..], &a[..]), (&a[..], &b[..]), (&b[..], &b[..]), (&b[..], &b[..])]);
         assert_eq!(agreement.share(), Some(0.75));
         assert_eq!(Agreement::default().share(), None);
     }
@@ -155,11 +140,11 @@ mod tests {
     }
 
     const WILSON: [(u64, u64, f64, f64); 6] = [
-        (0, 10, 0.0, 0.27753279986288926),
-        (10, 10, 0.7224672001371109, 1.0),
-        (1, 2, 0.09453120573423074, 0.9054687942657693),
-        (297, 300, 0.9710165066376601, 0.9965933815622847),
-        (1966, 2000, 0.9763388128481537, 0.9878093194781562),
-        (1, 1, 0.20654931437723745, 1.0),
+        (0, 10, 0.0, 0.277_532_799_862_889_26),
+        (10, 10, 0.722_467_200_137_110_9, 1.0),
+        (1, 2, 0.094_531_205_734_230_74, 0.905_468_794_265_769_3),
+        (297, 300, 0.971_016_506_637_660_1, 0.996_593_381_562_284_7),
+        (1966, 2000, 0.976_338_812_848_153_7, 0.987_809_319_478_156_2),
+        (1, 1, 0.206_549_314_377_237_45, 1.0),
     ];
 }

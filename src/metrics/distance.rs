@@ -16,13 +16,7 @@ use super::{comparable, comparable_finite, is_constant};
 /// `None` when a map is all zero or holds a value that is not finite, or the lengths differ.
 pub fn cosine(u: &[f32], v: &[f32]) -> Option<f64> {
     let (u, v) = (unit(u, v)?, unit(v, u)?);
-    Some(
-        u.iter()
-            .zip(&v)
-            .map(|(u, v)| u * v)
-            .sum::<f64>()
-            .clamp(-1.0, 1.0),
-    )
+    Some(u.iter().zip(&v).map(|(u, v)| u * v).sum::<f64>().clamp(-1.0, 1.0))
 }
 
 /// Euclidean distance of the two maps after each is divided by its own length: 0 for maps that differ by a positive
@@ -31,22 +25,12 @@ pub fn cosine(u: &[f32], v: &[f32]) -> Option<f64> {
 /// `None` where [`cosine`] is.
 pub fn normalised_l2(u: &[f32], v: &[f32]) -> Option<f64> {
     let (u, v) = (unit(u, v)?, unit(v, u)?);
-    Some(
-        u.iter()
-            .zip(&v)
-            .map(|(u, v)| (u - v) * (u - v))
-            .sum::<f64>()
-            .sqrt(),
-    )
+    Some(u.iter().zip(&v).map(|(u, v)| (u - v) * (u - v)).sum::<f64>().sqrt())
 }
 
 /// `map` divided by its Euclidean length, when that and the comparison with `other` make sense.
 fn unit(map: &[f32], other: &[f32]) -> Option<Vec<f64>> {
-    let length = map
-        .iter()
-        .map(|&v| f64::from(v) * f64::from(v))
-        .sum::<f64>()
-        .sqrt();
+    let length = map.iter().map(|&v| f64::from(v) * f64::from(v)).sum::<f64>().sqrt();
     (comparable_finite(map, other) && length > 0.0)
         .then(|| map.iter().map(|&v| f64::from(v) / length).collect())
 }
@@ -65,10 +49,7 @@ pub fn top_intersection(u: &[f32], v: &[f32], share: f64) -> Option<f64> {
     for index in top_k(u, k) {
         chosen[index] = true;
     }
-    let common = top_k(v, k)
-        .into_iter()
-        .filter(|&index| chosen[index])
-        .count();
+    let common = top_k(v, k).into_iter().filter(|&index| chosen[index]).count();
     Some(common as f64 / k as f64)
 }
 
@@ -120,10 +101,7 @@ pub fn ssim(u: &[f32], v: &[f32], height: usize, width: usize) -> Option<f64> {
         for left in 0..=width - side {
             let rows = (top..top + side).map(|row| row * width + left);
             let window = rows.flat_map(|start| {
-                u[start..start + side]
-                    .iter()
-                    .copied()
-                    .zip(v[start..start + side].iter().copied())
+                u[start..start + side].iter().copied().zip(v[start..start + side].iter().copied())
             });
             sum += ssim_of_window(window, (side * side) as f64);
             count += 1.0;
@@ -138,9 +116,7 @@ fn max_normalised(map: &[f32]) -> Option<Vec<f64>> {
 }
 
 fn ssim_of_window(pairs: impl Iterator<Item = (f64, f64)> + Clone, n: f64) -> f64 {
-    let (sum_u, sum_v) = pairs
-        .clone()
-        .fold((0.0, 0.0), |(a, b), (u, v)| (a + u, b + v));
+    let (sum_u, sum_v) = pairs.clone().fold((0.0, 0.0), |(a, b), (u, v)| (a + u, b + v));
     let (mean_u, mean_v) = (sum_u / n, sum_v / n);
     let (mut var_u, mut var_v, mut cov) = (0.0, 0.0, 0.0);
     for (u, v) in pairs {
@@ -150,8 +126,7 @@ fn ssim_of_window(pairs: impl Iterator<Item = (f64, f64)> + Clone, n: f64) -> f6
         cov += du * dv;
     }
     let unbiased = 1.0 / (n - 1.0);
-    let luminance =
-        (2.0 * mean_u * mean_v + SSIM_C1) / (mean_u * mean_u + mean_v * mean_v + SSIM_C1);
+    let luminance = (2.0 * mean_u * mean_v + SSIM_C1) / (mean_u * mean_u + mean_v * mean_v + SSIM_C1);
     let structure = (2.0 * cov * unbiased + SSIM_C2) / ((var_u + var_v) * unbiased + SSIM_C2);
     luminance * structure
 }
@@ -162,9 +137,7 @@ mod tests {
 
     /// A map without symmetry: 0, 1, …, 10 in the order of the multiples of 7 modulo 11.
     fn map(length: usize) -> Vec<f32> {
-        (0..length)
-            .map(|i| ((i * 7 + i * i * 3) % 11) as f32)
-            .collect()
+        (0..length).map(|i| ((i * 7 + i * i * 3) % 11) as f32).collect()
     }
 
     #[test]
@@ -201,11 +174,7 @@ mod tests {
         assert_eq!(top_intersection(&u, &v, 0.2), Some(0.5));
         // Five of ten: both fill up from the zeros of lowest index, {0,1,2,3,4} in both.
         assert_eq!(top_intersection(&u, &v, 0.5), Some(1.0));
-        assert_eq!(
-            top_intersection(&u, &v, 0.0),
-            Some(0.0),
-            "at least one pixel is compared"
-        );
+        assert_eq!(top_intersection(&u, &v, 0.0), Some(0.0), "at least one pixel is compared");
         assert_eq!(top_intersection(&u, &v, 1.5), None);
         assert_eq!(top_intersection(&u, &[1.0; 10], 0.5), None);
     }
@@ -214,9 +183,7 @@ mod tests {
     fn rank_distance_is_zero_for_equal_order_and_one_for_independent_maps() {
         let n = 4096_u32;
         let shuffled = |factor: u32| {
-            (0..n)
-                .map(|i| (i.wrapping_add(17).wrapping_mul(factor) >> 8) as f32)
-                .collect::<Vec<_>>()
+            (0..n).map(|i| (i.wrapping_add(17).wrapping_mul(factor) >> 8) as f32).collect::<Vec<_>>()
         };
         let (u, v) = (shuffled(2_654_435_761), shuffled(3_266_489_917));
         assert_eq!(average_rank_distance(&u, &u), Some(0.0));
@@ -227,15 +194,9 @@ mod tests {
     #[test]
     fn rank_distance_of_a_hand_example() {
         // Ranks 1,2,3 against 3,2,1: mean distance 4/3, scale 8/9.
-        assert_eq!(
-            average_rank_distance(&[1.0, 2.0, 3.0], &[3.0, 2.0, 1.0]),
-            Some(1.5)
-        );
+        assert_eq!(average_rank_distance(&[1.0, 2.0, 3.0], &[3.0, 2.0, 1.0]), Some(1.5));
         // Mid-ranks 1.5,1.5,3 against 1,2,3: mean distance 1/3.
-        assert_eq!(
-            average_rank_distance(&[0.0, 0.0, 3.0], &[1.0, 2.0, 3.0]),
-            Some(0.375)
-        );
+        assert_eq!(average_rank_distance(&[0.0, 0.0, 3.0], &[1.0, 2.0, 3.0]), Some(0.375));
         assert_eq!(average_rank_distance(&[1.0, 1.0], &[1.0, 2.0]), None);
     }
 
@@ -244,8 +205,8 @@ mod tests {
         // NumPy and scipy.ndimage.uniform_filter over the same maps, in the formula's other form (E[x²] − E[x]²).
         let u = map(120);
         let v: Vec<f32> = (0..120).map(|i| ((i * 5 + i * i) % 13) as f32).collect();
-        assert!((ssim(&u, &v, 10, 12).unwrap() - -0.07596014535036671).abs() < 1e-10);
-        assert!((ssim(&u[..35], &v[..35], 5, 7).unwrap() - -0.06718829283286225).abs() < 1e-10);
+        assert!((ssim(&u, &v, 10, 12).unwrap() - -0.075_960_145_350_366_71).abs() < 1e-10);
+        assert!((ssim(&u[..35], &v[..35], 5, 7).unwrap() - -0.067_188_292_832_862_25).abs() < 1e-10);
     }
 
     #[test]
@@ -261,9 +222,6 @@ mod tests {
         assert_eq!(ssim(&good, &good, 3, 2), None);
         assert_eq!(cosine(&good, &good[..3]), None);
         // Infinity is a rank like any other.
-        assert_eq!(
-            average_rank_distance(&good, &good),
-            average_rank_distance(&infinite, &infinite)
-        );
+        assert_eq!(average_rank_distance(&good, &good), average_rank_distance(&infinite, &infinite));
     }
 }

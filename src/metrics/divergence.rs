@@ -62,10 +62,7 @@ mod tests {
     fn kl_of_a_hand_example() {
         // p = (3/4, 1/4), q = (1/2, 1/2): ¾ ln 1.5 + ¼ ln 0.5.
         let kl = kl_divergence(&[3.0_f32.ln(), 0.0], &[0.0, 0.0]).unwrap();
-        assert!(
-            (kl - (0.75 * 1.5_f64.ln() + 0.25 * 0.5_f64.ln())).abs() < 1e-7,
-            "{kl}"
-        );
+        assert!((kl - (0.75 * 1.5_f64.ln() + 0.25 * 0.5_f64.ln())).abs() < 1e-7, "{kl}");
     }
 
     #[test]
@@ -94,12 +91,7 @@ mod tests {
 
     #[test]
     fn undefined_input_has_no_value() {
-        for logits in [
-            &[][..],
-            &[f32::NAN, 0.0],
-            &[f32::INFINITY, 0.0],
-            &[f32::NEG_INFINITY; 2],
-        ] {
+        for logits in [&[][..], &[f32::NAN, 0.0], &[f32::INFINITY, 0.0], &[f32::NEG_INFINITY; 2]] {
             assert_eq!(softmax(logits), None, "{logits:?}");
         }
         assert_eq!(kl_divergence(&[0.0], &[0.0, 0.0]), None);

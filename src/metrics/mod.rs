@@ -6,6 +6,8 @@
 //!
 //! Deliberately absent: anything that runs a network, and costs (size, MACs), which need the graph.
 
+#![allow(clippy::float_cmp, reason = "ties, constants and zero noise are exact equality")]
+
 pub mod agreement;
 pub mod distance;
 pub mod divergence;

@@ -53,10 +53,7 @@ pub fn spearman(u: &[f32], v: &[f32]) -> Option<f64> {
     let doubled_mean = u.len() as i64 + 1;
     let (r, s) = (doubled_mid_ranks(u)?, doubled_mid_ranks(v)?);
     let product = |a: &[i64], b: &[i64]| -> i128 {
-        a.iter()
-            .zip(b)
-            .map(|(a, b)| i128::from(a - doubled_mean) * i128::from(b - doubled_mean))
-            .sum()
+        a.iter().zip(b).map(|(a, b)| i128::from(a - doubled_mean) * i128::from(b - doubled_mean)).sum()
     };
     let (spread_r, spread_s) = (product(&r, &r), product(&s, &s));
     if spread_r == 0 || spread_s == 0 {
@@ -114,10 +111,7 @@ fn pair_count(n: usize) -> i128 {
 
 /// Number of pairs within runs of equal neighbours.
 fn tied_pairs<T>(sorted: &[T], equal: impl FnMut(&T, &T) -> bool) -> i128 {
-    sorted
-        .chunk_by(equal)
-        .map(|run| pair_count(run.len()))
-        .sum()
+    sorted.chunk_by(equal).map(|run| pair_count(run.len())).sum()
 }
 
 /// Sorts by merging from the bottom up; returns the number of pairs `i < j` with `values[i] > values[j]`.
@@ -140,9 +134,7 @@ fn sort_counting_exchanges(values: &mut [f32]) -> i128 {
 /// Appends the merge of two sorted runs; each value taken from the right jumps over what is left on the left.
 fn merge_counting_exchanges(mut left: &[f32], mut right: &[f32], merged: &mut Vec<f32>) -> i128 {
     let mut exchanges = 0;
-    while let (Some((&a, left_rest)), Some((&b, right_rest))) =
-        (left.split_first(), right.split_first())
-    {
+    while let (Some((&a, left_rest)), Some((&b, right_rest))) = (left.split_first(), right.split_first()) {
         if b < a {
             exchanges += left.len() as i128;
             merged.push(b);
@@ -173,7 +165,7 @@ mod tests {
         let rank = |&v: &f32| {
             let below = values.iter().filter(|&&w| w < v).count();
             let equal = values.iter().filter(|&&w| w == v).count();
-            below as f64 + (equal as f64 + 1.0) / 2.0
+            below as f64 + f64::midpoint(equal as f64, 1.0)
         };
         values.iter().map(rank).collect()
     }
@@ -183,10 +175,7 @@ mod tests {
         let mean = |x: &[f64]| x.iter().sum::<f64>() / x.len() as f64;
         let (r_mean, s_mean) = (mean(&r), mean(&s));
         let sum = |f: &dyn Fn(f64, f64) -> f64| -> f64 {
-            r.iter()
-                .zip(&s)
-                .map(|(r, s)| f(r - r_mean, s - s_mean))
-                .sum()
+            r.iter().zip(&s).map(|(r, s)| f(r - r_mean, s - s_mean)).sum()
         };
         let (rr, ss) = (sum(&|r, _| r * r), sum(&|_, s| s * s));
         (rr > 0.0 && ss > 0.0).then(|| sum(&|r, s| r * s) / (rr * ss).sqrt())
@@ -217,22 +206,17 @@ mod tests {
         for _ in 0..1000 {
             let length = 1 + random(&mut state) as usize % 60;
             let levels = 1 + random(&mut state) % 40;
-            let mut vector = || {
-                (0..length)
-                    .map(|_| (random(&mut state) % levels) as f32 - 3.0)
-                    .collect::<Vec<_>>()
-            };
+            let mut vector =
+                || (0..length).map(|_| (random(&mut state) % levels) as f32 - 3.0).collect::<Vec<_>>();
             let (u, v) = (vector(), vector());
             assert_eq!(mid_ranks(&u).unwrap(), brute_mid_ranks(&u));
-            for (got, expected) in [
-                (spearman(&u, &v), brute_spearman(&u, &v)),
-                (kendall_tau_b(&u, &v), brute_kendall(&u, &v)),
-            ] {
+            for (got, expected) in
+                [(spearman(&u, &v), brute_spearman(&u, &v)), (kendall_tau_b(&u, &v), brute_kendall(&u, &v))]
+            {
                 match (got, expected) {
-                    (Some(got), Some(expected)) => assert!(
-                        (got - expected).abs() < 1e-9,
-                        "{u:?} {v:?}: {got} {expected}"
-                    ),
+                    (Some(got), Some(expected)) => {
+                        assert!((got - expected).abs() < 1e-9, "{u:?} {v:?}: {got} {expected}");
+                    }
                     (got, expected) => {
                         undefined += 1;
                         assert_eq!(got, expected, "{u:?} {v:?}");
@@ -246,65 +230,42 @@ mod tests {
     #[test]
     fn both_equal_scipy() {
         for (u, v, rho, tau) in SCIPY {
-            let (u, v): (Vec<f32>, Vec<f32>) = (
-                u.iter().map(|&x| f32::from(x)).collect(),
-                v.iter().map(|&x| f32::from(x)).collect(),
-            );
-            assert!(
-                (spearman(&u, &v).unwrap() - rho).abs() < 1e-12,
-                "{u:?} {v:?}"
-            );
-            assert!(
-                (kendall_tau_b(&u, &v).unwrap() - tau).abs() < 1e-12,
-                "{u:?} {v:?}"
-            );
+            let (u, v): (Vec<f32>, Vec<f32>) =
+                (u.iter().map(|&x| f32::from(x)).collect(), v.iter().map(|&x| f32::from(x)).collect());
+            assert!((spearman(&u, &v).unwrap() - rho).abs() < 1e-12, "{u:?} {v:?}");
+            assert!((kendall_tau_b(&u, &v).unwrap() - tau).abs() < 1e-12, "{u:?} {v:?}");
         }
     }
 
     /// `scipy.stats.spearmanr(u, v)` and `scipy.stats.kendalltau(u, v)` of SciPy 1.17.
     #[rustfmt::skip]
     const SCIPY: [(&[u8], &[u8], f64, f64); 8] = [
-        (&[5, 2], &[13, 10], 0.9999999999999999, 1.0),
-        (&[0, 0, 0, 0, 1], &[1, 1, 0, 2, 2], 0.5590169943749475, 0.5303300858899106),
-        (&[66, 11, 15, 89, 31, 85, 78, 0], &[60, 19, 8, 10, 74, 36, 48, 0], 0.3571428571428572, 0.14285714285714285),
-        (&[1, 1, 3, 1, 2, 3, 0, 1, 2, 0], &[2, 2, 4, 4, 1, 6, 3, 4, 0, 0], 0.3344898836895254, 0.23717082451262844),
-        (&[1, 1, 0, 1, 0, 1, 1, 0, 1, 0, 1, 1], &[2, 1, 0, 2, 0, 0, 2, 0, 0, 1, 2, 0], 0.4472135954999579, 0.42640143271122083),
-        (&[50, 189, 112, 27, 68, 120, 0, 83, 50, 64, 126, 34, 182, 156, 130, 182], &[0, 255, 255, 67, 86, 204, 89, 97, 63, 87, 216, 196, 255, 69, 255, 70], 0.5066854808960624, 0.3966106777878722),
-        (&[3, 5, 5, 5, 4, 2, 0, 4, 4, 4, 3, 5, 2, 0, 5, 5, 4, 3, 5, 2], &[8, 7, 10, 6, 1, 1, 1, 1, 0, 9, 6, 8, 1, 0, 9, 3, 0, 6, 3, 6], 0.4736859833070469, 0.3817274579203412),
-        (&[6, 9, 1, 2, 9, 8, 9, 6, 9, 0, 8, 2, 0, 1, 1, 0, 4, 6, 6, 3, 4, 6, 7, 0], &[9, 16, 0, 5, 4, 13, 4, 8, 4, 0, 12, 0, 0, 9, 6, 0, 5, 6, 4, 0, 2, 0, 9, 3], 0.5402895959593839, 0.4309085503229272),
+        (&[5, 2], &[13, 10], 0.999_999_999_999_999_9, 1.0),
+        (&[0, 0, 0, 0, 1], &[1, 1, 0, 2, 2], 0.559_016_994_374_947_5, 0.530_330_085_889_910_6),
+        (&[66, 11, 15, 89, 31, 85, 78, 0], &[60, 19, 8, 10, 74, 36, 48, 0], 0.357_142_857_142_857_2, 0.142_857_142_857_142_85),
+        (&[1, 1, 3, 1, 2, 3, 0, 1, 2, 0], &[2, 2, 4, 4, 1, 6, 3, 4, 0, 0], 0.334_489_883_689_525_4, 0.237_170_824_512_628_44),
+        (&[1, 1, 0, 1, 0, 1, 1, 0, 1, 0, 1, 1], &[2, 1, 0, 2, 0, 0, 2, 0, 0, 1, 2, 0], 0.447_213_595_499_957_9, 0.426_401_432_711_220_83),
+        (&[50, 189, 112, 27, 68, 120, 0, 83, 50, 64, 126, 34, 182, 156, 130, 182], &[0, 255, 255, 67, 86, 204, 89, 97, 63, 87, 216, 196, 255, 69, 255, 70], 0.506_685_480_896_062_4, 0.396_610_677_787_872_2),
+        (&[3, 5, 5, 5, 4, 2, 0, 4, 4, 4, 3, 5, 2, 0, 5, 5, 4, 3, 5, 2], &[8, 7, 10, 6, 1, 1, 1, 1, 0, 9, 6, 8, 1, 0, 9, 3, 0, 6, 3, 6], 0.473_685_983_307_046_9, 0.381_727_457_920_341_2),
+        (&[6, 9, 1, 2, 9, 8, 9, 6, 9, 0, 8, 2, 0, 1, 1, 0, 4, 6, 6, 3, 4, 6, 7, 0], &[9, 16, 0, 5, 4, 13, 4, 8, 4, 0, 12, 0, 0, 9, 6, 0, 5, 6, 4, 0, 2, 0, 9, 3], 0.540_289_595_959_383_9, 0.430_908_550_322_927_2),
     ];
 
     #[test]
     fn equal_orders_give_exactly_one() {
-        let u: Vec<f32> = (0..4096_u32)
-            .map(|i| (i.wrapping_mul(2_654_435_761) >> 22) as f32)
-            .collect();
+        let u: Vec<f32> = (0..4096_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 22) as f32).collect();
         let v: Vec<f32> = u.iter().map(|x| x.mul_add(3.0, 1.0)).collect();
         let reversed: Vec<f32> = u.iter().map(|x| -x).collect();
-        assert_eq!(
-            (spearman(&u, &v), kendall_tau_b(&u, &v)),
-            (Some(1.0), Some(1.0))
-        );
-        assert_eq!(
-            (spearman(&u, &reversed), kendall_tau_b(&u, &reversed)),
-            (Some(-1.0), Some(-1.0))
-        );
+        assert_eq!((spearman(&u, &v), kendall_tau_b(&u, &v)), (Some(1.0), Some(1.0)));
+        assert_eq!((spearman(&u, &reversed), kendall_tau_b(&u, &reversed)), (Some(-1.0), Some(-1.0)));
     }
 
     #[test]
     fn a_constant_map_has_no_correlation() {
         let (constant, other) = ([0.0, -0.0, 0.0], [1.0, 2.0, 3.0]);
-        for (u, v) in [
-            (&constant, &other),
-            (&other, &constant),
-            (&constant, &constant),
-        ] {
+        for (u, v) in [(&constant, &other), (&other, &constant), (&constant, &constant)] {
             assert_eq!((spearman(u, v), kendall_tau_b(u, v)), (None, None));
         }
-        assert_eq!(
-            (spearman(&[1.0], &[1.0]), kendall_tau_b(&[1.0], &[1.0])),
-            (None, None)
-        );
+        assert_eq!((spearman(&[1.0], &[1.0]), kendall_tau_b(&[1.0], &[1.0])), (None, None));
         assert_eq!((spearman(&[], &[]), kendall_tau_b(&[], &[])), (None, None));
     }
 
@@ -313,10 +274,7 @@ mod tests {
         assert_eq!(spearman(&[1.0, f32::NAN], &[1.0, 2.0]), None);
         assert_eq!(kendall_tau_b(&[1.0, 2.0], &[1.0, f32::NAN]), None);
         let (u, v) = ([f32::NEG_INFINITY, 0.0, f32::INFINITY], [1.0, 2.0, 3.0]);
-        assert_eq!(
-            (spearman(&u, &v), kendall_tau_b(&u, &v)),
-            (Some(1.0), Some(1.0))
-        );
+        assert_eq!((spearman(&u, &v), kendall_tau_b(&u, &v)), (Some(1.0), Some(1.0)));
     }
 
     #[test]

@@ -52,11 +52,7 @@ impl Sqnr {
 /// ```
 pub fn sqnr_db(reference: &[f32], quantized: &[f32]) -> Option<f64> {
     let mut sqnr = Sqnr::default();
-    if sqnr.add(reference, quantized) {
-        sqnr.db()
-    } else {
-        None
-    }
+    if sqnr.add(reference, quantized) { sqnr.db() } else { None }
 }
 
 #[cfg(test)]
@@ -90,13 +86,8 @@ mod tests {
     #[test]
     fn one_bit_is_six_decibels() {
         let y: Vec<f32> = (0..1000).map(|i| (i as f32 * 0.37).sin()).collect();
-        let rounded = |step: f32| {
-            y.iter()
-                .map(|v| (v / step).round() * step)
-                .collect::<Vec<_>>()
-        };
-        let gain = sqnr_db(&y, &rounded(1.0 / 256.0)).unwrap()
-            - sqnr_db(&y, &rounded(1.0 / 128.0)).unwrap();
+        let rounded = |step: f32| y.iter().map(|v| (v / step).round() * step).collect::<Vec<_>>();
+        let gain = sqnr_db(&y, &rounded(1.0 / 256.0)).unwrap() - sqnr_db(&y, &rounded(1.0 / 128.0)).unwrap();
         // Rounding error is uniform: variance step²/12. Over 1000 values each estimate has a relative deviation of
         // √(0.8/1000) = 2.8 %, so 4 deviations of the difference are 4·√2·0.028·4.34 dB = 0.7 dB.
         assert!((gain - 6.0206).abs() < 0.7, "{gain}");

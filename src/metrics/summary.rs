@@ -35,11 +35,7 @@ fn interpolated(sorted: &[f64], p: f64) -> f64 {
     let low = sorted[below as usize];
     let high = sorted[(below as usize + 1).min(sorted.len() - 1)];
     // Without this, an infinite neighbour of weight 0 gives NaN.
-    if share == 0.0 || low == high {
-        low
-    } else {
-        low + share * (high - low)
-    }
+    if share == 0.0 || low == high { low } else { low + share * (high - low) }
 }
 
 /// Settings of a bootstrap interval.
@@ -55,11 +51,7 @@ pub struct Bootstrap {
 
 impl Default for Bootstrap {
     fn default() -> Self {
-        Self {
-            resamples: 1000,
-            confidence: 0.95,
-            seed: 0,
-        }
+        Self { resamples: 1000, confidence: 0.95, seed: 0 }
     }
 }
 
@@ -68,11 +60,7 @@ impl Bootstrap {
     ///
     /// `None` also when `statistic` is undefined for any resample, for 0 resamples, or for a confidence outside 0 to 1.
     /// Costs `resamples` evaluations of `statistic`.
-    pub fn interval(
-        &self,
-        values: &[f64],
-        statistic: impl Fn(&[f64]) -> Option<f64>,
-    ) -> Option<(f64, f64)> {
+    pub fn interval(&self, values: &[f64], statistic: impl Fn(&[f64]) -> Option<f64>) -> Option<(f64, f64)> {
         if !usable(values) || self.resamples == 0 || !(0.0..1.0).contains(&self.confidence) {
             return None;
         }
@@ -85,10 +73,7 @@ impl Bootstrap {
         }
         results.sort_unstable_by(f64::total_cmp);
         let tail = 50.0 * (1.0 - self.confidence);
-        Some((
-            interpolated(&results, tail),
-            interpolated(&results, 100.0 - tail),
-        ))
+        Some((interpolated(&results, tail), interpolated(&results, 100.0 - tail)))
     }
 }
 
@@ -122,18 +107,8 @@ mod tests {
     fn percentiles_are_numpys() {
         // numpy.percentile([3, 1, 4, 1, 5, 9, 2.5], [0, 5, 37.5, 50, 90, 100])
         let values = [3.0, 1.0, 4.0, 1.0, 5.0, 9.0, 2.5];
-        for (p, expected) in [
-            (0.0, 1.0),
-            (5.0, 1.0),
-            (37.5, 2.625),
-            (50.0, 3.0),
-            (90.0, 6.6),
-            (100.0, 9.0),
-        ] {
-            assert!(
-                (percentile(&values, p).unwrap() - expected).abs() < 1e-12,
-                "{p}"
-            );
+        for (p, expected) in [(0.0, 1.0), (5.0, 1.0), (37.5, 2.625), (50.0, 3.0), (90.0, 6.6), (100.0, 9.0)] {
+            assert!((percentile(&values, p).unwrap() - expected).abs() < 1e-12, "{p}");
         }
         assert_eq!(median(&[2.0, 1.0]), Some(1.5));
         assert_eq!(mean(&values), Some(25.5 / 7.0));
@@ -154,22 +129,13 @@ mod tests {
     #[test]
     fn the_generator_gives_the_published_numbers() {
         let mut random = SplitMix64(1_234_567);
-        assert_eq!(
-            [random.next(), random.next()],
-            [6_457_827_717_110_365_317, 3_203_168_211_198_807_973]
-        );
+        assert_eq!([random.next(), random.next()], [6_457_827_717_110_365_317, 3_203_168_211_198_807_973]);
     }
 
     #[test]
     fn the_interval_follows_the_seed_alone() {
         let values: Vec<f64> = (0..50).map(f64::from).collect();
-        let interval = |seed| {
-            Bootstrap {
-                seed,
-                ..Bootstrap::default()
-            }
-            .interval(&values, mean)
-        };
+        let interval = |seed| Bootstrap { seed, ..Bootstrap::default() }.interval(&values, mean);
         assert_eq!(interval(7), interval(7));
         assert_ne!(interval(7), interval(8));
     }
@@ -177,12 +143,8 @@ mod tests {
     #[test]
     fn the_interval_of_a_mean_is_the_normal_one() {
         let values: Vec<f64> = (0..400).map(|i| f64::from(i % 20)).collect();
-        let (low, high) = Bootstrap {
-            resamples: 4000,
-            ..Bootstrap::default()
-        }
-        .interval(&values, mean)
-        .unwrap();
+        let (low, high) =
+            Bootstrap { resamples: 4000, ..Bootstrap::default() }.interval(&values, mean).unwrap();
         // Mean 9.5, deviation √(399/12) = 5.766 over √400: 9.5 ± 1.96 · 0.2883. A 2.5 % quantile from 4000 resamples has a
         // standard error of √(0.025·0.975/4000)/φ(1.96) = 0.042 deviations of the mean = 0.0122; five of them.
         assert!(
@@ -197,21 +159,7 @@ mod tests {
         assert_eq!(default.interval(&[], mean), None);
         assert_eq!(default.interval(&[3.0], mean), Some((3.0, 3.0)));
         assert_eq!(default.interval(&[1.0], |_| None), None);
-        assert_eq!(
-            Bootstrap {
-                resamples: 0,
-                ..default
-            }
-            .interval(&[1.0], mean),
-            None
-        );
-        assert_eq!(
-            Bootstrap {
-                confidence: 1.5,
-                ..default
-            }
-            .interval(&[1.0], mean),
-            None
-        );
+        assert_eq!(Bootstrap { resamples: 0, ..default }.interval(&[1.0], mean), None);
+        assert_eq!(Bootstrap { confidence: 1.5, ..default }.interval(&[1.0], mean), None);
     }
 }

@@ -141,7 +141,8 @@ impl Operator for Conv {
     }
 
     fn facts(&self) -> Facts {
-        Facts::of(Kind::Linear(Linear { weight: 1, bias: Some(2), channel_axis: 0 }))
+        let kind = Kind::Linear(Linear { weight: 1, bias: Some(2), channel_axis: 0 });
+        Facts { clamp_fused: self.clamp.is_some(), ..Facts::of(kind) }
     }
 
     fn infer(&self, inputs: &TypeInputs<'_>) -> Result<Vec<TensorType>, OpError> {

@@ -74,7 +74,9 @@ impl Operator for DequantizeLinear {
     /// The gradient with respect to codes is understood per real unit, so it passes unchanged.
     fn backward(&self, _: &Context<'_>, tape: &Tape<'_>) -> Result<Vec<Option<Value>>, OpError> {
         let mut gradients = vec![None; tape.inputs.len()];
-        gradients[0] = tape.gradient(0).cloned();
+        if tape.wants(0) {
+            gradients[0] = tape.gradient(0).cloned();
+        }
         Ok(gradients)
     }
 }
@@ -86,14 +88,22 @@ mod tests {
 
     impl Sampled for DequantizeLinear {
         fn samples() -> Vec<Sample> {
-            let codes = Value::from_vec(&[2, 2], vec![-128_i8, 0, 1, 127]).unwrap();
-            vec![
-                Sample::new(Attrs::new().with("axis", Attr::Int(0)))
-                    .constant(codes)
-                    .constant(tensor(&[2], &[0.5, 2.0]))
-                    .constant(Value::from_vec(&[2], vec![0_i8, 1]).unwrap())
-                    .gives(vec![tensor(&[2, 2], &[-64.0, 0.0, 0.0, 252.0])]),
-            ]
+            let per_tensor = Sample::new(Attrs::new())
+                .input(Value::from_vec(&[3], vec![0_u8, 10, 255]).unwrap())
+                .constant(Value::scalar(0.5_f32))
+                .constant(Value::scalar(10_u8))
+                .gives(vec![tensor(&[3], &[-5.0, 0.0, 122.5])]);
+            let per_axis = Sample::new(Attrs::new().with("axis", Attr::Int(0)))
+                .constant(Value::from_vec(&[2, 2], vec![-127_i8, 1, 2, 3]).unwrap())
+                .constant(tensor(&[2], &[2.0, 0.25]))
+                .constant(Value::from_vec(&[2], vec![0_i8, 1]).unwrap())
+                .gives(vec![tensor(&[2, 2], &[-254.0, 2.0, 0.25, 0.5])]);
+            let bias = Sample::new(Attrs::new().with("axis", Attr::Int(0)))
+                .opset(13)
+                .constant(Value::from_vec(&[2], vec![1_000_000_i32, -3]).unwrap())
+                .constant(tensor(&[2], &[0.5, 2.0]))
+                .gives(vec![tensor(&[2], &[500_000.0, -6.0])]);
+            vec![per_tensor, per_axis, bias]
         }
     }
 }

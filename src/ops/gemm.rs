@@ -189,7 +189,8 @@ impl Operator for Gemm {
             return Facts::default();
         }
         let channel_axis = usize::from(!self.trans_b);
-        Facts::of(Kind::Linear(Linear { weight: 1, bias: Some(2), channel_axis }))
+        let kind = Kind::Linear(Linear { weight: 1, bias: Some(2), channel_axis });
+        Facts { clamp_fused: self.clamp.is_some(), ..Facts::of(kind) }
     }
 
     fn infer(&self, inputs: &TypeInputs<'_>) -> Result<Vec<TensorType>, OpError> {

@@ -144,7 +144,8 @@ impl Operator for MatMul {
     }
 
     fn facts(&self) -> Facts {
-        Facts::of(Kind::Linear(Linear { weight: 1, bias: None, channel_axis: 1 }))
+        let kind = Kind::Linear(Linear { weight: 1, bias: None, channel_axis: 1 });
+        Facts { clamp_fused: self.clamp.is_some(), ..Facts::of(kind) }
     }
 
     fn infer(&self, inputs: &TypeInputs<'_>) -> Result<Vec<TensorType>, OpError> {

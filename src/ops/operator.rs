@@ -128,6 +128,8 @@ pub struct Facts {
     pub kind: Kind,
     /// It hands its first input on unchanged (Identity, Dropout) and can be removed.
     pub is_identity: bool,
+    /// A clamp was fused into it: what follows sees the clamped output.
+    pub clamp_fused: bool,
     /// It clamps its input, element by element: Relu, Clip with constant bounds.
     pub clamp: Option<Clamp>,
     /// It turns each channel's h × w positions into one (GlobalAveragePool and its like).

@@ -104,3 +104,11 @@ impl IntegerEpilogue {
         }
     }
 }
+
+/// No file can contain it: it is tested by what it is lowered from.
+#[cfg(test)]
+impl super::testing::Sampled for QConv {
+    fn samples() -> Vec<super::testing::Sample> {
+        Vec::new()
+    }
+}

@@ -84,7 +84,8 @@ impl Operator for QuantizeLinear {
     /// Straight-through (methods §4): 1 where the rounded code is not saturated, 0 beyond. The
     /// gradient with respect to codes is understood per real unit, so scales do not enter.
     fn backward(&self, _: &Context<'_>, tape: &Tape<'_>) -> Result<Vec<Option<Value>>, OpError> {
-        let Some(gradient) = tape.gradient(0) else { return Ok(vec![None; tape.inputs.len()]) };
+        let mut gradients = vec![None; tape.inputs.len()];
+        let Some(gradient) = tape.gradient(0).filter(|_| tape.wants(0)) else { return Ok(gradients) };
         let x = tape.input(0)?;
         let zero_point = tape.input(2)?;
         let (min, max) = if zero_point.dtype() == DType::U8 { (0, 255) } else { (-128, 127) };
@@ -104,7 +105,8 @@ impl Operator for QuantizeLinear {
                 }
             }
         }
-        Ok(vec![Some(Value::from_vec(x.shape(), gradient)?), None, None])
+        gradients[0] = Some(Value::from_vec(x.shape(), gradient)?);
+        Ok(gradients)
     }
 }
 
@@ -211,18 +213,62 @@ mod tests {
     use super::*;
     use crate::ops::testing::{Sample, Sampled, tensor};
 
+    fn codes(shape: &[usize], data: &[u8]) -> Value {
+        Value::from_vec(shape, data.to_vec()).unwrap()
+    }
+
     impl Sampled for QuantizeLinear {
         fn samples() -> Vec<Sample> {
-            let x = tensor(&[2, 3], &[-0.5, 0.25, 0.75, 1.0, 127.0, 1e9]);
-            let codes = Value::from_vec(&[2, 3], vec![127_u8, 128, 130, 130, 255, 255]).unwrap();
-            vec![
-                Sample::new(Attrs::new())
-                    .opset(13)
-                    .input(x)
-                    .constant(Value::scalar(0.5_f32))
-                    .constant(Value::scalar(128_u8))
-                    .gives(vec![codes]),
-            ]
+            let x = tensor(&[6], &[0.25, 0.75, -9.0, 200.0, f32::NAN, f32::INFINITY]);
+            let per_tensor = Sample::new(Attrs::new())
+                .input(x)
+                .constant(Value::scalar(0.5_f32))
+                .constant(Value::scalar(10_u8))
+                // Half steps go to the even code; 0.25 / 0.5 and 0.75 / 0.5 are such.
+                .gives(vec![codes(&[6], &[10, 12, 0, 255, 10, 255])]);
+            let weights = Value::from_vec(&[2, 2], vec![-128_i8, 127, 1, -1]).unwrap();
+            let per_axis = Sample::new(Attrs::new().with("axis", Attr::Int(0)))
+                .input(tensor(&[2, 2], &[-300.0, 300.0, 1.0, -1.0]))
+                .constant(tensor(&[2], &[2.0, 1.0]))
+                .constant(Value::from_vec(&[2], vec![0_i8, 0]).unwrap())
+                .gives(vec![weights]);
+            let no_zero_point = Sample::new(Attrs::new())
+                .opset(13)
+                .input(tensor(&[2], &[-1.0, 3.0]))
+                .constant(Value::scalar(1.0_f32))
+                .gives(vec![codes(&[2], &[0, 3])]);
+            vec![per_tensor, per_axis, no_zero_point]
         }
+    }
+
+    #[test]
+    fn the_gradient_passes_where_the_code_is_not_saturated() {
+        let op = QuantizeLinear { axis: 1, clamp: Some(Clamp { min: 0.0, max: 3.0 }) };
+        let x = tensor(&[5], &[-2.0, -0.25, 1.2, 3.25, 9.0]);
+        let (scale, zero) = (Value::scalar(1.0_f32), Value::scalar(0_u8));
+        let gradient = tensor(&[5], &[1.0, 2.0, 3.0, 4.0, 5.0]);
+        let output = op
+            .forward(
+                &Context::new(crate::ops::Isa::Portable),
+                Inputs::new(vec![Some(x.clone()), Some(scale.clone()), Some(zero.clone())]),
+            )
+            .unwrap();
+        assert_eq!(output[0].as_slice::<u8>().unwrap(), &[0, 0, 1, 3, 3]);
+        let tape = Tape {
+            inputs: &[Some(&x), Some(&scale), Some(&zero)],
+            outputs: &[&output[0]],
+            gradients: &[Some(&gradient)],
+            wanted: &[true, false, false],
+        };
+        let found = op.backward(&Context::new(crate::ops::Isa::Portable), &tape).unwrap();
+        assert_eq!(found[0].as_ref().unwrap().as_slice::<f32>().unwrap(), &[0.0, 2.0, 3.0, 4.0, 0.0]);
+    }
+
+    #[test]
+    fn scales_that_do_not_fit_the_axis_are_refused() {
+        let op = QuantizeLinear { axis: 1, clamp: None };
+        let inputs = vec![tensor(&[2, 3], &[0.0; 6]), tensor(&[2], &[1.0; 2]), codes(&[2], &[0; 2])];
+        let error = crate::ops::testing::try_run(&op.into(), &inputs).unwrap_err();
+        assert_eq!(error.to_string(), "scales along the axis: expected 3, got 2");
     }
 }

@@ -136,7 +136,7 @@ mod tests {
     use crate::ops::{Op, Softmax};
     use crate::tensor::{DType, Shape};
 
-    fn sized(rows: Rows, dims: Vec<Dim>) -> Option<Rows> {
+    fn sized(rows: &Rows, dims: Vec<Dim>) -> Option<Rows> {
         let ty = TensorType::new(DType::F32, Shape::Ranked(dims));
         rows.with_sizes(&TypeInputs::new(vec![Some((&ty, None))]))
     }
@@ -145,17 +145,17 @@ mod tests {
     fn axes_of_size_1_behind_the_first_make_it_one_axis() {
         let batch = Dim::Symbolic("batch".into());
         let dims = vec![batch.clone(), Dim::Fixed(10), Dim::Fixed(1), Dim::Fixed(1)];
-        assert_eq!(sized(Rows::From(1), dims), Some(Rows::Along(1)));
-        assert_eq!(sized(Rows::From(1), vec![batch.clone(), Dim::Fixed(10)]), Some(Rows::Along(1)));
-        assert_eq!(sized(Rows::From(1), vec![batch.clone(), Dim::Fixed(2), batch]), None);
-        assert_eq!(sized(Rows::From(3), Vec::new()), None);
+        assert_eq!(sized(&Rows::From(1), dims), Some(Rows::Along(1)));
+        assert_eq!(sized(&Rows::From(1), vec![batch.clone(), Dim::Fixed(10)]), Some(Rows::Along(1)));
+        assert_eq!(sized(&Rows::From(1), vec![batch.clone(), Dim::Fixed(2), batch]), None);
+        assert_eq!(sized(&Rows::From(3), Vec::new()), None);
         assert_eq!(Rows::From(1).export("Softmax"), None);
     }
 
     #[test]
     fn several_axes_are_written_as_reshape_and_back() {
         let batch = Dim::Symbolic("batch".into());
-        let rows = sized(Rows::From(-2), vec![batch, Dim::Fixed(3), Dim::Fixed(2)]).unwrap();
+        let rows = sized(&Rows::From(-2), vec![batch, Dim::Fixed(3), Dim::Fixed(2)]).unwrap();
         assert_eq!(rows, Rows::FromSized(1, vec![3, 2]));
         let steps = rows.export("Softmax").unwrap();
         let shape = |step: &ExportStep| {

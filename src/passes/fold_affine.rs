@@ -37,6 +37,9 @@ fn fold_one(graph: &Graph, id: NodeId) -> Option<GraphPatch> {
     let only_reader = graph.consumers()[between.index()] == [id] && !graph.outputs().contains(&between);
     let maker = graph.producers()[between.index()].filter(|_| only_reader)?;
     let made_by = graph.node(maker)?;
+    if made_by.op.facts().clamp_fused {
+        return None; // the affine comes after the clamp, so it does not reach the weights
+    }
     let (op, linear) = with_bias(graph, made_by)?;
     let folded = fold_into(graph, made_by, linear, &affine)?;
 

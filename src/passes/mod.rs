@@ -11,6 +11,7 @@ mod fuse_clamps;
 mod infer_types;
 mod lower_int8;
 mod prune;
+mod settle_forms;
 
 pub use fold_affine::fold_affine;
 pub use fold_constants::{Dequantized, fold_constants};
@@ -18,6 +19,7 @@ pub use fuse_clamps::fuse_clamps;
 pub use infer_types::infer_types;
 pub use lower_int8::{LoweredGraph, lower_int8};
 pub use prune::{eliminate_dead, remove_identities};
+pub use settle_forms::settle_forms;
 
 use crate::ir::{GraphError, Operation as _, ValueId};
 use crate::ops::{Graph, Node, OpError, TypeInputs};
@@ -61,7 +63,7 @@ pub fn simplify(graph: &Graph) -> Result<Graph, PassError> {
     let graph = fold_affine(&infer_types(&graph)?)?;
     let graph = fuse_clamps(&graph)?;
     let graph = eliminate_dead(&graph)?;
-    Ok(infer_types(&graph.compacted()?)?)
+    settle_forms(&infer_types(&graph.compacted()?)?)
 }
 
 /// What a node's operator sees of its inputs; `None` while the type of one is unknown.

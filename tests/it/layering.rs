@@ -10,7 +10,7 @@ use std::path::Path;
 
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 
-use crate::{files_below, root, shown};
+use crate::{files_below, is_for_tests, root, shown};
 
 /// Each module with those it may use; every module may use itself. A row uses rows above it,
 /// except `error`, whose one enum is made of the errors of all modules.
@@ -58,6 +58,9 @@ const EVERYTHING: &[&str] = &[
 fn modules_use_only_the_layers_below_them() {
     let mut forbidden = Vec::new();
     for file in files_below("src", &["rs"]) {
+        if is_for_tests(&file) {
+            continue;
+        }
         let Some(module) = module_of(&file) else {
             continue;
         };

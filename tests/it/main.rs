@@ -32,6 +32,12 @@ fn files_below(folder: &str, extensions: &[&str]) -> Vec<PathBuf> {
     found
 }
 
+/// Whether a source file is compiled for tests only: `testing.rs`, the suites that a module's
+/// tests share, and `tests.rs`.
+fn is_for_tests(file: &Path) -> bool {
+    file.file_stem().is_some_and(|stem| stem == "testing" || stem == "tests")
+}
+
 /// A path as messages show it: relative to the repository.
 fn shown(path: &Path) -> String {
     let path = path.strip_prefix(root()).unwrap_or(path);

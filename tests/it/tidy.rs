@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Command;
 
-use crate::{files_below, root, shown};
+use crate::{files_below, is_for_tests, root, shown};
 
 /// The longest a source file may be, its tests left out: what is read in one sitting.
 const MAX_LINES: usize = 500;
@@ -20,6 +20,9 @@ fn source_files_are_short_enough_to_read() {
     ];
     let mut long = Vec::new();
     for file in sources.concat() {
+        if is_for_tests(&file) {
+            continue;
+        }
         let name = shown(&file);
         let lines = lines_without_tests(&fs::read_to_string(&file).unwrap());
         let excepted = LONG_FILES.iter().any(|(file, _reason)| *file == name);

@@ -4,6 +4,10 @@
 //! that every later call relies on. [`run`] and [`run_dot`] are the only ways in: they compile the
 //! whole of a task for the instruction set, since everything in it is inlined.
 #![allow(
+    clippy::inline_always,
+    reason = "code compiled for an instruction set must be inlined into the task"
+)]
+#![allow(
     unsafe_code,
     reason = "intrinsics and pointers; see the module documentation"
 )]

@@ -1,6 +1,6 @@
 //! Plain Rust: four-lane arrays, which the compiler turns into whatever vectors the target has.
 
-use crate::kernels::generic::{Dot, Floats, Taps};
+use crate::kernels::generic::{Dot, Floats, Taps, limited};
 
 /// Exists everywhere.
 #[derive(Debug, Clone, Copy)]
@@ -25,8 +25,7 @@ impl Floats for Portable {
     }
     #[inline(always)]
     fn clamp_f32(self, x: Self::F32, lo: Self::F32, hi: Self::F32) -> Self::F32 {
-        let above = |i: usize| if x[i] < lo[i] { lo[i] } else { x[i] };
-        core::array::from_fn(|i| if hi[i] < above(i) { hi[i] } else { above(i) })
+        core::array::from_fn(|i| limited(x[i], lo[i], hi[i]))
     }
     #[inline(always)]
     unsafe fn load_f32(self, from: *const f32) -> Self::F32 {

@@ -19,6 +19,11 @@ use core::ops::Range;
 /// Bytes of one tile of rows and its sums: well within a second-level cache.
 const TILE_BYTES: usize = 192 * 1024;
 
+/// Rows of a tile however deep they are: each panel of weights is read once for all of them.
+const FEWEST_ROWS: usize = 12;
+/// Rows of a tile however shallow they are.
+const MOST_ROWS: usize = 240;
+
 /// Receives finished rows: image pixel, first output channel, raw sums, `Σ(x−z)·w` still to correct.
 pub(crate) trait RowSink {
     /// Takes the sums of output row `row` (pixel or matrix row), channels `first..`.
@@ -31,11 +36,8 @@ pub(crate) trait RowSink {
 #[inline(always)]
 fn tile_rows<D: Dot>(_: D, depth: usize, columns: usize) -> usize {
     let row_bytes = depth * size_of::<D::Activation>() + columns * size_of::<i32>();
-    (TILE_BYTES / row_bytes.max(1))
-        .clamp(1, 16)
-        .next_multiple_of(D::ROWS)
-        .max(TILE_BYTES / row_bytes.max(1) / D::ROWS * D::ROWS)
-        .min(240)
+    let fitting = TILE_BYTES / row_bytes.max(1) / D::ROWS * D::ROWS;
+    fitting.clamp(FEWEST_ROWS, MOST_ROWS)
 }
 
 /// A whole convolution, for [`crate::kernels::arch::run_dot`].
@@ -70,16 +72,16 @@ impl<R: RowSink> DotTask for ConvTask<'_, R> {
                         image,
                         group,
                     };
-                    let activations = match source.borrow_rows(dot, depth, block.clone()) {
-                        Some(borrowed) => borrowed,
-                        None => {
-                            tile.resize(rows * depth, D::Activation::default());
-                            source.copy_rows(dot, depth, block.clone(), &mut tile);
-                            Rows {
-                                data: &tile,
-                                stride: depth,
-                                count: block.len(),
-                            }
+                    let borrowed = source.borrow_rows(dot, depth, block.clone());
+                    let activations = if let Some(borrowed) = borrowed {
+                        borrowed
+                    } else {
+                        tile.resize(rows * depth, D::Activation::default());
+                        source.copy_rows(dot, depth, block.clone(), &mut tile);
+                        Rows {
+                            data: &tile,
+                            stride: depth,
+                            count: block.len(),
                         }
                     };
                     multiply_rows(dot, activations, weights, &mut sums);
@@ -105,7 +107,7 @@ struct Source<'a> {
 impl<'a> Source<'a> {
     /// The rows as they lie in the image, when that is possible.
     #[inline(always)]
-    fn borrow_rows<'t, D: Dot>(
+    fn borrow_rows<'t, D>(
         &self,
         dot: D,
         depth: usize,
@@ -113,7 +115,7 @@ impl<'a> Source<'a> {
     ) -> Option<Rows<'t, D::Activation>>
     where
         'a: 't,
-        D: 't,
+        D: Dot + 't,
     {
         let geometry = self.geometry;
         if !geometry.window().is_pointwise() || geometry.groups() != 1 || depth != geometry.depth()
@@ -223,16 +225,17 @@ impl<R: RowSink> DotTask for GemmTask<'_, R> {
             let block = first..count.min(first + rows);
             let codes = &self.input.data[first * self.depth..block.end * self.depth];
             let borrowed = dot.borrow_codes(codes).filter(|_| depth == self.depth);
-            let data = match borrowed {
-                Some(data) => data,
-                None => {
-                    tile.resize(rows * depth, D::Activation::default());
-                    let rows = tile.chunks_exact_mut(depth);
-                    for (codes, row) in codes.chunks_exact(self.depth).zip(rows) {
-                        convert(dot, codes, row);
-                    }
-                    &tile
+            let data = if let Some(data) = borrowed {
+                data
+            } else {
+                tile.resize(rows * depth, D::Activation::default());
+                for (codes, row) in codes
+                    .chunks_exact(self.depth)
+                    .zip(tile.chunks_exact_mut(depth))
+                {
+                    convert(dot, codes, row);
                 }
+                &tile
             };
             multiply_rows(
                 dot,

@@ -9,7 +9,7 @@
 //! loop has no test. An output row stays in the first-level cache while the taps are added to it.
 //! Both gradients walk the same rows with the roles of the three operands exchanged.
 
-use super::{Simd, Task};
+use super::{Simd, Task, limited};
 use crate::kernels::layout::{Conv2dGeometry, Window2d};
 use core::ops::Range;
 
@@ -78,7 +78,9 @@ impl Task for DepthwiseForward<'_> {
                 });
             }
             if let Some((lo, hi)) = self.clamp {
-                limit(out, lo, hi);
+                for value in out {
+                    *value = limited(*value, lo, hi);
+                }
             }
         }
     }
@@ -164,14 +166,5 @@ fn add_scaled(to: &mut [f32], from: &[f32], (to_stride, from_stride): (usize, us
         {
             *to += from * factor;
         }
-    }
-}
-
-/// Limits in place; NaN stays NaN.
-#[inline(always)]
-fn limit(values: &mut [f32], lo: f32, hi: f32) {
-    for value in values {
-        let above = if *value < lo { lo } else { *value };
-        *value = if hi < above { hi } else { above };
     }
 }

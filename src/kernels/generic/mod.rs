@@ -4,6 +4,10 @@
 //! on offsets, and its comment names the extent relied on. Everything that must be compiled for the
 //! instruction set is `#[inline(always)]`.
 #![allow(
+    clippy::inline_always,
+    reason = "code compiled for an instruction set must be inlined into the task"
+)]
+#![allow(
     unsafe_code,
     reason = "register tiles read packed panels through pointers"
 )]
@@ -20,4 +24,6 @@ mod model;
 pub(crate) mod pooling;
 mod vectors;
 
-pub(crate) use vectors::{Dot, DotTask, Floats, Simd, Taps, Task, WeightElement, WeightPanels};
+pub(crate) use vectors::{
+    Dot, DotTask, Floats, Simd, Taps, Task, WeightElement, WeightPanels, limited,
+};

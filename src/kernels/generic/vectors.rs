@@ -34,6 +34,17 @@ pub(crate) trait Floats: Copy {
     unsafe fn store_f32(self, to: *mut f32, x: Self::F32);
 }
 
+/// `x` limited to `lo..=hi`; NaN stays NaN.
+///
+/// NaN has a selection of its own because, where relaxed SIMD is enabled, the compiler makes
+/// `relaxed_min` and `relaxed_max` of a comparison and selection, and those leave NaN open.
+#[inline(always)]
+pub(crate) fn limited(x: f32, lo: f32, hi: f32) -> f32 {
+    let above = if x < lo { lo } else { x };
+    let within = if above > hi { hi } else { above };
+    if x.is_nan() { x } else { within }
+}
+
 /// Integer dot products of short groups: each 32-bit lane gains `GROUP` products at once.
 pub(crate) trait Dot: Copy {
     /// An activation as the instruction wants it.

@@ -50,7 +50,7 @@ struct Product {
 pub fn conv2d_f32(geometry: &Conv2dGeometry, input: &[f32], weights: &[f32]) -> Vec<Bounded> {
     let mut out = vec![Bounded::default(); geometry.output_len()];
     for_each_product(geometry, |at| {
-        out[at.output].add_product(input[at.input], weights[at.weight])
+        out[at.output].add_product(input[at.input], weights[at.weight]);
     });
     out
 }

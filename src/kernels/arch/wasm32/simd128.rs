@@ -2,8 +2,9 @@
 
 use crate::kernels::generic::{Dot, Floats, Taps};
 use core::arch::wasm32::{
-    f32x4_add, f32x4_mul, f32x4_pmax, f32x4_pmin, f32x4_splat, i8x16_shuffle, i32x4_add,
-    i32x4_dot_i16x8, i32x4_splat, v128, v128_load, v128_load32_splat, v128_load32_zero, v128_store,
+    f32x4_add, f32x4_mul, f32x4_ne, f32x4_pmax, f32x4_pmin, f32x4_splat, i8x16_shuffle, i32x4_add,
+    i32x4_dot_i16x8, i32x4_splat, v128, v128_bitselect, v128_load, v128_load32_splat,
+    v128_load32_zero, v128_store,
 };
 
 /// The module validated, so the instructions exist.
@@ -29,7 +30,9 @@ impl Floats for Simd128 {
     }
     #[inline(always)]
     fn clamp_f32(self, x: v128, lo: v128, hi: v128) -> v128 {
-        f32x4_pmin(f32x4_pmax(x, lo), hi)
+        // See `limited` for the selection of NaN.
+        let within = f32x4_pmin(f32x4_pmax(x, lo), hi);
+        v128_bitselect(x, within, f32x4_ne(x, x))
     }
     #[inline(always)]
     unsafe fn load_f32(self, from: *const f32) -> v128 {
