@@ -80,6 +80,7 @@ mod shape;
 mod sigmoid;
 mod slice;
 mod softmax;
+mod split;
 mod sqrt;
 mod squeeze;
 mod sub;
@@ -174,6 +175,7 @@ operator::operators! {
     sigmoid::Sigmoid,
     slice::Slice,
     softmax::Softmax,
+    split::Split,
     sqrt::Sqrt,
     squeeze::Squeeze,
     sub::Sub,

@@ -208,8 +208,10 @@ pub struct ImportNode<'a> {
     pub opset: Opset,
     /// For each input whether it is present, and its tensor when it is a constant.
     pub inputs: Vec<ImportInput<'a>>,
-    /// Number of outputs that the file names.
+    /// Number of outputs up to the last one that is read, at least one.
     pub output_count: usize,
+    /// Number of outputs that the file names, read or not.
+    pub named_outputs: usize,
     /// Constants that the operator wants as inputs: index and tensor.
     pub new_inputs: Vec<(usize, Value)>,
 }
