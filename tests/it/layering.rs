@@ -30,7 +30,6 @@ const LAYERS: &[(&str, &[&str])] = &[
         &["error", "exec", "ir", "kernels", "metrics", "ops", "passes", "tensor"],
     ),
     ("data", &["error", "tensor"]),
-    ("search", &["error", "exec", "ir", "metrics", "quant", "tensor"]),
     // Never `quant`: it sees a model, full-precision or quantized.
     ("attribution", &["error", "exec", "ir", "metrics", "ops", "tensor"]),
     ("session", EVERYTHING),
@@ -52,7 +51,6 @@ const EVERYTHING: &[&str] = &[
     "ops",
     "passes",
     "quant",
-    "search",
     "tensor",
 ];
 

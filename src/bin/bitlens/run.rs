@@ -35,7 +35,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
     let mut right = 0;
     for position in 0..data.inputs.len() {
         let input = data.inputs.get(position)?;
-        let logits = model.run(input.value).map_err(SessionError::from)?.logits;
+        let logits = model.scores(input.value).map_err(SessionError::from)?;
         let top = answer(&logits, &data.classes, data.label_offset);
         let (file, label) = (data.names[position].as_str(), data.labels[position]);
         right +=
