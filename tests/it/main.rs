@@ -2,6 +2,7 @@
 #![cfg(not(target_arch = "wasm32"))]
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a test ends at the first surprise
 
+mod documents;
 mod layering;
 mod tidy;
 
