@@ -2,7 +2,16 @@
 #![cfg(not(target_arch = "wasm32"))]
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a test ends at the first surprise
 
+mod attribution;
+mod bad_input;
+#[cfg(feature = "cli")]
+mod cli;
+mod forced;
+mod golden;
 mod layering;
+mod quantization;
+mod real_networks;
+mod support;
 mod tidy;
 
 use std::fs;
