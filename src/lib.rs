@@ -13,7 +13,6 @@ pub mod onnx;
 pub mod ops;
 pub mod passes;
 pub mod quant;
-pub mod search;
 pub mod session;
 pub mod tensor;
 #[cfg(all(feature = "web", target_arch = "wasm32"))]

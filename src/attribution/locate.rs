@@ -20,7 +20,13 @@ pub fn find_logits(graph: &Graph) -> Option<ValueId> {
         if facts.is_softmax {
             return Some(data);
         }
-        let one_input = node.inputs.iter().flatten().filter(|id| graph.constant(**id).is_none()).count() == 1;
+        // A shape that the network computes is not data (old exporters write Reshape that way).
+        let is_data = |id: &&ValueId| {
+            let value = graph.value(**id);
+            value.constant.is_none()
+                && value.ty.as_ref().is_none_or(|ty| ty.dtype.is_float() || ty.dtype.size_bytes() == 1)
+        };
+        let one_input = node.inputs.iter().flatten().filter(is_data).count() == 1;
         match facts.kind {
             Kind::Rearrange | Kind::Quantize | Kind::Dequantize if one_input => at = data,
             _ if facts.is_identity => at = data,

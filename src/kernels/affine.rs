@@ -24,13 +24,7 @@ impl AffineParams {
     /// [`KernelError::Parameter`] unless `scale` is finite and positive and
     /// `−2²⁰ ≤ qmin ≤ zero_point ≤ qmax ≤ 2²⁰`.
     pub fn new(scale: f32, zero_point: i32, qmin: i32, qmax: i32) -> Result<Self> {
-        let refuse = |name, value, requirement| {
-            Err(KernelError::Parameter {
-                name,
-                value,
-                requirement,
-            })
-        };
+        let refuse = |name, value, requirement| Err(KernelError::Parameter { name, value, requirement });
         if !(scale.is_finite() && scale > 0.0) {
             return refuse("scale", f64::from(scale), "finite and greater than 0");
         }
@@ -43,12 +37,7 @@ impl AffineParams {
         if !(qmin..=qmax).contains(&zero_point) {
             return refuse("zero_point", f64::from(zero_point), "within qmin..=qmax");
         }
-        Ok(Self {
-            scale,
-            zero_point,
-            qmin,
-            qmax,
-        })
+        Ok(Self { scale, zero_point, qmin, qmax })
     }
 
     /// Size of one step.
@@ -75,18 +64,10 @@ impl AffineParams {
     pub(crate) fn check_codes(&self, min: i32, max: i32) -> Result<()> {
         let requirement = "within the storage type";
         if self.qmin < min {
-            return Err(KernelError::Parameter {
-                name: "qmin",
-                value: self.qmin.into(),
-                requirement,
-            });
+            return Err(KernelError::Parameter { name: "qmin", value: self.qmin.into(), requirement });
         }
         if self.qmax > max {
-            return Err(KernelError::Parameter {
-                name: "qmax",
-                value: self.qmax.into(),
-                requirement,
-            });
+            return Err(KernelError::Parameter { name: "qmax", value: self.qmax.into(), requirement });
         }
         Ok(())
     }
@@ -221,20 +202,12 @@ fn check_factor(name: &'static str, value: f32, limit: f32) -> Result<()> {
         return Ok(());
     }
     let requirement = "finite and of ordinary magnitude";
-    Err(KernelError::Parameter {
-        name,
-        value: f64::from(value),
-        requirement,
-    })
+    Err(KernelError::Parameter { name, value: f64::from(value), requirement })
 }
 
 fn check_clamp(min: u8, max: u8) -> Result<()> {
     if min <= max {
         return Ok(());
     }
-    Err(KernelError::Parameter {
-        name: "min",
-        value: f64::from(min),
-        requirement: "at most max",
-    })
+    Err(KernelError::Parameter { name: "min", value: f64::from(min), requirement: "at most max" })
 }

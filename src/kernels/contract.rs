@@ -19,10 +19,7 @@ impl IntRange {
     /// Every `u8`.
     pub const U8: Self = Self { min: 0, max: 255 };
     /// Every `i8`.
-    pub const I8: Self = Self {
-        min: -128,
-        max: 127,
-    };
+    pub const I8: Self = Self { min: -128, max: 127 };
 
     /// True when every value of `other` lies within.
     pub fn admits(self, other: Self) -> bool {

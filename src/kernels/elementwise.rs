@@ -17,15 +17,7 @@ pub fn add_u8(isa: Isa, lhs: &[u8], rhs: &[u8], add: &AddU8, out: &mut [u8]) -> 
     check_length("rhs", lhs.len(), rhs.len())?;
     check_length("out", lhs.len(), out.len())?;
     add.check()?;
-    arch::run(
-        isa,
-        AddTask {
-            lhs,
-            rhs,
-            add: *add,
-            out,
-        },
-    )
+    arch::run(isa, AddTask { lhs, rhs, add: *add, out })
 }
 
 /// Replaces each code by its entry in a table: any function of one `u8` variable.
@@ -79,12 +71,7 @@ pub fn dequantize_i8(isa: Isa, input: &[i8], params: &AffineParams, out: &mut [f
 ///
 /// # Errors
 /// Lengths that differ, an unavailable `isa`.
-pub fn fake_quantize_f32(
-    isa: Isa,
-    input: &[f32],
-    params: &AffineParams,
-    out: &mut [f32],
-) -> Result<()> {
+pub fn fake_quantize_f32(isa: Isa, input: &[f32], params: &AffineParams, out: &mut [f32]) -> Result<()> {
     check_length("out", input.len(), out.len())?;
     arch::run(isa, FakeQuantizeTask { input, params, out })
 }
@@ -102,15 +89,7 @@ pub fn quantize_u8_nchw_to_nhwc(
 ) -> Result<()> {
     params.check_codes(0, 255)?;
     check_image(layout, input.len(), out.len())?;
-    arch::run(
-        isa,
-        TransposeTask {
-            layout,
-            input,
-            convert: quantizer(params),
-            out,
-        },
-    )
+    arch::run(isa, TransposeTask { layout, input, convert: quantizer(params), out })
 }
 
 /// `[N, C, P]` to `[N, P, C]`.
@@ -124,15 +103,7 @@ pub fn transpose_nchw_to_nhwc<T: Copy>(
     out: &mut [T],
 ) -> Result<()> {
     check_image(layout, input.len(), out.len())?;
-    arch::run(
-        isa,
-        TransposeTask {
-            layout,
-            input,
-            convert: |x| x,
-            out,
-        },
-    )
+    arch::run(isa, TransposeTask { layout, input, convert: |x| x, out })
 }
 
 /// `[N, P, C]` to `[N, C, P]`.
@@ -146,20 +117,8 @@ pub fn transpose_nhwc_to_nchw<T: Copy>(
     out: &mut [T],
 ) -> Result<()> {
     check_image(layout, input.len(), out.len())?;
-    let layout = ImageLayout {
-        channels: layout.pixels,
-        pixels: layout.channels,
-        ..layout
-    };
-    arch::run(
-        isa,
-        TransposeTask {
-            layout,
-            input,
-            convert: |x| x,
-            out,
-        },
-    )
+    let layout = ImageLayout { channels: layout.pixels, pixels: layout.channels, ..layout };
+    arch::run(isa, TransposeTask { layout, input, convert: |x| x, out })
 }
 
 fn check_image(layout: ImageLayout, input: usize, out: usize) -> Result<()> {

@@ -84,37 +84,17 @@ pub type Result<T> = core::result::Result<T, KernelError>;
 
 /// Compares a slice's length with what its layout needs.
 pub(crate) fn check_length(operand: &'static str, expected: usize, actual: usize) -> Result<()> {
-    if expected == actual {
-        Ok(())
-    } else {
-        Err(KernelError::Length {
-            operand,
-            expected,
-            actual,
-        })
-    }
+    if expected == actual { Ok(()) } else { Err(KernelError::Length { operand, expected, actual }) }
 }
 
 /// Compares an extent that two operands share.
 pub(crate) fn check_equal(extent: &'static str, expected: usize, actual: usize) -> Result<()> {
-    if expected == actual {
-        Ok(())
-    } else {
-        Err(KernelError::Mismatch {
-            extent,
-            expected,
-            actual,
-        })
-    }
+    if expected == actual { Ok(()) } else { Err(KernelError::Mismatch { extent, expected, actual }) }
 }
 
 /// Refuses zero.
 pub(crate) fn check_positive(extent: &'static str, value: usize) -> Result<()> {
-    if value == 0 {
-        Err(KernelError::Zero { extent })
-    } else {
-        Ok(())
-    }
+    if value == 0 { Err(KernelError::Zero { extent }) } else { Ok(()) }
 }
 
 /// Product of extents, refused when a slice of that many `f32` could not exist.

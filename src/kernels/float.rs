@@ -3,9 +3,7 @@
 use super::arch;
 use super::error::{KernelError, Result, check_equal, check_length};
 use super::generic::conv_f32::{BackwardInputTask, BackwardWeightsTask, ConvTask, PackPanels};
-use super::generic::depthwise_f32::{
-    DepthwiseBackwardInput, DepthwiseBackwardWeights, DepthwiseForward,
-};
+use super::generic::depthwise_f32::{DepthwiseBackwardInput, DepthwiseBackwardWeights, DepthwiseForward};
 use super::generic::gemm_f32::{Finish, PackRhs, PackedRhs, ProductTask, StridedRhs};
 use super::integer::WeightShape;
 use super::isa::Isa;
@@ -37,11 +35,7 @@ impl Epilogue<'_> {
         match self.clamp {
             Some((lo, hi)) if lo > hi || lo.is_nan() || hi.is_nan() => {
                 let requirement = "a range with its smaller end first";
-                Err(KernelError::Parameter {
-                    name: "clamp",
-                    value: f64::from(lo),
-                    requirement,
-                })
+                Err(KernelError::Parameter { name: "clamp", value: f64::from(lo), requirement })
             }
             _ => Ok(()),
         }
@@ -78,43 +72,17 @@ pub struct GemmF32<'a> {
 ///
 /// # Errors
 /// Slices that do not hold their layouts, layouts that disagree about `K`, an unavailable `isa`.
-pub fn gemm_f32(
-    isa: Isa,
-    operands: &GemmF32<'_>,
-    out: &mut [f32],
-    accumulate: Accumulate,
-) -> Result<()> {
-    let GemmF32 {
-        lhs,
-        lhs_layout,
-        rhs,
-        rhs_layout,
-    } = *operands;
+pub fn gemm_f32(isa: Isa, operands: &GemmF32<'_>, out: &mut [f32], accumulate: Accumulate) -> Result<()> {
+    let GemmF32 { lhs, lhs_layout, rhs, rhs_layout } = *operands;
     lhs_layout.check_slice("lhs", lhs.len())?;
     rhs_layout.check_slice("rhs", rhs.len())?;
     check_equal("rows of rhs", lhs_layout.cols(), rhs_layout.rows())?;
     let cols = rhs_layout.cols();
     MatLayout::row_major(lhs_layout.rows(), cols)?;
     check_length("out", lhs_layout.rows() * cols, out.len())?;
-    let finish = Finish {
-        accumulate: accumulate == Accumulate::Add,
-        ..Finish::default()
-    };
-    let rhs = &StridedRhs {
-        data: rhs,
-        layout: rhs_layout,
-    };
-    arch::run(
-        isa,
-        ProductTask {
-            lhs,
-            lhs_layout,
-            rhs,
-            cols,
-            finish,
-            out,
-        },
-    )
+    let finish = Finish { accumulate: accumulate == Accumulate::Add, ..Finish::default() };
+    let rhs = &StridedRhs { data: rhs, layout: rhs_layout };
+    arch::run(isa, ProductTask { lhs, lhs_layout, rhs, cols, finish, out })
 }
 
 /// A constant right-hand side `K × N`, laid out once for one instruction set.
@@ -131,10 +99,7 @@ impl PackedGemmF32 {
     /// A slice that does not hold its layout, an unavailable `isa`.
     pub fn pack(isa: Isa, rhs: &[f32], layout: MatLayout) -> Result<Self> {
         layout.check_slice("rhs", rhs.len())?;
-        Ok(Self {
-            isa,
-            rhs: arch::run(isa, PackRhs { rhs, layout })?,
-        })
+        Ok(Self { isa, rhs: arch::run(isa, PackRhs { rhs, layout })? })
     }
 
     /// `K`.
@@ -165,22 +130,8 @@ pub fn gemm_packed_f32(
     MatLayout::row_major(lhs_layout.rows(), cols)?;
     check_length("out", lhs_layout.rows() * cols, out.len())?;
     epilogue.check(cols)?;
-    let finish = Finish {
-        col_bias: epilogue.bias,
-        clamp: epilogue.clamp,
-        ..Finish::default()
-    };
-    arch::run(
-        packed.isa,
-        ProductTask {
-            lhs,
-            lhs_layout,
-            rhs: &packed.rhs,
-            cols,
-            finish,
-            out,
-        },
-    )
+    let finish = Finish { col_bias: epilogue.bias, clamp: epilogue.clamp, ..Finish::default() };
+    arch::run(packed.isa, ProductTask { lhs, lhs_layout, rhs: &packed.rhs, cols, finish, out })
 }
 
 /// Weights of a convolution, laid out once for one instruction set.
@@ -200,18 +151,8 @@ impl PackedConvF32 {
     /// A length other than [`Conv2dGeometry::weights_len`], an unavailable `isa`.
     pub fn pack(isa: Isa, geometry: &Conv2dGeometry, weights_oihw: &[f32]) -> Result<Self> {
         check_length("weights", geometry.weights_len(), weights_oihw.len())?;
-        let weights = arch::run(
-            isa,
-            PackPanels {
-                geometry,
-                weights: weights_oihw,
-            },
-        )?;
-        Ok(Self {
-            isa,
-            shape: WeightShape::of(geometry),
-            weights,
-        })
+        let weights = arch::run(isa, PackPanels { geometry, weights: weights_oihw })?;
+        Ok(Self { isa, shape: WeightShape::of(geometry), weights })
     }
 }
 
@@ -235,33 +176,10 @@ pub fn conv2d_f32(
     let Epilogue { bias, clamp } = epilogue;
     if geometry.is_depthwise() {
         let weights = &packed.weights;
-        return arch::run(
-            packed.isa,
-            DepthwiseForward {
-                geometry,
-                input,
-                weights,
-                bias,
-                clamp,
-                out,
-            },
-        );
+        return arch::run(packed.isa, DepthwiseForward { geometry, input, weights, bias, clamp, out });
     }
-    let finish = Finish {
-        row_bias: bias,
-        clamp,
-        ..Finish::default()
-    };
-    arch::run(
-        packed.isa,
-        ConvTask {
-            geometry,
-            input,
-            panels: &packed.weights,
-            finish,
-            out,
-        },
-    )
+    let finish = Finish { row_bias: bias, clamp, ..Finish::default() };
+    arch::run(packed.isa, ConvTask { geometry, input, panels: &packed.weights, finish, out })
 }
 
 /// Gradient of a convolution with respect to its input, `[N, C, H, W]`, replaced.
@@ -275,34 +193,14 @@ pub fn conv2d_f32_backward_input(
     weights: &[f32],
     grad_in: &mut [f32],
 ) -> Result<()> {
-    check_length(
-        "gradient of the output",
-        geometry.output_len(),
-        grad_out.len(),
-    )?;
+    check_length("gradient of the output", geometry.output_len(), grad_out.len())?;
     check_length("weights", geometry.weights_len(), weights.len())?;
     check_length("gradient of the input", geometry.input_len(), grad_in.len())?;
     grad_in.fill(0.0);
     if geometry.is_depthwise() {
-        return arch::run(
-            isa,
-            DepthwiseBackwardInput {
-                geometry,
-                grad_out,
-                weights,
-                grad_in,
-            },
-        );
+        return arch::run(isa, DepthwiseBackwardInput { geometry, grad_out, weights, grad_in });
     }
-    arch::run(
-        isa,
-        BackwardInputTask {
-            geometry,
-            grad_out,
-            weights,
-            grad_in,
-        },
-    )
+    arch::run(isa, BackwardInputTask { geometry, grad_out, weights, grad_in })
 }
 
 /// Gradient of a convolution with respect to its weights, OIHW, replaced; summed over the batch.
@@ -317,35 +215,11 @@ pub fn conv2d_f32_backward_weights(
     grad_weights: &mut [f32],
 ) -> Result<()> {
     check_length("input", geometry.input_len(), input.len())?;
-    check_length(
-        "gradient of the output",
-        geometry.output_len(),
-        grad_out.len(),
-    )?;
-    check_length(
-        "gradient of the weights",
-        geometry.weights_len(),
-        grad_weights.len(),
-    )?;
+    check_length("gradient of the output", geometry.output_len(), grad_out.len())?;
+    check_length("gradient of the weights", geometry.weights_len(), grad_weights.len())?;
     grad_weights.fill(0.0);
     if geometry.is_depthwise() {
-        return arch::run(
-            isa,
-            DepthwiseBackwardWeights {
-                geometry,
-                input,
-                grad_out,
-                grad_weights,
-            },
-        );
+        return arch::run(isa, DepthwiseBackwardWeights { geometry, input, grad_out, grad_weights });
     }
-    arch::run(
-        isa,
-        BackwardWeightsTask {
-            geometry,
-            input,
-            grad_out,
-            grad_weights,
-        },
-    )
+    arch::run(isa, BackwardWeightsTask { geometry, input, grad_out, grad_weights })
 }

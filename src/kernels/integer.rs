@@ -74,60 +74,32 @@ impl PackedConvI8 {
         let shape = WeightShape::of(geometry);
         let taps = geometry.window().taps();
         if geometry.is_depthwise() {
-            let task = PackDepthwise {
-                weights: weights_oihw,
-                channels: geometry.out_channels(),
-                taps,
-            };
+            let task = PackDepthwise { weights: weights_oihw, channels: geometry.out_channels(), taps };
             let weights = ConvWeights::Depthwise(arch::run(isa, task)?);
-            return Ok(Self {
-                isa,
-                form: DotForm::Pairs,
-                shape,
-                weights,
-                weight_sums,
-            });
+            return Ok(Self { isa, form: DotForm::Pairs, shape, weights, weight_sums });
         }
         let weights = taps_first(weights_oihw, geometry.in_channels_per_group(), taps);
         let form = choose_form(isa, relaxed_dot(), &weights, geometry.depth());
         let columns = geometry.out_channels_per_group();
-        let groups = weights
-            .chunks_exact(columns * geometry.depth())
-            .map(|weights_nk| {
-                let task = PackTask {
-                    weights_nk,
-                    columns,
-                    depth: geometry.depth(),
-                };
-                arch::run_dot(isa, form, task)
-            });
+        let groups = weights.chunks_exact(columns * geometry.depth()).map(|weights_nk| {
+            let task = PackTask { weights_nk, columns, depth: geometry.depth() };
+            arch::run_dot(isa, form, task)
+        });
         let weights = ConvWeights::Groups(groups.collect::<Result<_>>()?);
-        Ok(Self {
-            isa,
-            form,
-            shape,
-            weights,
-            weight_sums,
-        })
+        Ok(Self { isa, form, shape, weights, weight_sums })
     }
 
     /// The kernel that these weights will run on.
     pub fn kernel(&self) -> KernelInfo {
         match self.weights {
-            ConvWeights::Depthwise(_) => KernelInfo {
-                name: "depthwise i16-pairs",
-                ..info(self.isa, self.form)
-            },
+            ConvWeights::Depthwise(_) => {
+                KernelInfo { name: "depthwise i16-pairs", ..info(self.isa, self.form) }
+            }
             ConvWeights::Groups(_) => info(self.isa, self.form),
         }
     }
 
-    fn check(
-        &self,
-        geometry: &Conv2dGeometry,
-        input: QuantizedInput<'_>,
-        out: usize,
-    ) -> Result<()> {
+    fn check(&self, geometry: &Conv2dGeometry, input: QuantizedInput<'_>, out: usize) -> Result<()> {
         self.shape.check(geometry)?;
         check_length("input", geometry.input_len(), input.data.len())?;
         check_length("out", geometry.output_len(), out)
@@ -140,25 +112,12 @@ impl PackedConvI8 {
         sink: &mut impl RowSink,
     ) -> Result<()> {
         match &self.weights {
-            ConvWeights::Depthwise(weights) => arch::run(
-                self.isa,
-                DepthwiseTask {
-                    geometry,
-                    input,
-                    weights,
-                    sink,
-                },
-            ),
-            ConvWeights::Groups(weights) => arch::run_dot(
-                self.isa,
-                self.form,
-                ConvTask {
-                    geometry,
-                    input,
-                    weights,
-                    sink,
-                },
-            ),
+            ConvWeights::Depthwise(weights) => {
+                arch::run(self.isa, DepthwiseTask { geometry, input, weights, sink })
+            }
+            ConvWeights::Groups(weights) => {
+                arch::run_dot(self.isa, self.form, ConvTask { geometry, input, weights, sink })
+            }
         }
     }
 }
@@ -193,11 +152,7 @@ pub fn conv2d_i32(
     out: &mut [i32],
 ) -> Result<()> {
     packed.check(geometry, input, out.len())?;
-    packed.run(
-        geometry,
-        input,
-        &mut SumSink::new(input.zero_point, &packed.weight_sums, out),
-    )
+    packed.run(geometry, input, &mut SumSink::new(input.zero_point, &packed.weight_sums, out))
 }
 
 /// Weights `N × K` of a matrix product, laid out once for one instruction set.
@@ -223,22 +178,8 @@ impl PackedGemmI8 {
         check_length("weights", columns * depth, weights_nk.len())?;
         let weight_sums = checked_sums(weights_nk, depth)?;
         let form = choose_form(isa, relaxed_dot(), weights_nk, depth);
-        let weights = arch::run_dot(
-            isa,
-            form,
-            PackTask {
-                weights_nk,
-                columns,
-                depth,
-            },
-        )?;
-        Ok(Self {
-            isa,
-            form,
-            depth,
-            weights,
-            weight_sums,
-        })
+        let weights = arch::run_dot(isa, form, PackTask { weights_nk, columns, depth })?;
+        Ok(Self { isa, form, depth, weights, weight_sums })
     }
 
     /// `K`.
@@ -258,13 +199,7 @@ impl PackedGemmI8 {
 
     fn run(&self, input: QuantizedInput<'_>, sink: &mut impl RowSink) -> Result<()> {
         let (depth, columns) = (self.depth, self.columns());
-        let task = GemmTask {
-            input,
-            depth,
-            columns,
-            weights: &self.weights,
-            sink,
-        };
+        let task = GemmTask { input, depth, columns, weights: &self.weights, sink };
         arch::run_dot(self.isa, self.form, task)
     }
 
@@ -297,10 +232,7 @@ pub fn gemm_u8(
 /// Lengths that do not fit.
 pub fn gemm_i32(lhs: QuantizedInput<'_>, packed: &PackedGemmI8, out: &mut [i32]) -> Result<()> {
     packed.check(lhs, out.len())?;
-    packed.run(
-        lhs,
-        &mut SumSink::new(lhs.zero_point, &packed.weight_sums, out),
-    )
+    packed.run(lhs, &mut SumSink::new(lhs.zero_point, &packed.weight_sums, out))
 }
 
 /// OIHW to OHWI: the depth in the order in which NHWC activations are read.
@@ -310,26 +242,18 @@ fn taps_first(weights_oihw: &[i8], channels: usize, taps: usize) -> Vec<i8> {
         let (output, tap, channel) = (index / depth, index % depth / channels, index % channels);
         output * depth + channel * taps + tap
     };
-    (0..weights_oihw.len())
-        .map(|index| weights_oihw[place(index)])
-        .collect()
+    (0..weights_oihw.len()).map(|index| weights_oihw[place(index)]).collect()
 }
 
 /// `Σw` per output channel; refuses channels whose accumulator could overflow.
 fn checked_sums(weights: &[i8], depth: usize) -> Result<Vec<i32>> {
-    let rows = weights
-        .chunks_exact(depth)
-        .enumerate()
-        .map(|(channel, row)| {
-            let weight_sum: i64 = row.iter().map(|&w| i64::from(w).abs()).sum();
-            if weight_sum * 255 > i64::from(i32::MAX) {
-                return Err(KernelError::AccumulatorOverflow {
-                    channel,
-                    weight_sum,
-                });
-            }
-            Ok(row.iter().map(|&w| i32::from(w)).sum())
-        });
+    let rows = weights.chunks_exact(depth).enumerate().map(|(channel, row)| {
+        let weight_sum: i64 = row.iter().map(|&w| i64::from(w).abs()).sum();
+        if weight_sum * 255 > i64::from(i32::MAX) {
+            return Err(KernelError::AccumulatorOverflow { channel, weight_sum });
+        }
+        Ok(row.iter().map(|&w| i32::from(w)).sum())
+    });
     rows.collect()
 }
 
@@ -349,12 +273,7 @@ fn choose_form(isa: Isa, relaxed: RelaxedDot, weights_nk: &[i8], depth: usize) -
 /// True when `|w0| + |w1| ≤ 128` for every two weights that are multiplied as a pair.
 fn pairs_are_bounded(weights_nk: &[i8], depth: usize) -> bool {
     weights_nk.chunks_exact(depth).all(|row| {
-        row.chunks(2).all(|pair| {
-            pair.iter()
-                .map(|w| u32::from(w.unsigned_abs()))
-                .sum::<u32>()
-                <= PAIR_LIMIT
-        })
+        row.chunks(2).all(|pair| pair.iter().map(|w| u32::from(w.unsigned_abs())).sum::<u32>() <= PAIR_LIMIT)
     })
 }
 
@@ -367,11 +286,5 @@ fn info(isa: Isa, form: DotForm) -> KernelInfo {
         DotForm::Quads => ("u8-quads", Exactness::BitExact),
         DotForm::ShiftedQuads => ("shifted-quads", Exactness::BitExact),
     };
-    KernelInfo {
-        name,
-        isa,
-        lhs: IntRange::U8,
-        rhs: IntRange::I8,
-        exactness,
-    }
+    KernelInfo { name, isa, lhs: IntRange::U8, rhs: IntRange::I8, exactness }
 }

@@ -41,10 +41,7 @@ impl Isa {
 
     /// The instruction sets that can run here, slowest first.
     pub fn available() -> Vec<Self> {
-        Self::ALL
-            .into_iter()
-            .filter(|isa| isa.is_available())
-            .collect()
+        Self::ALL.into_iter().filter(|isa| isa.is_available()).collect()
     }
 
     /// The fastest instruction set that can run here. Found once, then remembered.
@@ -54,12 +51,7 @@ impl Isa {
     /// ```
     pub fn best() -> Self {
         static BEST: OnceLock<Isa> = OnceLock::new();
-        *BEST.get_or_init(|| {
-            Self::available()
-                .into_iter()
-                .max()
-                .unwrap_or(Self::Portable)
-        })
+        *BEST.get_or_init(|| Self::available().into_iter().max().unwrap_or(Self::Portable))
     }
 }
 
@@ -131,39 +123,14 @@ pub(crate) fn classify(instruction: Dot16) -> RelaxedDot {
 }
 
 /// Adjacent weights whose pair sums are the largest of any.
-const FULL_PAIRS: &[[i8; 2]] = &[
-    [127, 127],
-    [-128, -128],
-    [-127, -127],
-    [127, 126],
-    [-128, -127],
-    [127, -128],
-    [-128, 127],
-    [65, 65],
-];
+const FULL_PAIRS: &[[i8; 2]] =
+    &[[127, 127], [-128, -128], [-127, -127], [127, 126], [-128, -127], [127, -128], [-128, 127], [65, 65]];
 /// Activations of a pair that make sums largest, and that tell signs apart.
-const EXTREME_ACTIVATIONS: [[u8; 2]; 8] = [
-    [255, 255],
-    [128, 128],
-    [127, 127],
-    [0, 255],
-    [255, 128],
-    [128, 127],
-    [129, 254],
-    [0, 0],
-];
+const EXTREME_ACTIVATIONS: [[u8; 2]; 8] =
+    [[255, 255], [128, 128], [127, 127], [0, 255], [255, 128], [128, 127], [129, 254], [0, 0]];
 /// Adjacent weights at the bound `|w0| + |w1| = 128`.
-const BOUNDED_PAIRS: &[[i8; 2]] = &[
-    [64, 64],
-    [-64, -64],
-    [-128, 0],
-    [0, -128],
-    [127, 1],
-    [-127, -1],
-    [1, 127],
-    [64, -64],
-    [127, -1],
-];
+const BOUNDED_PAIRS: &[[i8; 2]] =
+    &[[64, 64], [-64, -64], [-128, 0], [0, -128], [127, 1], [-127, -1], [1, 127], [64, -64], [127, -1]];
 
 /// Calls `visit` with every case of the probe, and whether its weights keep the bound on pairs, until
 /// it returns false.
@@ -179,18 +146,10 @@ fn for_each_case(mut visit: impl FnMut([i8; 16], [u8; 16], bool) -> bool) {
         }
     }
     for (pairs, are_bounded) in [(BOUNDED_PAIRS, true), (FULL_PAIRS, false)] {
-        for (first, second) in pairs
-            .iter()
-            .flat_map(|first| pairs.iter().map(move |second| (first, second)))
+        for (first, second) in pairs.iter().flat_map(|first| pairs.iter().map(move |second| (first, second)))
         {
             for activations in EXTREME_ACTIVATIONS {
-                let a = core::array::from_fn(|i| {
-                    if i % 4 < 2 {
-                        first[i % 2]
-                    } else {
-                        second[i % 2]
-                    }
-                });
+                let a = core::array::from_fn(|i| if i % 4 < 2 { first[i % 2] } else { second[i % 2] });
                 let b = core::array::from_fn(|i| activations[i % 2]);
                 if !visit(a, b, are_bounded) {
                     return;
@@ -232,14 +191,8 @@ mod tests {
     }
 
     fn saturating(a: [i8; 16], b: [u8; 16], signed: bool) -> [i32; 4] {
-        let product = |i: usize| {
-            i32::from(a[i])
-                * if signed {
-                    i32::from(b[i] as i8)
-                } else {
-                    i32::from(b[i])
-                }
-        };
+        let product =
+            |i: usize| i32::from(a[i]) * if signed { i32::from(b[i] as i8) } else { i32::from(b[i]) };
         core::array::from_fn(|lane| {
             let at = 4 * lane;
             saturate(product(at) + product(at + 1)) + saturate(product(at + 2) + product(at + 3))
@@ -258,10 +211,7 @@ mod tests {
     fn the_probe_tells_every_engine_apart() {
         assert_eq!(classify(unsigned_dot), RelaxedDot::Unsigned);
         assert_eq!(classify(signed_dot), RelaxedDot::Signed);
-        assert_eq!(
-            classify(unsigned_saturating_dot),
-            RelaxedDot::UnsignedSaturating
-        );
+        assert_eq!(classify(unsigned_saturating_dot), RelaxedDot::UnsignedSaturating);
         assert_eq!(classify(signed_saturating_dot), RelaxedDot::Unusable);
         assert_eq!(classify(|_, _| [0; 4]), RelaxedDot::Unusable);
     }
@@ -273,11 +223,7 @@ mod tests {
         let recompiled = |a, b| {
             let products = unsigned_dot(a, b);
             let is_early = CALLS.fetch_add(1, Ordering::Relaxed) < 1100;
-            if is_early {
-                products.map(|sum| 2 * sum)
-            } else {
-                products
-            }
+            if is_early { products.map(|sum| 2 * sum) } else { products }
         };
         assert_eq!(classify(recompiled), RelaxedDot::Unusable);
     }

@@ -23,18 +23,11 @@ impl MatLayout {
     /// # Errors
     /// [`KernelError::TooLarge`] when the last element's offset does not fit.
     pub fn new(rows: usize, cols: usize, row_stride: usize, col_stride: usize) -> Result<Self> {
-        let layout = Self {
-            rows,
-            cols,
-            row_stride,
-            col_stride,
-        };
+        let layout = Self { rows, cols, row_stride, col_stride };
         let too_large = KernelError::TooLarge { what: "matrix" };
         let last_row = rows.saturating_sub(1).checked_mul(row_stride);
         let last_col = cols.saturating_sub(1).checked_mul(col_stride);
-        let end = last_row
-            .zip(last_col)
-            .and_then(|(row, col)| row.checked_add(col)?.checked_add(1));
+        let end = last_row.zip(last_col).and_then(|(row, col)| row.checked_add(col)?.checked_add(1));
         checked_product("matrix", &[end.ok_or(too_large)?])?;
         checked_product("matrix", &[rows, cols])?;
         Ok(layout)
@@ -50,22 +43,12 @@ impl MatLayout {
 
     /// [`MatLayout::row_major`] of extents whose product is known to fit.
     pub(crate) fn contiguous(rows: usize, cols: usize) -> Self {
-        Self {
-            rows,
-            cols,
-            row_stride: cols,
-            col_stride: 1,
-        }
+        Self { rows, cols, row_stride: cols, col_stride: 1 }
     }
 
     /// The same elements with rows and columns exchanged.
     pub fn transposed(self) -> Self {
-        Self {
-            rows: self.cols,
-            cols: self.rows,
-            row_stride: self.col_stride,
-            col_stride: self.row_stride,
-        }
+        Self { rows: self.cols, cols: self.rows, row_stride: self.col_stride, col_stride: self.row_stride }
     }
 
     /// Number of rows.
@@ -100,15 +83,7 @@ impl MatLayout {
     /// Refuses a slice that is too short; a longer one is fine, since a matrix may be a view.
     pub(crate) fn check_slice(self, operand: &'static str, actual: usize) -> Result<()> {
         let expected = self.required_len();
-        if actual < expected {
-            Err(KernelError::Length {
-                operand,
-                expected,
-                actual,
-            })
-        } else {
-            Ok(())
-        }
+        if actual < expected { Err(KernelError::Length { operand, expected, actual }) } else { Ok(()) }
     }
 }
 
@@ -156,9 +131,7 @@ impl Window2d {
     #[inline]
     pub(crate) fn source(&self, axis: usize, out: usize, tap: usize) -> Option<usize> {
         let padded = out * self.stride[axis] + tap * self.dilation[axis];
-        padded
-            .checked_sub(self.pad_begin[axis])
-            .filter(|&at| at < self.input[axis])
+        padded.checked_sub(self.pad_begin[axis]).filter(|&at| at < self.input[axis])
     }
 
     /// Outputs `lo..hi` along `axis` whose tap `tap` lies inside the input.
@@ -166,9 +139,7 @@ impl Window2d {
         let (stride, pad) = (self.stride[axis], self.pad_begin[axis]);
         let offset = tap * self.dilation[axis];
         let first = pad.saturating_sub(offset).div_ceil(stride);
-        let end = (self.input[axis] + pad)
-            .saturating_sub(offset)
-            .div_ceil(stride);
+        let end = (self.input[axis] + pad).saturating_sub(offset).div_ceil(stride);
         let end = end.min(self.output[axis]);
         first.min(end)..end
     }
@@ -224,36 +195,17 @@ impl Conv2dGeometry {
         check_positive("output channels", out_channels)?;
         for (which, channels) in [("input", in_channels), ("output", out_channels)] {
             if channels % groups != 0 {
-                return Err(KernelError::Groups {
-                    which,
-                    channels,
-                    groups,
-                });
+                return Err(KernelError::Groups { which, channels, groups });
             }
         }
         window.check()?;
         let [in_h, in_w] = window.input;
         let [out_h, out_w] = window.output;
         let [kernel_h, kernel_w] = window.kernel;
-        checked_product(
-            "convolution input",
-            &[batch.max(1), in_channels, in_h, in_w],
-        )?;
-        checked_product(
-            "convolution output",
-            &[batch.max(1), out_channels, out_h.max(1), out_w],
-        )?;
-        checked_product(
-            "weights",
-            &[out_channels, in_channels / groups, kernel_h, kernel_w],
-        )?;
-        Ok(Self {
-            batch,
-            groups,
-            in_channels,
-            out_channels,
-            window,
-        })
+        checked_product("convolution input", &[batch.max(1), in_channels, in_h, in_w])?;
+        checked_product("convolution output", &[batch.max(1), out_channels, out_h.max(1), out_w])?;
+        checked_product("weights", &[out_channels, in_channels / groups, kernel_h, kernel_w])?;
+        Ok(Self { batch, groups, in_channels, out_channels, window })
     }
 
     /// Number of images.
@@ -341,15 +293,8 @@ impl Pool2dGeometry {
         let [in_h, in_w] = window.input;
         let [out_h, out_w] = window.output;
         checked_product("pooling input", &[batch.max(1), channels, in_h, in_w])?;
-        checked_product(
-            "pooling output",
-            &[batch.max(1), channels, out_h.max(1), out_w],
-        )?;
-        Ok(Self {
-            batch,
-            channels,
-            window,
-        })
+        checked_product("pooling output", &[batch.max(1), channels, out_h.max(1), out_w])?;
+        Ok(Self { batch, channels, window })
     }
 
     /// One window that covers the whole plane: global pooling.

@@ -37,8 +37,8 @@ pub use elementwise::{
 };
 pub use error::{KernelError, Result};
 pub use float::{
-    Accumulate, Epilogue, GemmF32, PackedConvF32, PackedGemmF32, conv2d_f32,
-    conv2d_f32_backward_input, conv2d_f32_backward_weights, gemm_f32, gemm_packed_f32,
+    Accumulate, Epilogue, GemmF32, PackedConvF32, PackedGemmF32, conv2d_f32, conv2d_f32_backward_input,
+    conv2d_f32_backward_weights, gemm_f32, gemm_packed_f32,
 };
 pub use integer::{PackedConvI8, PackedGemmI8, conv2d_i32, conv2d_u8, gemm_i32, gemm_u8};
 pub use isa::{Isa, RelaxedDot, relaxed_dot};

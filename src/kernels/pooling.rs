@@ -12,22 +12,10 @@ use super::layout::Pool2dGeometry;
 ///
 /// # Errors
 /// Lengths that do not fit `geometry`, an unavailable `isa`.
-pub fn max_pool_u8(
-    isa: Isa,
-    geometry: &Pool2dGeometry,
-    input: &[u8],
-    out: &mut [u8],
-) -> Result<()> {
+pub fn max_pool_u8(isa: Isa, geometry: &Pool2dGeometry, input: &[u8], out: &mut [u8]) -> Result<()> {
     check_length("input", geometry.input_len(), input.len())?;
     check_length("out", geometry.output_len(), out.len())?;
-    arch::run(
-        isa,
-        MaxPoolTask {
-            geometry,
-            input,
-            out,
-        },
-    )
+    arch::run(isa, MaxPoolTask { geometry, input, out })
 }
 
 /// Average of the codes under each window, `[N, H, W, C]` to `[N, OH, OW, C]`, see [`AveragePoolU8`].
@@ -48,17 +36,7 @@ pub fn average_pool_u8(
     check_length("out", geometry.output_len(), out.len())?;
     average.check()?;
     if geometry.window().taps() > 1 << 23 {
-        return Err(KernelError::TooLarge {
-            what: "pooling window",
-        });
+        return Err(KernelError::TooLarge { what: "pooling window" });
     }
-    arch::run(
-        isa,
-        AveragePoolTask {
-            geometry,
-            input,
-            average,
-            out,
-        },
-    )
+    arch::run(isa, AveragePoolTask { geometry, input, average, out })
 }

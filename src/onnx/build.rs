@@ -349,7 +349,9 @@ impl<'a> Build<'a> {
         };
         let opset = self.info.opset;
         let inputs = inputs.iter().map(slot).collect();
-        let mut node = ImportNode { attrs, opset, inputs, output_count, new_inputs: Vec::new() };
+        let named_outputs = file.proto.output.len();
+        let mut node =
+            ImportNode { attrs, opset, inputs, output_count, named_outputs, new_inputs: Vec::new() };
         let refused = |source| ImportError::Attribute {
             node: file.name.clone(),
             op_type: file.op_type.clone(),

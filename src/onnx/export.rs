@@ -6,7 +6,7 @@ use super::proto::{
 };
 use super::{attr, tensor, types};
 use crate::ir::{GraphError, Operation, ValueId};
-use crate::ops::{EXPORT_OPSET, ExportStep, Graph, Node};
+use crate::ops::{EXPORT_OPSET, ExportStep, Graph, Node, TypeInputs};
 use crate::tensor::Value;
 use prost::Message;
 use prost::bytes::Bytes;
@@ -30,11 +30,13 @@ pub struct ExportOptions {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ExportError {
-    /// An operator exists only inside Bitlens (a lowered integer operator).
+    /// An operator has no ONNX form: a lowered integer operator, or one of an old opset that can be
+    /// said in today's only where the shapes are known.
     #[error(
-        "Node `{node}` uses `{op_type}`, which no ONNX file can contain: export the network before it is lowered."
+        "Node `{node}` ({op_type}) cannot be written as ONNX. Export the network before it is lowered to \
+         integers, and after its shapes are inferred."
     )]
-    Internal {
+    NoOnnxForm {
         /// Node.
         node: String,
         /// Operator.
@@ -69,7 +71,7 @@ impl ExportError {
     /// A name for this kind of error that stays the same when the words change.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Internal { .. } => "export/internal-operator",
+            Self::NoOnnxForm { .. } => "export/no-onnx-form",
             Self::NoType { .. } => "export/no-type",
             Self::NoName { .. } => "export/no-name",
             Self::TooLarge { .. } => "export/too-large",
@@ -177,8 +179,8 @@ impl<'a> Writer<'a> {
 
     /// Writes the chain of nodes that one operator stands for.
     fn node(&mut self, node: &Node) -> Result<(), ExportError> {
-        let internal = || ExportError::Internal { node: node.name.clone(), op_type: node.op.op_type() };
-        let steps = node.op.export().filter(|steps| !steps.is_empty()).ok_or_else(internal)?;
+        let no_form = || ExportError::NoOnnxForm { node: node.name.clone(), op_type: node.op.op_type() };
+        let steps = self.steps(node).filter(|steps| !steps.is_empty()).ok_or_else(no_form)?;
         let outputs = node.outputs.iter().map(|&id| self.name(node, id));
         let outputs = outputs.collect::<Result<Vec<_>, _>>()?;
         let inputs = node.inputs.iter().map(|id| id.map_or(Ok(String::new()), |id| self.name(node, id)));
@@ -201,6 +203,22 @@ impl<'a> Writer<'a> {
             inputs = vec![next];
         }
         Ok(())
+    }
+
+    /// The nodes of a file that say what `node` does, with the help of its inputs' types where an
+    /// operator of an old opset needs them.
+    fn steps(&self, node: &Node) -> Option<Vec<ExportStep>> {
+        let slot = |id: &Option<ValueId>| match id {
+            None => Some(None),
+            Some(id) => {
+                let data = self.graph.value(*id);
+                data.ty.as_ref().map(|ty| Some((ty, data.constant.as_ref())))
+            }
+        };
+        node.op.export().or_else(|| {
+            let slots = node.inputs.iter().map(slot).collect::<Option<Vec<_>>>()?;
+            node.op.with_sizes(&TypeInputs::new(slots))?.export()
+        })
     }
 
     fn step(&mut self, step: ExportStep, name: String, mut inputs: Vec<String>, outputs: Vec<String>) {

@@ -26,7 +26,7 @@ impl Operator for GlobalAveragePool {
     }
 
     fn facts(&self) -> Facts {
-        Facts { is_global_pool: true, ..Facts::of(Kind::Average) }
+        Facts::of(Kind::Average)
     }
 
     fn infer(&self, inputs: &TypeInputs<'_>) -> Result<Vec<TensorType>, OpError> {

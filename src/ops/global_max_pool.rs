@@ -24,7 +24,7 @@ impl Operator for GlobalMaxPool {
     }
 
     fn facts(&self) -> Facts {
-        Facts { is_global_pool: true, ..Facts::of(Kind::Rearrange) }
+        Facts::of(Kind::Rearrange)
     }
 
     fn infer(&self, inputs: &TypeInputs<'_>) -> Result<Vec<TensorType>, OpError> {

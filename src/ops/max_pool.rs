@@ -217,6 +217,7 @@ mod tests {
             opset: crate::ir::Opset(18),
             inputs: Vec::new(),
             output_count: 2,
+            named_outputs: 2,
             new_inputs: Vec::new(),
         };
         assert!(MaxPool::import(&mut node).unwrap_err().to_string().contains("Indices"));

@@ -2,7 +2,7 @@
 //!
 //! A file holds everything about its operator: reading and writing its attributes, its types, its
 //! forward and backward computation, and what the quantizer may do with it ([`Facts`]). One line in
-//! the [`operators!`] list below makes it known to the importer, the exporter, the executor and the
+//! the `operators!` list below declares its module and makes it known to the importer, the exporter, the executor and the
 //! shared test suites. Nobody outside an operator's file asks for its name: passes and quantizers
 //! ask [`Op::facts`].
 //!
@@ -10,92 +10,33 @@
 //! is one form of each operator here, whatever exporter wrote the file.
 
 mod broadcast;
+mod context;
 mod elementwise;
+mod error;
+mod facts;
+mod file_form;
 mod index;
 mod linear;
 mod lower;
 mod operator;
 mod pooling;
 mod reduce;
+mod registry;
 mod softmax_rows;
 #[cfg(test)]
 mod testing;
 mod types;
 mod window;
 
-mod abs;
-mod add;
-mod and;
-mod average_pool;
-mod batch_normalization;
-mod cast;
-mod clip;
-mod concat;
-mod constant_of_shape;
-mod conv;
-mod dequantize_linear;
-mod div;
-mod dropout;
-mod equal;
-mod erf;
-mod exp;
-mod expand;
-mod flatten;
-mod gather;
-mod gemm;
-mod global_average_pool;
-mod global_max_pool;
-mod greater;
-mod hard_sigmoid;
-mod hard_swish;
-mod identity;
-mod leaky_relu;
-mod less;
-mod log;
-mod log_softmax;
-mod mat_mul;
-mod max_pool;
-mod mul;
-mod neg;
-mod not;
-mod or;
-mod pad;
-mod pow;
-mod q_add;
-mod q_average_pool;
-mod q_conv;
-mod q_gemm;
-mod q_lookup;
-mod q_max_pool;
-mod q_transpose;
-mod quantize_linear;
-mod range;
-mod reciprocal;
-mod reduce_max;
-mod reduce_mean;
-mod reduce_sum;
-mod relu;
-mod reshape;
-mod shape;
-mod sigmoid;
-mod slice;
-mod softmax;
-mod sqrt;
-mod squeeze;
-mod sub;
-mod tanh;
-mod transpose;
-mod unsqueeze;
-mod where_;
+use file_form::refuse_import;
 
-use operator::refuse_import;
-
+pub use context::{Context, Inputs, Prepared, Tape};
+pub use error::OpError;
+pub use facts::{ChannelAffine, Clamp, Facts, Kind, Linear};
+pub use file_form::{ExportStep, ImportInput, ImportNode};
 pub use linear::{IntegerEpilogue, RealEpilogue};
 pub use lower::{Codes, Layout, LowerContext, LowerInput, Lowered};
-pub use operator::{
-    ChannelAffine, Clamp, Context, ExportStep, Facts, ImportInput, ImportNode, Inputs, Kind, Linear, OpError,
-    Operator, Prepared, Tape,
-};
+pub use operator::Operator;
 pub use q_average_pool::Averaged;
 pub use reduce::Axes;
 pub use softmax_rows::Rows;
@@ -116,7 +57,7 @@ pub type GraphPatch = ir::GraphPatch<Op>;
 /// A node of a [`Graph`].
 pub type Node = ir::Node<Op>;
 
-operator::operators! {
+registry::operators! {
     abs::Abs,
     add::Add,
     and::And,
@@ -174,6 +115,7 @@ operator::operators! {
     sigmoid::Sigmoid,
     slice::Slice,
     softmax::Softmax,
+    split::Split,
     sqrt::Sqrt,
     squeeze::Squeeze,
     sub::Sub,

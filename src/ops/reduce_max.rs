@@ -27,7 +27,7 @@ impl Operator for ReduceMax {
     }
 
     fn facts(&self) -> Facts {
-        Facts { is_global_pool: self.axes.are_spatial(), ..Facts::of(Kind::Rearrange) }
+        Facts::of(Kind::Rearrange)
     }
 
     fn infer(&self, inputs: &TypeInputs<'_>) -> Result<Vec<TensorType>, OpError> {

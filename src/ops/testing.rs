@@ -149,7 +149,8 @@ fn import(
     inputs: Vec<ImportInput<'_>>,
     output_count: usize,
 ) -> Result<(Op, Vec<(usize, Value)>), AttrError> {
-    let mut node = ImportNode { attrs, opset, inputs, output_count, new_inputs: Vec::new() };
+    let named_outputs = output_count;
+    let mut node = ImportNode { attrs, opset, inputs, output_count, named_outputs, new_inputs: Vec::new() };
     let op = Op::import(op_type, &mut node).expect("an operator of the list")?;
     node.attrs.finish(opset)?;
     Ok((op, node.new_inputs))
@@ -197,13 +198,6 @@ pub(super) fn pattern(shape: &[usize], factor: usize, modulus: usize) -> Value {
 }
 
 /// Reads a node, writes it, reads it again, and compares.
-///
-/// # Panics
-/// When the two operators differ.
-pub(super) fn check_import_export(op_type: &str, attrs: Attrs, opset: u32) {
-    check_round_trip(op_type, &Sample::new(attrs).opset(opset));
-}
-
 fn check_round_trip(op_type: &str, sample: &Sample) {
     let (op, slots) = sample.import(op_type);
     let steps = op.export().unwrap_or_else(|| panic!("{op_type} is not written to files"));

@@ -115,7 +115,9 @@ fn needed_activations(graph: &Graph) -> Result<Vec<bool>, QuantError> {
             Kind::Rearrange | Kind::Elementwise if passes_on => activations,
             _ => Vec::new(),
         };
-        reads.iter().for_each(|id| needed[id.index()] = true);
+        for id in reads {
+            needed[id.index()] = true;
+        }
     }
     Ok(needed)
 }

@@ -167,7 +167,7 @@ impl CompareJob {
     fn compare(&mut self, input: &PictureInput) -> Result<PictureComparison, SessionError> {
         let full = self.full(input)?;
         let quantized = Arc::clone(&self.quantized);
-        let answer_logits = quantized.integer.run(input.value.clone())?.logits;
+        let answer_logits = quantized.integer.scores(input.value.clone())?;
         let map = Explained::of(&quantized.definition, input, Some(full.target))?.map;
         let flipped = first(&answer_logits) != full.target;
         let expected = input.expected;

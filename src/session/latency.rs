@@ -89,7 +89,10 @@ impl Job for LatencyJob {
 fn times(samples: &mut [f64]) -> Times {
     samples.sort_by(f64::total_cmp);
     let middle = samples.len() / 2;
-    let median =
-        if samples.len() % 2 == 1 { samples[middle] } else { (samples[middle - 1] + samples[middle]) / 2.0 };
+    let median = if samples.len() % 2 == 1 {
+        samples[middle]
+    } else {
+        f64::midpoint(samples[middle - 1], samples[middle])
+    };
     Times { median_ms: median, min_ms: samples[0] }
 }

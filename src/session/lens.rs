@@ -30,7 +30,7 @@ pub(super) fn look(
 ) -> Result<LensView, SessionError> {
     let full_run = network.model.run(input.value.clone())?;
     let definition_run = quantized.model().definition.run(input.value.clone())?;
-    let logits = quantized.model().integer.run(input.value.clone())?.logits;
+    let logits = quantized.model().integer.scores(input.value.clone())?;
     let target = target.unwrap_or_else(|| first(&full_run.logits));
     let full_map = explain(&network.model, &full_run, target)?;
     let quantized_map = explain(&quantized.model().definition, &definition_run, target)?;

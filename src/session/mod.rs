@@ -63,7 +63,8 @@ impl Session {
         }
     }
 
-    /// Opens a network. The one before stays when this one cannot be read.
+    /// Opens a network. The one before stays when this one cannot be read. Preprocessing and names
+    /// of classes belonged to the one before: the first is guessed anew, the second forgotten.
     ///
     /// # Errors
     /// Names the node or what is wrong with the file.
@@ -73,9 +74,9 @@ impl Session {
         bytes: Vec<u8>,
     ) -> Result<(ModelView, PreprocessView), SessionError> {
         let network = Network::load(file, bytes, self.isa)?;
-        if self.preprocess_source == PreprocessSource::Guessed {
-            self.preprocess = Arc::new(network.default_preprocess());
-        }
+        self.preprocess = Arc::new(network.default_preprocess());
+        self.preprocess_source = PreprocessSource::Guessed;
+        self.classes = Arc::default();
         let view = network.view();
         self.network = Some(Arc::new(network));
         self.forget_results();

@@ -134,8 +134,7 @@ fn check_input(graph: &Graph) -> Result<(), SessionError> {
         return refuse();
     };
     match &dims[..] {
-        [_, c, _, _] if matches!(c, Dim::Fixed(1 | 3)) => Ok(()),
-        [_, _, _, c] if matches!(c, Dim::Fixed(1 | 3)) => Ok(()),
+        [_, Dim::Fixed(1 | 3), _, _] | [_, _, _, Dim::Fixed(1 | 3)] => Ok(()),
         _ => refuse(),
     }
 }

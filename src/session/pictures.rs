@@ -49,7 +49,7 @@ impl PictureSet {
     /// Names the file and says what to do.
     pub fn add(&mut self, name: &str, bytes: Vec<u8>) -> Result<(), DataError> {
         let ending = name.rsplit('/').next().unwrap_or(name).to_ascii_lowercase();
-        let added = if ending.ends_with(".bin") {
+        let added = if ending.rsplit('.').next() == Some("bin") {
             data_set(cifar::read(name, &bytes, None)?)
         } else if ending.contains("idx") {
             data_set(idx::read((name, &bytes), None, None)?)

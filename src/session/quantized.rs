@@ -137,7 +137,7 @@ impl QuantizedNetwork {
     pub fn verify_file(&self, inputs: &[Value], isa: Isa) -> Result<bool, SessionError> {
         let again = QuantizedModel::open(self.file.clone(), isa)?.integer;
         for input in inputs {
-            if again.run(input.clone())?.logits != self.model.integer.run(input.clone())?.logits {
+            if again.scores(input.clone())? != self.model.integer.scores(input.clone())? {
                 return Ok(false);
             }
         }

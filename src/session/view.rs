@@ -13,7 +13,7 @@ macro_rules! views {
         $(#[$meta])*
         #[derive(Debug, Clone, PartialEq, Serialize)]
         #[serde(rename_all = "camelCase")]
-        #[cfg_attr(feature = "web", derive(tsify::Tsify))]
+        #[cfg_attr(feature = "web", derive(tsify::Tsify), tsify(missing_as_null))]
         pub struct $name {
             $($(#[$field_meta])* pub $field: $type),*
         }
@@ -363,7 +363,7 @@ impl MapPair {
 /// One picture in depth.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-#[cfg_attr(feature = "web", derive(tsify::Tsify))]
+#[cfg_attr(feature = "web", derive(tsify::Tsify), tsify(missing_as_null))]
 pub struct LensView {
     /// Number of the picture.
     pub picture: usize,

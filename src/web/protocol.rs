@@ -38,6 +38,7 @@ export interface Preprocess {
 /// What the page asks. Files travel beside it, as an array of `Uint8Array`.
 #[derive(Debug, Clone, Deserialize, Tsify)]
 #[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[tsify(missing_as_null)]
 pub enum Request {
     /// Opens a network; one file: the `.onnx`.
     LoadModel {
@@ -100,6 +101,7 @@ pub enum Request {
 /// What the page is told: of the same kind as the request.
 #[derive(Debug, Clone, Serialize, Tsify)]
 #[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[tsify(missing_as_null)]
 pub enum Response {
     /// The network.
     LoadModel {
@@ -188,6 +190,7 @@ pub enum Response {
 /// What the page is told while a job runs.
 #[derive(Debug, Clone, Serialize, Tsify)]
 #[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[tsify(missing_as_null)]
 pub enum Event {
     /// How far it is.
     Progress {
@@ -208,6 +211,7 @@ pub enum Event {
 /// What one call of `step` came to.
 #[derive(Debug, Clone, Serialize, Tsify)]
 #[serde(tag = "state", rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[tsify(missing_as_null, hashmap_as_object)]
 pub enum StepResult {
     /// There is more to do.
     Running {

@@ -30,11 +30,12 @@ const LAYERS: &[(&str, &[&str])] = &[
         &["error", "exec", "ir", "kernels", "metrics", "ops", "passes", "tensor"],
     ),
     ("data", &["error", "tensor"]),
-    ("search", &["error", "exec", "ir", "metrics", "quant", "tensor"]),
     // Never `quant`: it sees a model, full-precision or quantized.
-    ("attribution", &["error", "exec", "ir", "metrics", "tensor"]),
+    ("attribution", &["error", "exec", "ir", "metrics", "ops", "tensor"]),
     ("session", EVERYTHING),
-    ("web", &["error", "session", "tensor"]),
+    // Of `kernels` the instruction sets and the probe, of `quant` the recipe, of `data` preprocessing:
+    // types that the session takes and the page writes.
+    ("web", &["data", "error", "kernels", "quant", "session", "tensor"]),
 ];
 
 /// All modules below `session`.
@@ -50,7 +51,6 @@ const EVERYTHING: &[&str] = &[
     "ops",
     "passes",
     "quant",
-    "search",
     "tensor",
 ];
 

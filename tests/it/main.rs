@@ -6,6 +6,7 @@ mod attribution;
 mod bad_input;
 #[cfg(feature = "cli")]
 mod cli;
+mod documents;
 mod forced;
 mod golden;
 mod layering;

@@ -1,13 +1,34 @@
+/** Boot: engine in a worker, state, page; then the sample opens by itself. */
 import { render } from 'preact';
-import { load, version } from '../../pkg/loader.js';
+import './boot.css';
+import { App } from './app';
+import { Client, type WorkerLike } from './engine/client';
+import { listenToKeys } from './views/help/keys';
+import { Controller } from './state/controller';
+import { browserEnvironment } from './state/environment';
+import { followLinks } from './state/link';
+import { StoreContext, createStore } from './state/store';
+import { followTheme } from './state/theme';
+import { testids } from './testids';
 
-const variant = await load();
-const app = document.getElementById('app');
-if (app) {
+const startWorker = (): WorkerLike => new Worker(new URL('./engine/worker.ts', import.meta.url), { type: 'module' });
+
+/** `vite --mode mock` replaces the engine by a stand-in; no other build contains it. */
+const chooseEngine = async (): Promise<() => WorkerLike> =>
+  import.meta.env.MODE === 'mock' ? (await import('./engine/mock')).mockWorker : startWorker;
+
+const store = createStore();
+const root = document.getElementById('app');
+if (root) {
+  followTheme(store);
+  const sample = followLinks(store);
+  new Controller(store, new Client(await chooseEngine()), browserEnvironment);
+  store.dispatch({ type: 'sampleChosen', sample });
+  listenToKeys(store, () => root.querySelector<HTMLElement>(`[data-testid="${testids.fileInput}"]`)?.click());
   render(
-    <p data-testid="version">
-      Bitlens {version()} ({variant})
-    </p>,
-    app,
+    <StoreContext.Provider value={store}>
+      <App />
+    </StoreContext.Provider>,
+    root,
   );
 }

@@ -23,9 +23,10 @@ pub(crate) fn attribute(args: &AttributeArgs) -> Result<(), Failure> {
     let network =
         Network::load(&name, read(&args.model)?, Isa::best()).map_err(Failure::model(&args.model))?;
     let data = data::load(&args.data, &network)?;
-    let quantized = match network.is_quantized() {
-        true => Some(QuantizedModel::from_graph(network.graph(), Isa::best())?),
-        false => None,
+    let quantized = if network.is_quantized() {
+        Some(QuantizedModel::from_graph(network.graph(), Isa::best())?)
+    } else {
+        None
     };
     let model = quantized.as_ref().map_or(&network.model, |q| &q.definition);
     let bar = Bar::new();
@@ -46,9 +47,11 @@ pub(crate) fn attribute(args: &AttributeArgs) -> Result<(), Failure> {
             let strongest =
                 map.map.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).map_or(0, |(i, _)| i);
             let (row, column) = (strongest / map.width, strongest % map.width);
-            println!(
+            say!(
                 "{file}: class {}, {METHOD} {}×{}, strongest at row {row}, column {column}",
-                found.target, map.height, map.width
+                found.target,
+                map.height,
+                map.width
             );
         }
         bar.step("explaining", position + 1, data.inputs.len());

@@ -64,8 +64,7 @@ pub(crate) fn compare(args: &CompareArgs) -> Result<(), Failure> {
     if args.json {
         return json_line(&comparison);
     }
-    print(&comparison);
-    Ok(())
+    print(&comparison)
 }
 
 fn describe(summary: &Summary, latency: &LatencyView, size_bytes: Pair<usize>) -> Comparison {
@@ -91,26 +90,27 @@ fn describe(summary: &Summary, latency: &LatencyView, size_bytes: Pair<usize>) -
     }
 }
 
-fn print(c: &Comparison) {
+fn print(c: &Comparison) -> Result<(), Failure> {
     let percent = |v: f64| format!("{:.2} %", 100.0 * v);
-    println!("pictures         {}", c.images);
+    say!("pictures         {}", c.images);
     if let (Some(fp), Some(q)) = (c.top1_fp, c.top1_q) {
-        println!("top-1            {} → {}", percent(fp), percent(q));
+        say!("top-1            {} → {}", percent(fp), percent(q));
     }
     let (low, high) = (percent(c.agreement_low), percent(c.agreement_high));
-    println!("same answer      {} (95 %: {low} to {high})", percent(c.agreement));
-    println!("KL divergence    {:.5} nats", c.kl);
-    println!("logits SQNR      {}", db(c.sqnr_db));
+    say!("same answer      {} (95 %: {low} to {high})", percent(c.agreement));
+    say!("KL divergence    {:.5} nats", c.kl);
+    say!("logits SQNR      {}", db(c.sqnr_db));
     if let (Some(spearman), Some(kendall)) = (c.attribution.spearman_mean, c.attribution.kendall_tau_b_mean) {
         let n = c.attribution.images;
-        println!(
+        say!(
             "{} rank correlation  Spearman {spearman:.4}, Kendall τ-b {kendall:.4} (n = {n})",
             c.attribution.method
         );
     }
-    println!("file             {} → {}", bytes(c.size_bytes.fp), bytes(c.size_bytes.q));
+    say!("file             {} → {}", bytes(c.size_bytes.fp), bytes(c.size_bytes.q));
     let (fp, q) = (c.latency_ms.fp, c.latency_ms.q);
-    println!("one picture      {fp:.2} ms → {q:.2} ms here ({}, median of {})", c.isa, c.latency_runs);
+    say!("one picture      {fp:.2} ms → {q:.2} ms here ({}, median of {})", c.isa, c.latency_runs);
+    Ok(())
 }
 
 /// Milliseconds since the first call.

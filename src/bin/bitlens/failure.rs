@@ -52,6 +52,11 @@ impl Failure {
 
     /// Prints the message and gives the exit code.
     pub(crate) fn report(&self) -> ExitCode {
+        if let Self::Output(error) = self
+            && error.kind() == std::io::ErrorKind::BrokenPipe
+        {
+            return ExitCode::SUCCESS; // the reader has seen enough
+        }
         eprintln!("error: {self}");
         if let Some(hint) = self.hint() {
             eprintln!("  {hint}");

@@ -31,27 +31,19 @@ pub(crate) fn inspect(args: &InspectArgs) -> Result<(), Failure> {
         return json_line(&found);
     }
     let model = &found.model;
-    println!("{} ({}, {})", model.name, model.file_name, bytes(model.size_bytes));
-    println!("  written by   {} (opset {})", model.producer, model.opset);
-    println!("  input        {} {}", model.input_name, model.input_shape);
-    println!("  classes      {}", model.classes);
-    println!("  parameters   {}", model.parameters);
-    println!(
-        "  nodes        {} in the file, {} after simplifying",
-        model.nodes,
-        network.graph().node_count()
-    );
-    println!(
-        "  layers       {} with weights{}",
-        model.layers,
-        if found.quantized { ", quantized" } else { "" }
-    );
-    println!("  attribution  {}", model.attribution_layer.as_deref().unwrap_or("no tensor with positions"));
+    say!("{} ({}, {})", model.name, model.file_name, bytes(model.size_bytes));
+    say!("  written by   {} (opset {})", model.producer, model.opset);
+    say!("  input        {} {}", model.input_name, model.input_shape);
+    say!("  classes      {}", model.classes);
+    say!("  parameters   {}", model.parameters);
+    say!("  nodes        {} in the file, {} after simplifying", model.nodes, network.graph().node_count());
+    say!("  layers       {} with weights{}", model.layers, if found.quantized { ", quantized" } else { "" });
+    say!("  attribution  {}", model.attribution_layer.as_deref().unwrap_or("no tensor with positions"));
     for (operator, count) in &found.operators {
-        println!("  {count:>5} × {operator}");
+        say!("  {count:>5} × {operator}");
     }
     for warning in &model.warnings {
-        println!("  note: {warning}");
+        say!("  note: {warning}");
     }
     Ok(())
 }

@@ -2,13 +2,15 @@
 //!
 //! Exit codes: 0 done; 1 the work failed; 2 bad input, with the page's message.
 
+#[macro_use]
+mod output;
+
 mod args;
 mod attribute;
 mod compare;
 mod data;
 mod failure;
 mod inspect;
-mod output;
 mod quantize;
 mod run;
 

@@ -35,6 +35,19 @@ impl Drop for Bar {
     }
 }
 
+/// Prints a line, or fails where nobody reads it any more.
+macro_rules! say {
+    ($($text:tt)*) => {
+        crate::output::line(format_args!($($text)*))?
+    };
+}
+
+/// See [`say`].
+pub(crate) fn line(text: std::fmt::Arguments<'_>) -> Result<(), Failure> {
+    writeln!(std::io::stdout().lock(), "{text}")?;
+    Ok(())
+}
+
 /// Prints a value as one line of JSON.
 pub(crate) fn json_line<T: Serialize>(value: &T) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();

@@ -40,14 +40,14 @@ pub(crate) fn quantize(args: &QuantizeArgs) -> Result<(), Failure> {
     }
     let view = &report.quantized;
     let (full, small) = (view.size_bytes.full, view.size_bytes.quantized);
-    println!(
+    say!(
         "{}: {} → {} ({:.2}×)",
         args.output.display(),
         bytes(full),
         bytes(small),
         full as f64 / small as f64
     );
-    println!("calibrated on {} pictures; {}", view.calibration_pictures, view.path_reason);
+    say!("calibrated on {} pictures; {}", view.calibration_pictures, view.path_reason);
     Ok(())
 }
 

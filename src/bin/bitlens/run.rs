@@ -22,9 +22,10 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
     let bytes = read(&args.model)?;
     let network = Network::load(&name, bytes, Isa::best()).map_err(Failure::model(&args.model))?;
     let data = data::load(&args.data, &network)?;
-    let quantized = match network.is_quantized() {
-        true => Some(QuantizedModel::from_graph(network.graph(), Isa::best())?),
-        false => None,
+    let quantized = if network.is_quantized() {
+        Some(QuantizedModel::from_graph(network.graph(), Isa::best())?)
+    } else {
+        None
     };
     let model: &Model = match &quantized {
         Some(quantized) if args.float => &quantized.definition,
@@ -34,7 +35,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
     let mut right = 0;
     for position in 0..data.inputs.len() {
         let input = data.inputs.get(position)?;
-        let logits = model.run(input.value).map_err(SessionError::from)?.logits;
+        let logits = model.scores(input.value).map_err(SessionError::from)?;
         let top = answer(&logits, &data.classes, data.label_offset);
         let (file, label) = (data.names[position].as_str(), data.labels[position]);
         right +=
@@ -45,12 +46,12 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
         } else {
             let names: Vec<String> =
                 top.iter().map(|t| format!("{} {:.1} %", t.name, 100.0 * t.probability)).collect();
-            println!("{file}: {}", names.join(", "));
+            say!("{file}: {}", names.join(", "));
         }
     }
     let labelled = data.labels.iter().flatten().count();
     if !args.json && labelled > 0 {
-        println!("top-1 {:.2} % of {labelled} labelled pictures", 100.0 * right as f64 / labelled as f64);
+        say!("top-1 {:.2} % of {labelled} labelled pictures", 100.0 * right as f64 / labelled as f64);
     }
     Ok(())
 }

@@ -7,10 +7,7 @@
     clippy::inline_always,
     reason = "code compiled for an instruction set must be inlined into the task"
 )]
-#![allow(
-    unsafe_code,
-    reason = "intrinsics and pointers; see the module documentation"
-)]
+#![allow(unsafe_code, reason = "intrinsics and pointers; see the module documentation")]
 
 pub(crate) mod portable;
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]

@@ -65,12 +65,7 @@ impl Dot for Portable {
         [0; 4]
     }
     #[inline(always)]
-    fn dot(
-        self,
-        sums: Self::Sums,
-        weights: Self::Operand,
-        activations: Self::Operand,
-    ) -> Self::Sums {
+    fn dot(self, sums: Self::Sums, weights: Self::Operand, activations: Self::Operand) -> Self::Sums {
         let product = |i: usize| i32::from(weights[i]) * i32::from(activations[i]);
         core::array::from_fn(|i| sums[i].wrapping_add(product(2 * i) + product(2 * i + 1)))
     }
@@ -96,19 +91,9 @@ impl Taps for Portable {
     #[inline(always)]
     unsafe fn interleave(self, first: *const u8, second: *const u8) -> Self::Operand {
         // SAFETY: the caller says that four codes are readable at both.
-        let [first, second] = unsafe {
-            [
-                first.cast::<[u8; 4]>().read_unaligned(),
-                second.cast::<[u8; 4]>().read_unaligned(),
-            ]
-        };
-        core::array::from_fn(|i| {
-            i16::from(if i % 2 == 0 {
-                first[i / 2]
-            } else {
-                second[i / 2]
-            })
-        })
+        let [first, second] =
+            unsafe { [first.cast::<[u8; 4]>().read_unaligned(), second.cast::<[u8; 4]>().read_unaligned()] };
+        core::array::from_fn(|i| i16::from(if i % 2 == 0 { first[i / 2] } else { second[i / 2] }))
     }
 }
 

@@ -9,9 +9,7 @@
 //! tap of one channel over consecutive output pixels, so with stride 1 it is a copy of image rows
 //! with zeros at the ends. A 1×1 convolution takes its blocks straight from the image.
 
-use super::gemm_f32::{
-    BLOCK_COLS, BLOCK_DEPTH, Finish, Lhs, RhsSource, StridedRhs, multiply, pack_lhs,
-};
+use super::gemm_f32::{BLOCK_COLS, BLOCK_DEPTH, Finish, Lhs, RhsSource, StridedRhs, multiply, pack_lhs};
 use super::{Simd, Task};
 use crate::kernels::layout::{Conv2dGeometry, MatLayout, Window2d};
 use core::ops::Range;
@@ -51,8 +49,7 @@ impl RhsSource for TransposedColumns<'_> {
         let mut pixels = [0.0; BLOCK_DEPTH];
         let pixels = &mut pixels[..depth.len()];
         for (col, k) in cols.enumerate() {
-            self.0
-                .fill(k..k + 1, depth.clone(), pixels, depth.len().max(1));
+            self.0.fill(k..k + 1, depth.clone(), pixels, depth.len().max(1));
             for (to, from) in block[col..].iter_mut().step_by(stride).zip(pixels.iter()) {
                 *to = *from;
             }
@@ -68,12 +65,7 @@ struct TapRun {
 
 /// The parts of output pixels `cols` whose tap lies inside the plane, one image row at a time.
 #[inline(always)]
-fn for_each_run(
-    window: &Window2d,
-    tap: [usize; 2],
-    cols: Range<usize>,
-    mut visit: impl FnMut(TapRun),
-) {
+fn for_each_run(window: &Window2d, tap: [usize; 2], cols: Range<usize>, mut visit: impl FnMut(TapRun)) {
     let out_w = window.output[1];
     let valid = window.valid_outputs(1, tap[1]);
     let mut pixel = cols.start;
@@ -84,8 +76,7 @@ fn for_each_run(
         if let Some(source_row) = window.source(0, out_row, tap[0])
             && from < to
         {
-            let offset =
-                from * window.stride[1] + tap[1] * window.dilation[1] - window.pad_begin[1];
+            let offset = from * window.stride[1] + tap[1] * window.dilation[1] - window.pad_begin[1];
             let start = pixel - cols.start;
             visit(TapRun {
                 run: start + from - first..start + to - first,
@@ -100,10 +91,7 @@ fn for_each_run(
 #[inline(always)]
 fn plane_and_tap(window: &Window2d, k: usize) -> (usize, [usize; 2]) {
     let tap = k % window.taps();
-    (
-        k / window.taps(),
-        [tap / window.kernel[1], tap % window.kernel[1]],
-    )
+    (k / window.taps(), [tap / window.kernel[1], tap % window.kernel[1]])
 }
 
 #[inline(always)]
@@ -132,9 +120,7 @@ impl Task for PackPanels<'_> {
         }
         let layout = weight_matrix(self.geometry);
         let groups = self.weights.chunks_exact(layout.required_len());
-        groups
-            .flat_map(|group| pack_lhs(simd, group, layout))
-            .collect()
+        groups.flat_map(|group| pack_lhs(simd, group, layout)).collect()
     }
 }
 
@@ -168,19 +154,9 @@ impl Task for ConvTask<'_> {
             let planes = &self.input[index * group_in..][..group_in];
             let out = &mut self.out[index * group_out..][..group_out];
             let panels = &self.panels[group * rows * depth..][..rows * depth];
-            let lhs = Lhs {
-                panels,
-                rows,
-                depth,
-            };
-            let row_bias = self
-                .finish
-                .row_bias
-                .map(|bias| &bias[group * rows..][..rows]);
-            let finish = Finish {
-                row_bias,
-                ..self.finish
-            };
+            let lhs = Lhs { panels, rows, depth };
+            let row_bias = self.finish.row_bias.map(|bias| &bias[group * rows..][..rows]);
+            let finish = Finish { row_bias, ..self.finish };
             multiply_columns(simd, window, (lhs, planes), finish, out);
         }
     }
@@ -197,19 +173,7 @@ fn multiply_columns<S: Simd>(
     let cols = window.output_pixels();
     if window.is_pointwise() {
         let layout = MatLayout::contiguous(lhs.depth, cols);
-        multiply(
-            simd,
-            lhs,
-            (
-                &StridedRhs {
-                    data: planes,
-                    layout,
-                },
-                cols,
-            ),
-            finish,
-            out,
-        );
+        multiply(simd, lhs, (&StridedRhs { data: planes, layout }, cols), finish, out);
     } else {
         multiply(simd, lhs, (&Columns { planes, window }, cols), finish, out);
     }
@@ -238,22 +202,14 @@ impl Task for BackwardInputTask<'_> {
         for group in 0..geometry.groups() {
             let weights = &self.weights[group * layout.required_len()..][..layout.required_len()];
             let panels = pack_lhs(simd, weights, layout.transposed());
-            let lhs = Lhs {
-                panels: &panels,
-                rows,
-                depth,
-            };
+            let lhs = Lhs { panels: &panels, rows, depth };
             for image in 0..geometry.batch() {
                 let index = image * geometry.groups() + group;
                 let grad_out = &self.grad_out[index * depth * pixels..][..depth * pixels];
                 let planes = &mut self.grad_in[index * group_in..][..group_in];
                 for first in (0..pixels).step_by(tile_cols) {
                     let cols = first..pixels.min(first + tile_cols);
-                    let source = Shifted {
-                        data: grad_out,
-                        row_stride: pixels,
-                        first,
-                    };
+                    let source = Shifted { data: grad_out, row_stride: pixels, first };
                     let tile = &mut tile[..rows * cols.len()];
                     multiply(simd, lhs, (&source, cols.len()), Finish::default(), tile);
                     add_columns(window, tile, cols, planes);
@@ -312,19 +268,12 @@ impl Task for BackwardWeightsTask<'_> {
         let (rows, depth) = (geometry.out_channels_per_group(), window.output_pixels());
         let cols = geometry.depth();
         let group_in = geometry.in_channels_per_group() * window.input_pixels();
-        let finish = Finish {
-            accumulate: true,
-            ..Finish::default()
-        };
+        let finish = Finish { accumulate: true, ..Finish::default() };
         for index in 0..geometry.batch() * geometry.groups() {
             let group = index % geometry.groups();
             let grad_out = &self.grad_out[index * rows * depth..][..rows * depth];
             let panels = pack_lhs(simd, grad_out, MatLayout::contiguous(rows, depth));
-            let lhs = Lhs {
-                panels: &panels,
-                rows,
-                depth,
-            };
+            let lhs = Lhs { panels: &panels, rows, depth };
             let planes = &self.input[index * group_in..][..group_in];
             let rhs = TransposedColumns(Columns { planes, window });
             let grad_weights = &mut self.grad_weights[group * rows * cols..][..rows * cols];

@@ -66,29 +66,19 @@ impl<R: RowSink> DotTask for ConvTask<'_, R> {
             for first in (0..pixels).step_by(rows.max(1)) {
                 let block = first..pixels.min(first + rows);
                 for (group, weights) in self.weights.iter().enumerate() {
-                    let source = Source {
-                        geometry: self.geometry,
-                        input: self.input,
-                        image,
-                        group,
-                    };
+                    let source = Source { geometry: self.geometry, input: self.input, image, group };
                     let borrowed = source.borrow_rows(dot, depth, block.clone());
                     let activations = if let Some(borrowed) = borrowed {
                         borrowed
                     } else {
                         tile.resize(rows * depth, D::Activation::default());
                         source.copy_rows(dot, depth, block.clone(), &mut tile);
-                        Rows {
-                            data: &tile,
-                            stride: depth,
-                            count: block.len(),
-                        }
+                        Rows { data: &tile, stride: depth, count: block.len() }
                     };
                     multiply_rows(dot, activations, weights, &mut sums);
                     let channels = self.geometry.out_channels_per_group();
                     for (row, sums) in block.clone().zip(sums.chunks_exact(columns)) {
-                        self.sink
-                            .finish(image * pixels + row, group * channels, &sums[..channels]);
+                        self.sink.finish(image * pixels + row, group * channels, &sums[..channels]);
                     }
                 }
             }
@@ -107,40 +97,24 @@ struct Source<'a> {
 impl<'a> Source<'a> {
     /// The rows as they lie in the image, when that is possible.
     #[inline(always)]
-    fn borrow_rows<'t, D>(
-        &self,
-        dot: D,
-        depth: usize,
-        block: Range<usize>,
-    ) -> Option<Rows<'t, D::Activation>>
+    fn borrow_rows<'t, D>(&self, dot: D, depth: usize, block: Range<usize>) -> Option<Rows<'t, D::Activation>>
     where
         'a: 't,
         D: Dot + 't,
     {
         let geometry = self.geometry;
-        if !geometry.window().is_pointwise() || geometry.groups() != 1 || depth != geometry.depth()
-        {
+        if !geometry.window().is_pointwise() || geometry.groups() != 1 || depth != geometry.depth() {
             return None;
         }
         let data: &'a [u8] = self.input.data;
         let first = self.image * geometry.window().input_pixels() + block.start;
         let codes = &data[first * depth..][..block.len() * depth];
-        dot.borrow_codes(codes).map(|data| Rows {
-            data,
-            stride: depth,
-            count: block.len(),
-        })
+        dot.borrow_codes(codes).map(|data| Rows { data, stride: depth, count: block.len() })
     }
 
     /// Lays the rows out in `tile`, `depth` apart.
     #[inline(always)]
-    fn copy_rows<D: Dot>(
-        &self,
-        dot: D,
-        depth: usize,
-        block: Range<usize>,
-        tile: &mut [D::Activation],
-    ) {
+    fn copy_rows<D: Dot>(&self, dot: D, depth: usize, block: Range<usize>, tile: &mut [D::Activation]) {
         let [_, out_w] = self.geometry.window().output;
         for (pixel, row) in block.zip(tile.chunks_exact_mut(depth)) {
             self.copy_row(dot, [pixel / out_w, pixel % out_w], row);
@@ -154,10 +128,7 @@ impl<'a> Source<'a> {
         let padding = dot.activation(self.input.zero_point);
         let (taps, rest) = row.split_at_mut(self.geometry.depth());
         rest.fill(D::Activation::default());
-        for (kernel_row, run) in taps
-            .chunks_exact_mut(window.kernel[1] * channels)
-            .enumerate()
-        {
+        for (kernel_row, run) in taps.chunks_exact_mut(window.kernel[1] * channels).enumerate() {
             let Some(source_row) = window.source(0, at[0], kernel_row) else {
                 run.fill(padding);
                 continue;
@@ -229,24 +200,12 @@ impl<R: RowSink> DotTask for GemmTask<'_, R> {
                 data
             } else {
                 tile.resize(rows * depth, D::Activation::default());
-                for (codes, row) in codes
-                    .chunks_exact(self.depth)
-                    .zip(tile.chunks_exact_mut(depth))
-                {
+                for (codes, row) in codes.chunks_exact(self.depth).zip(tile.chunks_exact_mut(depth)) {
                     convert(dot, codes, row);
                 }
                 &tile
             };
-            multiply_rows(
-                dot,
-                Rows {
-                    data,
-                    stride: depth,
-                    count: block.len(),
-                },
-                self.weights,
-                &mut sums,
-            );
+            multiply_rows(dot, Rows { data, stride: depth, count: block.len() }, self.weights, &mut sums);
             for (row, sums) in block.zip(sums.chunks_exact(columns)) {
                 self.sink.finish(row, 0, &sums[..self.columns]);
             }

@@ -69,12 +69,7 @@ impl Task for DepthwiseForward<'_> {
             out.fill(self.bias.map_or(0.0, |bias| bias[channel]));
             for row in 0..window.output[0] {
                 for_each_tap_row(window, row, |at| {
-                    add_scaled(
-                        &mut out[at.out],
-                        &plane[at.input],
-                        (1, stride),
-                        weights[at.tap],
-                    );
+                    add_scaled(&mut out[at.out], &plane[at.input], (1, stride), weights[at.tap]);
                 });
             }
             if let Some((lo, hi)) = self.clamp {
@@ -107,12 +102,7 @@ impl Task for DepthwiseBackwardInput<'_> {
             let weights = &self.weights[channel * window.taps()..][..window.taps()];
             for row in 0..window.output[0] {
                 for_each_tap_row(window, row, |at| {
-                    add_scaled(
-                        &mut plane[at.input],
-                        &grad_out[at.out],
-                        (stride, 1),
-                        weights[at.tap],
-                    );
+                    add_scaled(&mut plane[at.input], &grad_out[at.out], (stride, 1), weights[at.tap]);
                 });
             }
         }
@@ -140,10 +130,7 @@ impl Task for DepthwiseBackwardWeights<'_> {
             for row in 0..window.output[0] {
                 for_each_tap_row(window, row, |at| {
                     let inputs = plane[at.input].iter().step_by(window.stride[1]);
-                    let products = grad_out[at.out]
-                        .iter()
-                        .zip(inputs)
-                        .map(|(&grad, &x)| grad * x);
+                    let products = grad_out[at.out].iter().zip(inputs).map(|(&grad, &x)| grad * x);
                     grad_weights[at.tap] += products.sum::<f32>();
                 });
             }
@@ -159,11 +146,7 @@ fn add_scaled(to: &mut [f32], from: &[f32], (to_stride, from_stride): (usize, us
             *to += from * factor;
         }
     } else {
-        for (to, from) in to
-            .iter_mut()
-            .step_by(to_stride)
-            .zip(from.iter().step_by(from_stride))
-        {
+        for (to, from) in to.iter_mut().step_by(to_stride).zip(from.iter().step_by(from_stride)) {
             *to += from * factor;
         }
     }

@@ -67,8 +67,7 @@ impl<R: RowSink> Task for DepthwiseTask<'_, R> {
                 let at = [pixel / out_w, pixel % out_w];
                 self.find_taps(window, image, at, &padding, &mut taps);
                 sum_pixel(simd, &taps, self.weights, channels, &mut sums);
-                self.sink
-                    .finish(image * out_h * out_w + pixel, 0, &sums[..channels]);
+                self.sink.finish(image * out_h * out_w + pixel, 0, &sums[..channels]);
             }
         }
     }
@@ -108,9 +107,7 @@ impl<'a, R> DepthwiseTask<'a, R> {
 #[inline(always)]
 fn sum_pixel<S: Simd>(simd: S, taps: &[&[u8]], weights: &[i16], channels: usize, sums: &mut [i32]) {
     let lanes = S::LANES;
-    let vectors = weights
-        .chunks_exact(taps.len() * lanes)
-        .zip(sums.chunks_exact_mut(lanes));
+    let vectors = weights.chunks_exact(taps.len() * lanes).zip(sums.chunks_exact_mut(lanes));
     for (index, (weights, sums)) in vectors.enumerate() {
         let first = index * lanes;
         let mut total = simd.zero();

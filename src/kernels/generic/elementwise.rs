@@ -25,11 +25,7 @@ pub(crate) struct Limits {
 
 impl Limits {
     pub(crate) fn new(zero_point: i32, min: i32, max: i32) -> Self {
-        Self {
-            lo: (min - zero_point) as f32,
-            hi: (max - zero_point) as f32,
-            zero_point,
-        }
+        Self { lo: (min - zero_point) as f32, hi: (max - zero_point) as f32, zero_point }
     }
 
     pub(crate) fn of_u8(zero_point: u8, min: u8, max: u8) -> Self {
@@ -85,24 +81,14 @@ pub(crate) struct SumSink<'a> {
 
 impl<'a> SumSink<'a> {
     pub(crate) fn new(zero_point: u8, weight_sums: &'a [i32], out: &'a mut [i32]) -> Self {
-        Self {
-            zero_point,
-            weight_sums,
-            corrections: vec![0; weight_sums.len()],
-            out,
-        }
+        Self { zero_point, weight_sums, corrections: vec![0; weight_sums.len()], out }
     }
 }
 
 impl RowSink for SumSink<'_> {
     #[inline(always)]
     fn set_shift(&mut self, shift: i32) {
-        correct(
-            &mut self.corrections,
-            self.weight_sums,
-            self.zero_point,
-            shift,
-        );
+        correct(&mut self.corrections, self.weight_sums, self.zero_point, shift);
     }
 
     #[inline(always)]
@@ -154,12 +140,7 @@ impl<'a> RequantizeSink<'a> {
 impl RowSink for RequantizeSink<'_> {
     #[inline(always)]
     fn set_shift(&mut self, shift: i32) {
-        correct(
-            &mut self.corrections,
-            self.weight_sums,
-            self.zero_point,
-            shift,
-        );
+        correct(&mut self.corrections, self.weight_sums, self.zero_point, shift);
     }
 
     #[inline(always)]
@@ -188,13 +169,7 @@ impl Task for AddTask<'_> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, _: S) {
-        let AddU8 {
-            lhs_zero_point,
-            lhs_factor,
-            rhs_zero_point,
-            rhs_factor,
-            ..
-        } = self.add;
+        let AddU8 { lhs_zero_point, lhs_factor, rhs_zero_point, rhs_factor, .. } = self.add;
         let limits = Limits::of_u8(self.add.zero_point, self.add.min, self.add.max);
         for (out, (&a, &b)) in self.out.iter_mut().zip(self.lhs.iter().zip(self.rhs)) {
             let left = (i32::from(a) - i32::from(lhs_zero_point)) as f32 * lhs_factor;

@@ -40,11 +40,7 @@ pub(crate) fn pack_lhs<S: Floats>(_: S, lhs: &[f32], layout: MatLayout) -> Vec<f
         let panel = first..rows.min(first + S::F32_ROWS);
         for k in 0..depth {
             let column = k * layout.col_stride();
-            panels.extend(
-                panel
-                    .clone()
-                    .map(|row| lhs[row * layout.row_stride() + column]),
-            );
+            panels.extend(panel.clone().map(|row| lhs[row * layout.row_stride() + column]));
         }
     }
     panels
@@ -75,11 +71,7 @@ pub(crate) trait RhsSource {
     ) -> Strips<'a> {
         let row_stride = cols.len().next_multiple_of(strip) + ROW_SLACK;
         self.fill(depth, cols, buffer, row_stride);
-        Strips {
-            data: buffer,
-            row_stride,
-            strip_stride: strip,
-        }
+        Strips { data: buffer, row_stride, strip_stride: strip }
     }
 }
 
@@ -144,11 +136,7 @@ impl RhsSource for PackedRhs {
         _: &'a mut [f32],
     ) -> Strips<'a> {
         let data = &self.data[cols.start * self.depth + depth.start * strip..];
-        Strips {
-            data,
-            row_stride: strip,
-            strip_stride: strip * self.depth,
-        }
+        Strips { data, row_stride: strip, strip_stride: strip * self.depth }
     }
 }
 
@@ -181,11 +169,7 @@ impl<R: RhsSource> Task for ProductTask<'_, R> {
     fn run<S: Simd>(self, simd: S) {
         let panels = pack_lhs(simd, self.lhs, self.lhs_layout);
         let (rows, depth) = (self.lhs_layout.rows(), self.lhs_layout.cols());
-        let lhs = Lhs {
-            panels: &panels,
-            rows,
-            depth,
-        };
+        let lhs = Lhs { panels: &panels, rows, depth };
         multiply(simd, lhs, (self.rhs, self.cols), self.finish, self.out);
     }
 }
@@ -324,20 +308,8 @@ fn narrow_tile<S: Simd>(
         wide_bias[..cols].copy_from_slice(&bias[operands.col..][..cols]);
         &wide_bias[..]
     });
-    let at_zero = Operands {
-        col: 0,
-        ..*operands
-    };
-    tile_of(
-        simd,
-        rows,
-        &at_zero,
-        &Finish {
-            col_bias,
-            ..*finish
-        },
-        (&mut wide, width),
-    );
+    let at_zero = Operands { col: 0, ..*operands };
+    tile_of(simd, rows, &at_zero, &Finish { col_bias, ..*finish }, (&mut wide, width));
     for row in 0..rows {
         out[row * out_stride..][..cols].copy_from_slice(&wide[row * width..][..cols]);
     }

@@ -49,15 +49,10 @@ impl DotTask for PackTask<'_> {
             let panel = column / width * width * padded_depth;
             for (k, &weight) in row.iter().enumerate() {
                 let group = panel + k / D::GROUP * width * D::GROUP;
-                packed[group + column % width * D::GROUP + k % D::GROUP] =
-                    D::Weight::from_i8(weight);
+                packed[group + column % width * D::GROUP + k % D::GROUP] = D::Weight::from_i8(weight);
             }
         }
-        PackedWeights {
-            panels: D::Weight::wrap(packed),
-            padded_depth,
-            padded_columns,
-        }
+        PackedWeights { panels: D::Weight::wrap(packed), padded_depth, padded_columns }
     }
 }
 
@@ -79,10 +74,7 @@ pub(crate) fn multiply_rows<D: Dot>(
 ) {
     let width = 2 * D::LANES;
     let panels = D::Weight::unwrap(&weights.panels);
-    for (index, panel) in panels
-        .chunks_exact((width * weights.padded_depth).max(1))
-        .enumerate()
-    {
+    for (index, panel) in panels.chunks_exact((width * weights.padded_depth).max(1)).enumerate() {
         for first in (0..rows.count).step_by(D::ROWS) {
             let tile = Tile {
                 rows: &rows.data[first * rows.stride..],
@@ -91,12 +83,7 @@ pub(crate) fn multiply_rows<D: Dot>(
                 depth: weights.padded_depth,
             };
             let to = &mut sums[first * weights.padded_columns + index * width..];
-            tile_of(
-                dot,
-                D::ROWS.min(rows.count - first),
-                &tile,
-                (to, weights.padded_columns),
-            );
+            tile_of(dot, D::ROWS.min(rows.count - first), &tile, (to, weights.padded_columns));
         }
     }
 }
@@ -122,11 +109,7 @@ fn tile_of<D: Dot>(dot: D, rows: usize, operands: &Tile<'_, D>, to: (&mut [i32],
 }
 
 #[inline(always)]
-fn tile<D: Dot, const ROWS: usize>(
-    dot: D,
-    operands: &Tile<'_, D>,
-    (out, out_stride): (&mut [i32], usize),
-) {
+fn tile<D: Dot, const ROWS: usize>(dot: D, operands: &Tile<'_, D>, (out, out_stride): (&mut [i32], usize)) {
     let (depth, step) = (operands.depth, D::LANES * D::GROUP);
     assert!(operands.rows.len() >= (ROWS - 1) * operands.row_stride + depth);
     assert!(operands.panel.len() >= 2 * D::LANES * depth);

@@ -7,10 +7,7 @@
     clippy::inline_always,
     reason = "code compiled for an instruction set must be inlined into the task"
 )]
-#![allow(
-    unsafe_code,
-    reason = "register tiles read packed panels through pointers"
-)]
+#![allow(unsafe_code, reason = "register tiles read packed panels through pointers")]
 
 pub(crate) mod conv_f32;
 pub(crate) mod conv_i8;
@@ -24,6 +21,4 @@ mod model;
 pub(crate) mod pooling;
 mod vectors;
 
-pub(crate) use vectors::{
-    Dot, DotTask, Floats, Simd, Taps, Task, WeightElement, WeightPanels, limited,
-};
+pub(crate) use vectors::{Dot, DotTask, Floats, Simd, Taps, Task, WeightElement, WeightPanels, limited};

@@ -38,11 +38,7 @@ impl<const SHIFTED: bool> Dot for Model<SHIFTED> {
     }
     fn dot(self, sums: [i32; 2], weights: [u8; 8], activations: [u8; 8]) -> [i32; 2] {
         let value = |code: u8| {
-            if SHIFTED {
-                i32::from(code as i8)
-            } else {
-                i32::from(code)
-            }
+            if SHIFTED { i32::from(code as i8) } else { i32::from(code) }
         };
         let product = |i: usize| i32::from(weights[i] as i8) * value(activations[i]);
         core::array::from_fn(|lane| sums[lane] + (0..4).map(|i| product(4 * lane + i)).sum::<i32>())
@@ -64,37 +60,19 @@ impl<const SHIFTED: bool> Dot for Model<SHIFTED> {
 
 /// `Σw` per row of `depth` weights.
 fn row_sums(weights: &[i8], depth: usize) -> Vec<i32> {
-    weights
-        .chunks_exact(depth)
-        .map(|row| row.iter().map(|&w| i32::from(w)).sum())
-        .collect()
+    weights.chunks_exact(depth).map(|row| row.iter().map(|&w| i32::from(w)).sum()).collect()
 }
 
 fn check_gemm<D: Dot>(dot: D) {
     let mut cases = Cases::new(41);
     for (rows, depth, columns) in [(1, 1, 1), (4, 4, 4), (7, 8, 5), (5, 13, 9), (100, 40, 3)] {
         let (data, weights) = (cases.codes(rows * depth), cases.weights(columns * depth));
-        let input = QuantizedInput {
-            data: &data,
-            zero_point: cases.code(),
-        };
-        let packed = PackTask {
-            weights_nk: &weights,
-            columns,
-            depth,
-        }
-        .run(dot);
+        let input = QuantizedInput { data: &data, zero_point: cases.code() };
+        let packed = PackTask { weights_nk: &weights, columns, depth }.run(dot);
         let sums = row_sums(&weights, depth);
         let (mut actual, mut expected) = (vec![0; rows * columns], vec![1; rows * columns]);
         let sink = &mut SumSink::new(input.zero_point, &sums, &mut actual);
-        GemmTask {
-            input,
-            depth,
-            columns,
-            weights: &packed,
-            sink,
-        }
-        .run(dot);
+        GemmTask { input, depth, columns, weights: &packed, sink }.run(dot);
         reference::gemm_i32(input, &weights, depth, &mut expected);
         assert_eq!(actual, expected, "m k n {:?}", (rows, depth, columns));
     }
@@ -102,39 +80,16 @@ fn check_gemm<D: Dot>(dot: D) {
 
 /// One tap, so that OIHW weights are also the packed order.
 fn check_pointwise<D: Dot>(dot: D, geometry: &Conv2dGeometry, cases: &mut Cases) {
-    let (data, weights) = (
-        cases.codes(geometry.input_len()),
-        cases.weights(geometry.weights_len()),
-    );
-    let input = QuantizedInput {
-        data: &data,
-        zero_point: cases.code(),
-    };
+    let (data, weights) = (cases.codes(geometry.input_len()), cases.weights(geometry.weights_len()));
+    let input = QuantizedInput { data: &data, zero_point: cases.code() };
     let (columns, depth) = (geometry.out_channels_per_group(), geometry.depth());
     let groups = weights.chunks_exact(columns * depth);
-    let packed: Vec<PackedWeights> = groups
-        .map(|weights_nk| {
-            PackTask {
-                weights_nk,
-                columns,
-                depth,
-            }
-            .run(dot)
-        })
-        .collect();
+    let packed: Vec<PackedWeights> =
+        groups.map(|weights_nk| PackTask { weights_nk, columns, depth }.run(dot)).collect();
     let sums = row_sums(&weights, depth);
-    let (mut actual, mut expected) = (
-        vec![0; geometry.output_len()],
-        vec![1; geometry.output_len()],
-    );
+    let (mut actual, mut expected) = (vec![0; geometry.output_len()], vec![1; geometry.output_len()]);
     let sink = &mut SumSink::new(input.zero_point, &sums, &mut actual);
-    ConvTask {
-        geometry,
-        input,
-        weights: &packed,
-        sink,
-    }
-    .run(dot);
+    ConvTask { geometry, input, weights: &packed, sink }.run(dot);
     reference::conv2d_i32(geometry, input, &weights, &mut expected);
     assert_eq!(actual, expected, "{geometry:?}");
 }

@@ -34,10 +34,7 @@ fn for_each_tap<'a>(
 #[inline(always)]
 fn place(geometry: &Pool2dGeometry, pixel: usize) -> (usize, [usize; 2]) {
     let [out_h, out_w] = geometry.window().output;
-    (
-        pixel / (out_h * out_w),
-        [pixel / out_w % out_h, pixel % out_w],
-    )
+    (pixel / (out_h * out_w), [pixel / out_w % out_h, pixel % out_w])
 }
 
 /// See [`crate::kernels::max_pool_u8`].
@@ -51,22 +48,13 @@ impl Task for MaxPoolTask<'_> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, _: S) {
-        for (pixel, out) in self
-            .out
-            .chunks_exact_mut(self.geometry.channels())
-            .enumerate()
-        {
+        for (pixel, out) in self.out.chunks_exact_mut(self.geometry.channels()).enumerate() {
             out.fill(0);
-            for_each_tap(
-                self.geometry,
-                self.input,
-                place(self.geometry, pixel),
-                |codes| {
-                    for (out, &code) in out.iter_mut().zip(codes) {
-                        *out = (*out).max(code);
-                    }
-                },
-            );
+            for_each_tap(self.geometry, self.input, place(self.geometry, pixel), |codes| {
+                for (out, &code) in out.iter_mut().zip(codes) {
+                    *out = (*out).max(code);
+                }
+            });
         }
     }
 }
@@ -83,20 +71,11 @@ impl Task for AveragePoolTask<'_> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, _: S) {
-        let AveragePoolU8 {
-            zero_point,
-            min,
-            max,
-            ..
-        } = *self.average;
+        let AveragePoolU8 { zero_point, min, max, .. } = *self.average;
         let limits = Limits::of_u8(zero_point, min, max);
         let input_zero_point = i32::from(self.average.input_zero_point);
         let mut sums = vec![0_i32; self.geometry.channels()];
-        for (pixel, out) in self
-            .out
-            .chunks_exact_mut(self.geometry.channels())
-            .enumerate()
-        {
+        for (pixel, out) in self.out.chunks_exact_mut(self.geometry.channels()).enumerate() {
             let place = place(self.geometry, pixel);
             sums.fill(0);
             for_each_tap(self.geometry, self.input, place, |codes| {

@@ -71,12 +71,7 @@ pub(crate) trait Dot: Copy {
     /// All sums zero.
     fn zero(self) -> Self::Sums;
     /// Adds to each lane its `GROUP` products, wrapping.
-    fn dot(
-        self,
-        sums: Self::Sums,
-        weights: Self::Operand,
-        activations: Self::Operand,
-    ) -> Self::Sums;
+    fn dot(self, sums: Self::Sums, weights: Self::Operand, activations: Self::Operand) -> Self::Sums;
     /// Reads `LANES · GROUP` weights.
     ///
     /// # Safety

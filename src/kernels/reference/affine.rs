@@ -56,10 +56,7 @@ mod tests {
     fn rounds_half_to_even() {
         let params = AffineParams::new(1.0, 0, -128, 127).unwrap();
         let halves = [-2.5, -1.5, -0.5, 0.5, 1.5, 2.5, 3.5];
-        assert_eq!(
-            halves.map(|x| quantize(x, &params)),
-            [-2, -2, 0, 0, 2, 2, 4]
-        );
+        assert_eq!(halves.map(|x| quantize(x, &params)), [-2, -2, 0, 0, 2, 2, 4]);
     }
 
     #[wasm_bindgen_test(unsupported = test)]
@@ -75,23 +72,13 @@ mod tests {
                 moved += usize::from(divided != multiplied);
             }
         }
-        assert!(
-            moved > 1000,
-            "multiplying by the inverse moved {moved} codes"
-        );
+        assert!(moved > 1000, "multiplying by the inverse moved {moved} codes");
     }
 
     #[wasm_bindgen_test(unsupported = test)]
     fn saturates_and_gives_nan_the_code_of_zero() {
         let params = AffineParams::new(0.5, 3, 0, 15).unwrap();
-        let inputs = [
-            f32::INFINITY,
-            f32::NEG_INFINITY,
-            f32::MAX,
-            f32::MIN,
-            f32::NAN,
-            0.0,
-        ];
+        let inputs = [f32::INFINITY, f32::NEG_INFINITY, f32::MAX, f32::MIN, f32::NAN, 0.0];
         assert_eq!(inputs.map(|x| quantize(x, &params)), [15, 0, 15, 0, 3, 3]);
     }
 
@@ -102,10 +89,7 @@ mod tests {
             let x = i as f32 * 0.001;
             let once = fake_quantize(x, &params);
             assert_eq!(fake_quantize(once, &params), once);
-            assert!(
-                (once - x).abs() <= params.scale() * 0.500_001,
-                "{x} became {once}"
-            );
+            assert!((once - x).abs() <= params.scale() * 0.500_001, "{x} became {once}");
         }
     }
 }

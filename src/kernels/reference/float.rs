@@ -90,11 +90,7 @@ fn for_each_product(geometry: &Conv2dGeometry, mut visit: impl FnMut(Product)) {
                     let plane = image * geometry.out_channels() + channel;
                     let output = (plane * out_h + row) * out_w + col;
                     products_of_output(geometry, [image, channel, row, col], |input, weight| {
-                        visit(Product {
-                            input,
-                            weight,
-                            output,
-                        });
+                        visit(Product { input, weight, output });
                     });
                 }
             }

@@ -11,12 +11,7 @@ pub fn requantize(accumulator: i32, channel: usize, requantize: &Requantize) -> 
         each => each[channel],
     };
     let sum = accumulator.saturating_add(requantize.bias[channel]);
-    round_to_u8(
-        sum as f32 * multiplier,
-        requantize.zero_point,
-        requantize.min,
-        requantize.max,
-    )
+    round_to_u8(sum as f32 * multiplier, requantize.zero_point, requantize.min, requantize.max)
 }
 
 /// `Σ (x − zero_point) · w` for an NHWC input and OIHW weights; padding contributes nothing.
@@ -33,12 +28,7 @@ pub fn conv2d_i32(
         let at = [pixel / out_w % out_h, pixel % out_w];
         let image = pixel / (out_h * out_w);
         for (channel, sum) in out.iter_mut().enumerate() {
-            *sum = conv2d_at(
-                geometry,
-                input,
-                weights_oihw,
-                [image, at[0], at[1], channel],
-            );
+            *sum = conv2d_at(geometry, input, weights_oihw, [image, at[0], at[1], channel]);
         }
     }
 }
@@ -71,10 +61,7 @@ fn for_each_tap(window: &Window2d, out: [usize; 2], mut visit: impl FnMut(usize,
             let row = window.source(0, out[0], kernel_row);
             let col = window.source(1, out[1], kernel_col);
             if let (Some(row), Some(col)) = (row, col) {
-                visit(
-                    kernel_row * window.kernel[1] + kernel_col,
-                    row * window.input[1] + col,
-                );
+                visit(kernel_row * window.kernel[1] + kernel_col, row * window.input[1] + col);
             }
         }
     }
@@ -106,12 +93,7 @@ pub fn max_pool_u8(geometry: &Pool2dGeometry, input: &[u8], out: &mut [u8]) {
 }
 
 /// Average of the codes under each window, NHWC, see [`AveragePoolU8`].
-pub fn average_pool_u8(
-    geometry: &Pool2dGeometry,
-    input: &[u8],
-    average: &AveragePoolU8,
-    out: &mut [u8],
-) {
+pub fn average_pool_u8(geometry: &Pool2dGeometry, input: &[u8], average: &AveragePoolU8, out: &mut [u8]) {
     pool(geometry, out, |image, at, channel| {
         let mut sum = 0_i32;
         for_each_tap(geometry.window(), at, |_, source| {
@@ -127,14 +109,13 @@ pub fn average_pool_u8(
 /// How many positions of the window at output `at` the average divides by.
 pub fn divisor(window: &Window2d, at: [usize; 2], divisor: PoolDivisor) -> usize {
     let count = |axis: usize| match divisor {
-        PoolDivisor::Valid => (0..window.kernel[axis])
-            .filter(|&tap| window.source(axis, at[axis], tap).is_some())
-            .count(),
+        PoolDivisor::Valid => {
+            (0..window.kernel[axis]).filter(|&tap| window.source(axis, at[axis], tap).is_some()).count()
+        }
         PoolDivisor::Padded { pad_end } => (0..window.kernel[axis])
             .filter(|&tap| {
                 let padded = at[axis] * window.stride[axis] + tap * window.dilation[axis];
-                let end =
-                    (window.pad_begin[axis] + window.input[axis]).saturating_add(pad_end[axis]);
+                let end = (window.pad_begin[axis] + window.input[axis]).saturating_add(pad_end[axis]);
                 padded < end
             })
             .count(),
@@ -146,11 +127,7 @@ fn element(geometry: &Pool2dGeometry, input: &[u8], [image, source, channel]: [u
     input[(image * geometry.window().input_pixels() + source) * geometry.channels() + channel]
 }
 
-fn pool(
-    geometry: &Pool2dGeometry,
-    out: &mut [u8],
-    mut value: impl FnMut(usize, [usize; 2], usize) -> u8,
-) {
+fn pool(geometry: &Pool2dGeometry, out: &mut [u8], mut value: impl FnMut(usize, [usize; 2], usize) -> u8) {
     let [out_h, out_w] = geometry.window().output;
     for (pixel, codes) in out.chunks_exact_mut(geometry.channels()).enumerate() {
         let at = [pixel / out_w % out_h, pixel % out_w];

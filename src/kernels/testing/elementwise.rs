@@ -3,38 +3,23 @@
 use super::Cases;
 use crate::kernels::isa::Isa;
 use crate::kernels::{
-    AddU8, AffineParams, ImageLayout, add_u8, dequantize_i8, dequantize_u8, fake_quantize_f32,
-    lookup_u8, quantize_i8, quantize_u8, quantize_u8_nchw_to_nhwc, reference,
-    transpose_nchw_to_nhwc, transpose_nhwc_to_nchw,
+    AddU8, AffineParams, ImageLayout, add_u8, dequantize_i8, dequantize_u8, fake_quantize_f32, lookup_u8,
+    quantize_i8, quantize_u8, quantize_u8_nchw_to_nhwc, reference, transpose_nchw_to_nhwc,
+    transpose_nhwc_to_nchw,
 };
 
 fn unsigned() -> Vec<AffineParams> {
-    [
-        (0.5, 0, 0, 255),
-        (0.1, 128, 0, 255),
-        (1.0, 255, 0, 255),
-        (1.0 / 3.0, 2, 0, 3),
-        (1e-45, 7, 0, 15),
-    ]
-    .into_iter()
-    .chain([(3e38, 1, 0, 255), (0.007_843_138, 127, 0, 255)])
-    .map(|(scale, zero_point, qmin, qmax)| {
-        AffineParams::new(scale, zero_point, qmin, qmax).unwrap()
-    })
-    .collect()
+    [(0.5, 0, 0, 255), (0.1, 128, 0, 255), (1.0, 255, 0, 255), (1.0 / 3.0, 2, 0, 3), (1e-45, 7, 0, 15)]
+        .into_iter()
+        .chain([(3e38, 1, 0, 255), (0.007_843_138, 127, 0, 255)])
+        .map(|(scale, zero_point, qmin, qmax)| AffineParams::new(scale, zero_point, qmin, qmax).unwrap())
+        .collect()
 }
 
 fn signed() -> Vec<AffineParams> {
-    [
-        (0.5, 0, -127, 127),
-        (0.1, -128, -128, 127),
-        (0.013, 127, -128, 127),
-        (2.0, 0, -2, 1),
-    ]
-    .map(|(scale, zero_point, qmin, qmax)| {
-        AffineParams::new(scale, zero_point, qmin, qmax).unwrap()
-    })
-    .to_vec()
+    [(0.5, 0, -127, 127), (0.1, -128, -128, 127), (0.013, 127, -128, 127), (2.0, 0, -2, 1)]
+        .map(|(scale, zero_point, qmin, qmax)| AffineParams::new(scale, zero_point, qmin, qmax).unwrap())
+        .to_vec()
 }
 
 /// Every half step and its neighbours, the odd numbers of `f32`, and random ones.
@@ -44,16 +29,7 @@ fn awkward(params: &AffineParams) -> Vec<f32> {
         let x = half as f32 * 0.5 * params.scale();
         [x, x.next_up(), x.next_down()]
     });
-    let specials = [
-        f32::NAN,
-        -f32::NAN,
-        f32::INFINITY,
-        f32::NEG_INFINITY,
-        0.0,
-        -0.0,
-    ]
-    .into_iter()
-    .chain([
+    let specials = [f32::NAN, -f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 0.0, -0.0].into_iter().chain([
         f32::MIN_POSITIVE,
         -1e-45,
         f32::MAX,
@@ -74,20 +50,14 @@ pub(crate) fn quantization_equals_the_definition_everywhere(isa: Isa) {
         let input = awkward(&params);
         let mut out = vec![0; input.len()];
         quantize_u8(isa, &input, &params, &mut out).unwrap();
-        let expected: Vec<u8> = input
-            .iter()
-            .map(|&x| reference::quantize(x, &params) as u8)
-            .collect();
+        let expected: Vec<u8> = input.iter().map(|&x| reference::quantize(x, &params) as u8).collect();
         assert_eq!(out, expected, "{params:?}");
     }
     for params in signed() {
         let input = awkward(&params);
         let mut out = vec![0; input.len()];
         quantize_i8(isa, &input, &params, &mut out).unwrap();
-        let expected: Vec<i8> = input
-            .iter()
-            .map(|&x| reference::quantize(x, &params) as i8)
-            .collect();
+        let expected: Vec<i8> = input.iter().map(|&x| reference::quantize(x, &params) as i8).collect();
         assert_eq!(out, expected, "{params:?}");
     }
 }
@@ -100,10 +70,7 @@ pub(crate) fn every_length_and_start_quantizes_alike(isa: Isa) {
             let input = &values[start..start + len];
             let mut out = vec![0; start + len];
             quantize_u8(isa, input, &params, &mut out[start..]).unwrap();
-            let expected: Vec<u8> = input
-                .iter()
-                .map(|&x| reference::quantize(x, &params) as u8)
-                .collect();
+            let expected: Vec<u8> = input.iter().map(|&x| reference::quantize(x, &params) as u8).collect();
             assert_eq!(out[start..], expected);
         }
     }
@@ -114,28 +81,19 @@ pub(crate) fn dequantization_and_fake_quantization_equal_the_definition(isa: Isa
     let mut reals = vec![0.0; 256];
     for params in unsigned() {
         dequantize_u8(isa, &codes, &params, &mut reals).unwrap();
-        let expected: Vec<f32> = codes
-            .iter()
-            .map(|&q| reference::dequantize(q.into(), &params))
-            .collect();
+        let expected: Vec<f32> = codes.iter().map(|&q| reference::dequantize(q.into(), &params)).collect();
         assert_eq!(bits(&reals), bits(&expected));
     }
     let wide = AffineParams::new(0.3, -5, -(1 << 20), 1 << 20).unwrap();
     for params in unsigned().into_iter().chain(signed()).chain([wide]) {
         let signed: Vec<i8> = (-128..=127).collect();
         dequantize_i8(isa, &signed, &params, &mut reals).unwrap();
-        let expected: Vec<f32> = signed
-            .iter()
-            .map(|&q| reference::dequantize(q.into(), &params))
-            .collect();
+        let expected: Vec<f32> = signed.iter().map(|&q| reference::dequantize(q.into(), &params)).collect();
         assert_eq!(bits(&reals), bits(&expected));
         let input = awkward(&params);
         let mut fake = vec![0.0; input.len()];
         fake_quantize_f32(isa, &input, &params, &mut fake).unwrap();
-        let expected: Vec<f32> = input
-            .iter()
-            .map(|&x| reference::fake_quantize(x, &params))
-            .collect();
+        let expected: Vec<f32> = input.iter().map(|&x| reference::fake_quantize(x, &params)).collect();
         assert_eq!(bits(&fake), bits(&expected), "{params:?}");
     }
 }
@@ -162,9 +120,7 @@ pub(crate) fn addition_equals_the_definition_for_all_pairs(isa: Isa) {
         let mut out = vec![0; lhs.len()];
         add_u8(isa, &lhs, &rhs, &add, &mut out).unwrap();
         let pairs = lhs.iter().zip(&rhs);
-        let expected: Vec<u8> = pairs
-            .map(|(&a, &b)| reference::add_u8(a, b, &add))
-            .collect();
+        let expected: Vec<u8> = pairs.map(|(&a, &b)| reference::add_u8(a, b, &add)).collect();
         assert_eq!(out, expected, "{add:?}");
     }
 }
@@ -174,28 +130,13 @@ pub(crate) fn lookup_reads_the_table(isa: Isa) {
     let input = Cases::new(23).codes(1000);
     let mut out = vec![0; input.len()];
     lookup_u8(isa, &table, &input, &mut out).unwrap();
-    assert!(
-        out.iter()
-            .zip(&input)
-            .all(|(&to, &from)| to == (usize::from(from) * 7 + 3) as u8)
-    );
+    assert!(out.iter().zip(&input).all(|(&to, &from)| to == (usize::from(from) * 7 + 3) as u8));
 }
 
 pub(crate) fn transposes_move_every_element(isa: Isa) {
     let mut cases = Cases::new(24);
-    for (batch, channels, pixels) in [
-        (1, 1, 1),
-        (2, 3, 5),
-        (1, 33, 70),
-        (3, 64, 31),
-        (1, 0, 4),
-        (2, 5, 0),
-    ] {
-        let layout = ImageLayout {
-            batch,
-            channels,
-            pixels,
-        };
+    for (batch, channels, pixels) in [(1, 1, 1), (2, 3, 5), (1, 33, 70), (3, 64, 31), (1, 0, 4), (2, 5, 0)] {
+        let layout = ImageLayout { batch, channels, pixels };
         let nchw = cases.reals(batch * channels * pixels);
         let at = |[n, p, c]: [usize; 3]| nchw[(n * channels + c) * pixels + p];
         let place = |i: usize| [i / (channels * pixels), i / channels % pixels, i % channels];

@@ -5,8 +5,8 @@ use crate::kernels::isa::Isa;
 use crate::kernels::layout::{Conv2dGeometry, MatLayout};
 use crate::kernels::reference::{self, Bounded};
 use crate::kernels::{
-    Accumulate, Epilogue, GemmF32, PackedConvF32, PackedGemmF32, conv2d_f32,
-    conv2d_f32_backward_input, conv2d_f32_backward_weights, gemm_f32, gemm_packed_f32,
+    Accumulate, Epilogue, GemmF32, PackedConvF32, PackedGemmF32, conv2d_f32, conv2d_f32_backward_input,
+    conv2d_f32_backward_weights, gemm_f32, gemm_packed_f32,
 };
 
 /// `γ_k = k·u / (1 − k·u)`, with the unit roundoff of `f32`.
@@ -34,22 +34,13 @@ impl Expected<'_> {
             let expected = (sum.value + added).clamp(self.clamp.0, self.clamp.1);
             let bound = gamma(self.depth + 1) * (sum.magnitude + added.abs());
             let error = (f64::from(actual) - expected).abs();
-            assert!(
-                error <= bound,
-                "{what:?}: element {i} is {actual}, expected {expected} ± {bound}"
-            );
+            assert!(error <= bound, "{what:?}: element {i} is {actual}, expected {expected} ± {bound}");
         }
     }
 }
 
 fn check_sums(actual: &[f32], sums: &[Bounded], depth: usize, what: &dyn core::fmt::Debug) {
-    Expected {
-        sums,
-        depth,
-        added: &|_| 0.0,
-        clamp: UNLIMITED,
-    }
-    .check(actual, what);
+    Expected { sums, depth, added: &|_| 0.0, clamp: UNLIMITED }.check(actual, what);
 }
 
 pub(crate) fn gemm_is_within_the_error_bound_on_a_table_of_shapes(isa: Isa) {
@@ -64,12 +55,7 @@ pub(crate) fn gemm_is_within_the_error_bound_on_a_table_of_shapes(isa: Isa) {
         let (lhs, rhs) = (cases.reals(m * k), cases.reals(k * n));
         let lhs_layout = MatLayout::row_major(m, k).unwrap();
         let rhs_layout = MatLayout::row_major(k, n).unwrap();
-        let operands = GemmF32 {
-            lhs: &lhs,
-            lhs_layout,
-            rhs: &rhs,
-            rhs_layout,
-        };
+        let operands = GemmF32 { lhs: &lhs, lhs_layout, rhs: &rhs, rhs_layout };
         let mut out = vec![f32::NAN; m * n];
         gemm_f32(isa, &operands, &mut out, Accumulate::Overwrite).unwrap();
         let sums = reference::gemm_f32((&lhs, lhs_layout), (&rhs, rhs_layout));
@@ -91,13 +77,7 @@ pub(crate) fn gemm_reads_any_strides_and_accumulates(isa: Isa) {
         ]);
         MatLayout::new(rows, cols, row_stride, col_stride).unwrap()
     };
-    let shapes = [
-        [5, 7, 9],
-        [4, 8, 16],
-        [1, 30, 17],
-        [13, 1, 3],
-        [7, 300, 150],
-    ];
+    let shapes = [[5, 7, 9], [4, 8, 16], [1, 30, 17], [13, 1, 3], [7, 300, 150]];
     let layouts: Vec<_> = shapes
         .iter()
         .flat_map(|&[m, k, n]| (0..12).map(move |_| [m, k, n]))
@@ -109,22 +89,12 @@ pub(crate) fn gemm_reads_any_strides_and_accumulates(isa: Isa) {
         let (lhs, rhs) = (&lhs[1..], &rhs[1..]);
         let before = cases.reals(lhs_layout.rows() * rhs_layout.cols());
         let mut out = before.clone();
-        let operands = GemmF32 {
-            lhs,
-            lhs_layout,
-            rhs,
-            rhs_layout,
-        };
+        let operands = GemmF32 { lhs, lhs_layout, rhs, rhs_layout };
         gemm_f32(isa, &operands, &mut out, Accumulate::Add).unwrap();
         let sums = reference::gemm_f32((lhs, lhs_layout), (rhs, rhs_layout));
         let added = |i: usize| before[i];
-        Expected {
-            sums: &sums,
-            depth: lhs_layout.cols(),
-            added: &added,
-            clamp: UNLIMITED,
-        }
-        .check(&out, &operands.lhs_layout);
+        Expected { sums: &sums, depth: lhs_layout.cols(), added: &added, clamp: UNLIMITED }
+            .check(&out, &operands.lhs_layout);
     }
 }
 
@@ -137,20 +107,11 @@ pub(crate) fn packed_gemm_adds_the_bias_and_clamps(isa: Isa) {
             let rhs_layout = MatLayout::row_major(n, k).unwrap().transposed();
             let packed = PackedGemmF32::pack(isa, &rhs, rhs_layout).unwrap();
             let mut out = vec![f32::NAN; m * n];
-            let epilogue = Epilogue {
-                bias: Some(&bias),
-                clamp: Some((-0.5, 0.75)),
-            };
+            let epilogue = Epilogue { bias: Some(&bias), clamp: Some((-0.5, 0.75)) };
             gemm_packed_f32(&lhs, lhs_layout, &packed, epilogue, &mut out).unwrap();
             let sums = reference::gemm_f32((&lhs, lhs_layout), (&rhs, rhs_layout));
             let added = |i: usize| bias[i % n];
-            Expected {
-                sums: &sums,
-                depth: k,
-                added: &added,
-                clamp: (-0.5, 0.75),
-            }
-            .check(&out, &(m, k, n));
+            Expected { sums: &sums, depth: k, added: &added, clamp: (-0.5, 0.75) }.check(&out, &(m, k, n));
         }
     }
 }
@@ -170,37 +131,23 @@ fn geometries(cases: &mut Cases, random: usize) -> Vec<Conv2dGeometry> {
         ([1, 6, 5], 8, [1, 2, 1, 0]),
     ];
     let table = table.map(|(channels, size, window)| square_conv(channels, size, window));
-    table
-        .into_iter()
-        .chain((0..random).map(|_| cases.geometry()))
-        .collect()
+    table.into_iter().chain((0..random).map(|_| cases.geometry())).collect()
 }
 
 pub(crate) fn convolution_is_within_the_error_bound(isa: Isa) {
     let mut cases = Cases::new(14);
     for geometry in geometries(&mut cases, 200) {
-        let (input, weights) = (
-            cases.reals(geometry.input_len()),
-            cases.reals(geometry.weights_len()),
-        );
+        let (input, weights) = (cases.reals(geometry.input_len()), cases.reals(geometry.weights_len()));
         let bias = cases.reals(geometry.out_channels());
         let packed = PackedConvF32::pack(isa, &geometry, &weights).unwrap();
         let sums = reference::conv2d_f32(&geometry, &input, &weights);
         let pixels = geometry.window().output_pixels().max(1);
         let added = |i: usize| bias[i / pixels % bias.len()];
         let mut out = vec![f32::NAN; geometry.output_len()];
-        let epilogue = Epilogue {
-            bias: Some(&bias),
-            clamp: Some((0.0, 2.0)),
-        };
+        let epilogue = Epilogue { bias: Some(&bias), clamp: Some((0.0, 2.0)) };
         conv2d_f32(&geometry, &input, &packed, epilogue, &mut out).unwrap();
-        Expected {
-            sums: &sums,
-            depth: geometry.depth(),
-            added: &added,
-            clamp: (0.0, 2.0),
-        }
-        .check(&out, &geometry);
+        Expected { sums: &sums, depth: geometry.depth(), added: &added, clamp: (0.0, 2.0) }
+            .check(&out, &geometry);
         conv2d_f32(&geometry, &input, &packed, Epilogue::default(), &mut out).unwrap();
         check_sums(&out, &sums, geometry.depth(), &geometry);
     }
@@ -209,10 +156,7 @@ pub(crate) fn convolution_is_within_the_error_bound(isa: Isa) {
 pub(crate) fn both_gradients_are_within_the_error_bound(isa: Isa) {
     let mut cases = Cases::new(15);
     for geometry in geometries(&mut cases, 120) {
-        let (input, weights) = (
-            cases.reals(geometry.input_len()),
-            cases.reals(geometry.weights_len()),
-        );
+        let (input, weights) = (cases.reals(geometry.input_len()), cases.reals(geometry.weights_len()));
         let grad_out = cases.reals(geometry.output_len());
         let window = geometry.window();
         let mut grad_in = vec![f32::NAN; geometry.input_len()];
@@ -223,12 +167,7 @@ pub(crate) fn both_gradients_are_within_the_error_bound(isa: Isa) {
         let mut grad_weights = vec![f32::NAN; geometry.weights_len()];
         conv2d_f32_backward_weights(isa, &geometry, &input, &grad_out, &mut grad_weights).unwrap();
         let sums = reference::conv2d_f32_backward_weights(&geometry, &input, &grad_out);
-        check_sums(
-            &grad_weights,
-            &sums,
-            geometry.batch() * window.output_pixels(),
-            &geometry,
-        );
+        check_sums(&grad_weights, &sums, geometry.batch() * window.output_pixels(), &geometry);
     }
 }
 
@@ -237,13 +176,9 @@ pub(crate) fn a_clamp_keeps_nan(isa: Isa) {
         let geometry = square_conv(channels, 9, [3, 1, 1, 1]);
         let mut input = vec![1.0; geometry.input_len()];
         input[0] = f32::NAN;
-        let packed =
-            PackedConvF32::pack(isa, &geometry, &vec![1.0; geometry.weights_len()]).unwrap();
+        let packed = PackedConvF32::pack(isa, &geometry, &vec![1.0; geometry.weights_len()]).unwrap();
         let mut out = vec![0.0; geometry.output_len()];
-        let epilogue = Epilogue {
-            bias: None,
-            clamp: Some((0.0, 6.0)),
-        };
+        let epilogue = Epilogue { bias: None, clamp: Some((0.0, 6.0)) };
         conv2d_f32(&geometry, &input, &packed, epilogue, &mut out).unwrap();
         assert!(out[0].is_nan() && out[10].is_nan(), "{out:?}");
         assert!((out[40] - 6.0).abs() < f32::EPSILON, "{out:?}");
@@ -255,10 +190,7 @@ pub(crate) fn an_empty_depth_gives_the_bias(isa: Isa) {
     let packed = PackedGemmF32::pack(isa, &[], MatLayout::row_major(0, 9).unwrap()).unwrap();
     let bias = [0.5; 9];
     let mut out = [f32::NAN; 27];
-    let epilogue = Epilogue {
-        bias: Some(&bias),
-        clamp: None,
-    };
+    let epilogue = Epilogue { bias: Some(&bias), clamp: None };
     gemm_packed_f32(&[], layout, &packed, epilogue, &mut out).unwrap();
     assert_eq!(out, [0.5; 27]);
 }

@@ -4,8 +4,8 @@ use super::{Cases, square_conv};
 use crate::kernels::isa::{Isa, RelaxedDot, relaxed_dot};
 use crate::kernels::layout::{Conv2dGeometry, Window2d};
 use crate::kernels::{
-    KernelError, PackedConvI8, PackedGemmI8, QuantizedInput, Requantize, conv2d_i32, conv2d_u8,
-    gemm_i32, gemm_u8, reference,
+    KernelError, PackedConvI8, PackedGemmI8, QuantizedInput, Requantize, conv2d_i32, conv2d_u8, gemm_i32,
+    gemm_u8, reference,
 };
 
 const ZERO_POINTS: [u8; 4] = [0, 1, 128, 255];
@@ -17,13 +17,7 @@ fn check_gemm(isa: Isa, input: QuantizedInput<'_>, weights: &[i8], depth: usize)
     gemm_i32(input, &packed, &mut actual).unwrap();
     reference::gemm_i32(input, weights, depth, &mut expected);
     let shape = (input.data.len() / depth, depth, packed.columns());
-    assert_eq!(
-        actual,
-        expected,
-        "{}, m k n {shape:?}, zero point {}",
-        packed.kernel(),
-        input.zero_point
-    );
+    assert_eq!(actual, expected, "{}, m k n {shape:?}, zero point {}", packed.kernel(), input.zero_point);
     packed
 }
 
@@ -34,63 +28,24 @@ pub(crate) fn gemm_equals_the_reference_on_a_table_of_shapes(isa: Isa) {
             for columns in [1, 3, 4, 5, 7, 8, 9, 15, 16, 17, 33] {
                 let (data, weights) = (cases.codes(rows * depth), cases.weights(columns * depth));
                 let zero_point = cases.pick(&ZERO_POINTS);
-                check_gemm(
-                    isa,
-                    QuantizedInput {
-                        data: &data,
-                        zero_point,
-                    },
-                    &weights,
-                    depth,
-                );
+                check_gemm(isa, QuantizedInput { data: &data, zero_point }, &weights, depth);
             }
         }
     }
     let (data, weights) = (cases.codes(300 * 70), cases.weights(20 * 70));
-    check_gemm(
-        isa,
-        QuantizedInput {
-            data: &data,
-            zero_point: 7,
-        },
-        &weights,
-        70,
-    );
+    check_gemm(isa, QuantizedInput { data: &data, zero_point: 7 }, &weights, 70);
 }
 
 pub(crate) fn gemm_is_exact_with_extreme_operands(isa: Isa) {
-    let weight_pairs = [
-        [-128, -128],
-        [127, 127],
-        [-128, 127],
-        [127, -127],
-        [-128, 0],
-        [64, 64],
-        [127, 1],
-    ];
-    let code_pairs = [
-        [255, 255],
-        [0, 0],
-        [255, 0],
-        [0, 255],
-        [128, 127],
-        [127, 128],
-    ];
+    let weight_pairs = [[-128, -128], [127, 127], [-128, 127], [127, -127], [-128, 0], [64, 64], [127, 1]];
+    let code_pairs = [[255, 255], [0, 0], [255, 0], [0, 255], [128, 127], [127, 128]];
     for depth in [1, 2, 3, 4, 7, 16, 129] {
         for weight_pair in weight_pairs {
             for code_pair in code_pairs {
                 let weights: Vec<i8> = (0..9 * depth).map(|i| weight_pair[i % depth % 2]).collect();
                 let data: Vec<u8> = (0..5 * depth).map(|i| code_pair[i % depth % 2]).collect();
                 for zero_point in ZERO_POINTS {
-                    check_gemm(
-                        isa,
-                        QuantizedInput {
-                            data: &data,
-                            zero_point,
-                        },
-                        &weights,
-                        depth,
-                    );
+                    check_gemm(isa, QuantizedInput { data: &data, zero_point }, &weights, depth);
                 }
             }
         }
@@ -102,38 +57,16 @@ pub(crate) fn gemm_is_exact_up_to_the_accumulator_bound(isa: Isa) {
         let weights = vec![weight; depth];
         for (code, zero_point) in [(255, 0), (0, 255), (255, 255), (128, 1)] {
             let data = vec![code; depth];
-            check_gemm(
-                isa,
-                QuantizedInput {
-                    data: &data,
-                    zero_point,
-                },
-                &weights,
-                depth,
-            );
+            check_gemm(isa, QuantizedInput { data: &data, zero_point }, &weights, depth);
         }
         let longer = PackedGemmI8::pack(isa, depth + 1, &vec![weight; depth + 1]);
-        assert!(
-            matches!(
-                longer,
-                Err(KernelError::AccumulatorOverflow { channel: 0, .. })
-            ),
-            "{longer:?}"
-        );
+        assert!(matches!(longer, Err(KernelError::AccumulatorOverflow { channel: 0, .. })), "{longer:?}");
     }
 }
 
 pub(crate) fn gemm_takes_the_fast_path_for_bounded_pairs(isa: Isa) {
     let mut cases = Cases::new(2);
-    let pairs = [
-        [64, 64],
-        [-64, -64],
-        [-128, 0],
-        [0, -128],
-        [127, 1],
-        [-1, -127],
-        [3, -5],
-    ];
+    let pairs = [[64, 64], [-64, -64], [-128, 0], [0, -128], [127, 1], [-1, -127], [3, -5]];
     for depth in [1_usize, 2, 5, 8, 36, 65] {
         let mut weights = Vec::new();
         for _ in 0..11 {
@@ -141,75 +74,30 @@ pub(crate) fn gemm_takes_the_fast_path_for_bounded_pairs(isa: Isa) {
             weights.extend(row.take(depth));
         }
         for codes in [cases.codes(7 * depth), vec![255; 7 * depth]] {
-            let input = QuantizedInput {
-                data: &codes,
-                zero_point: 3,
-            };
+            let input = QuantizedInput { data: &codes, zero_point: 3 };
             let packed = check_gemm(isa, input, &weights, depth);
             let is_fast = packed.kernel().name != "i16-pairs";
             let can_be = isa == Isa::RelaxedSimd && relaxed_dot() != RelaxedDot::Unusable;
-            assert_eq!(
-                is_fast,
-                can_be,
-                "{} on {:?}",
-                packed.kernel(),
-                relaxed_dot()
-            );
+            assert_eq!(is_fast, can_be, "{} on {:?}", packed.kernel(), relaxed_dot());
         }
     }
 }
 
 pub(crate) fn requantization_saturates_and_rounds_half_to_even(isa: Isa) {
-    let multipliers = [
-        0.5,
-        0.25,
-        1.0,
-        -0.5,
-        0.0,
-        1e-45,
-        3e38,
-        -3e38,
-        0.001_234,
-        1.0 / 3.0,
-    ];
-    let biases = [
-        0,
-        1,
-        -3,
-        127,
-        i32::MAX,
-        i32::MIN,
-        i32::MAX - 300,
-        1 << 24 | 1,
-        -(1 << 25) - 3,
-    ];
+    let multipliers = [0.5, 0.25, 1.0, -0.5, 0.0, 1e-45, 3e38, -3e38, 0.001_234, 1.0 / 3.0];
+    let biases = [0, 1, -3, 127, i32::MAX, i32::MIN, i32::MAX - 300, 1 << 24 | 1, -(1 << 25) - 3];
     let (rows, columns) = (256, multipliers.len() * biases.len());
     let data: Vec<u8> = (0..=255).collect();
-    let weights: Vec<i8> = (0..columns)
-        .map(|i| if i % 2 == 0 { 1 } else { -128 })
-        .collect();
+    let weights: Vec<i8> = (0..columns).map(|i| if i % 2 == 0 { 1 } else { -128 }).collect();
     let packed = PackedGemmI8::pack(isa, 1, &weights).unwrap();
     let bias: Vec<i32> = (0..columns).map(|i| biases[i % biases.len()]).collect();
-    let each: Vec<f32> = (0..columns)
-        .map(|i| multipliers[i / biases.len()])
-        .collect();
-    for (input_zero, zero_point, min, max) in
-        [(0, 0, 0, 255), (128, 100, 100, 200), (255, 255, 0, 255)]
-    {
-        let input = QuantizedInput {
-            data: &data,
-            zero_point: input_zero,
-        };
+    let each: Vec<f32> = (0..columns).map(|i| multipliers[i / biases.len()]).collect();
+    for (input_zero, zero_point, min, max) in [(0, 0, 0, 255), (128, 100, 100, 200), (255, 255, 0, 255)] {
+        let input = QuantizedInput { data: &data, zero_point: input_zero };
         let mut sums = vec![0; rows * columns];
         reference::gemm_i32(input, &weights, 1, &mut sums);
         for multiplier in [each.clone(), vec![0.5], vec![0.1]] {
-            let requantize = Requantize {
-                bias: bias.clone(),
-                multiplier,
-                zero_point,
-                min,
-                max,
-            };
+            let requantize = Requantize { bias: bias.clone(), multiplier, zero_point, min, max };
             let mut actual = vec![0; rows * columns];
             gemm_u8(input, &packed, &requantize, &mut actual).unwrap();
             let expected = |(i, &sum)| reference::requantize(sum, i % columns, &requantize);
@@ -220,36 +108,20 @@ pub(crate) fn requantization_saturates_and_rounds_half_to_even(isa: Isa) {
 }
 
 fn check_conv(isa: Isa, geometry: &Conv2dGeometry, cases: &mut Cases) {
-    let (data, weights) = (
-        cases.codes(geometry.input_len()),
-        cases.weights(geometry.weights_len()),
-    );
+    let (data, weights) = (cases.codes(geometry.input_len()), cases.weights(geometry.weights_len()));
     check_conv_with(isa, geometry, (&data, &weights), cases);
 }
 
-fn check_conv_with(
-    isa: Isa,
-    geometry: &Conv2dGeometry,
-    (data, weights): (&[u8], &[i8]),
-    cases: &mut Cases,
-) {
+fn check_conv_with(isa: Isa, geometry: &Conv2dGeometry, (data, weights): (&[u8], &[i8]), cases: &mut Cases) {
     let channels = geometry.out_channels();
-    let input = QuantizedInput {
-        data,
-        zero_point: cases.code(),
-    };
+    let input = QuantizedInput { data, zero_point: cases.code() };
     let packed = PackedConvI8::pack(isa, geometry, weights).unwrap();
-    let (mut sums, mut expected) = (
-        vec![1; geometry.output_len()],
-        vec![2; geometry.output_len()],
-    );
+    let (mut sums, mut expected) = (vec![1; geometry.output_len()], vec![2; geometry.output_len()]);
     conv2d_i32(geometry, input, &packed, &mut sums).unwrap();
     reference::conv2d_i32(geometry, input, weights, &mut expected);
     assert_eq!(sums, expected, "{}: {geometry:?}", packed.kernel());
     let requantize = Requantize {
-        bias: (0..channels)
-            .map(|_| cases.between(0, 20_000) as i32 - 10_000)
-            .collect(),
+        bias: (0..channels).map(|_| cases.between(0, 20_000) as i32 - 10_000).collect(),
         multiplier: (0..channels).map(|_| cases.real() * 0.01).collect(),
         zero_point: cases.code(),
         min: 3,
@@ -286,25 +158,10 @@ pub(crate) fn convolution_equals_the_reference_on_a_table(isa: Isa) {
         dilation: [1, 1],
         pad_begin: [4, 5],
     };
-    check_conv(
-        isa,
-        &Conv2dGeometry::new(2, 1, 3, 5, all_padding).unwrap(),
-        &mut cases,
-    );
-    let nothing = Window2d {
-        output: [0, 4],
-        ..all_padding
-    };
-    check_conv(
-        isa,
-        &Conv2dGeometry::new(1, 3, 3, 3, nothing).unwrap(),
-        &mut cases,
-    );
-    check_conv(
-        isa,
-        &Conv2dGeometry::new(0, 1, 3, 3, all_padding).unwrap(),
-        &mut cases,
-    );
+    check_conv(isa, &Conv2dGeometry::new(2, 1, 3, 5, all_padding).unwrap(), &mut cases);
+    let nothing = Window2d { output: [0, 4], ..all_padding };
+    check_conv(isa, &Conv2dGeometry::new(1, 3, 3, 3, nothing).unwrap(), &mut cases);
+    check_conv(isa, &Conv2dGeometry::new(0, 1, 3, 3, all_padding).unwrap(), &mut cases);
 }
 
 pub(crate) fn convolution_equals_the_reference_on_random_geometries(isa: Isa) {
@@ -318,19 +175,10 @@ pub(crate) fn convolution_equals_the_reference_on_random_geometries(isa: Isa) {
 pub(crate) fn depthwise_convolution_handles_every_tail(isa: Isa) {
     let mut cases = Cases::new(5);
     for channels in (1..=19).chain([32, 33]) {
-        for window in [
-            [3, 1, 1, 1],
-            [3, 2, 1, 0],
-            [5, 1, 1, 2],
-            [2, 1, 2, 1],
-            [1, 1, 1, 0],
-        ] {
+        for window in [[3, 1, 1, 1], [3, 2, 1, 0], [5, 1, 1, 2], [2, 1, 2, 1], [1, 1, 1, 0]] {
             let geometry = square_conv([channels, channels, channels], 6, window);
             check_conv(isa, &geometry, &mut cases);
-            let (low, high) = (
-                vec![-128; geometry.weights_len()],
-                vec![255; geometry.input_len()],
-            );
+            let (low, high) = (vec![-128; geometry.weights_len()], vec![255; geometry.input_len()]);
             check_conv_with(isa, &geometry, (&high, &low), &mut cases);
         }
     }
@@ -341,11 +189,7 @@ pub(crate) fn pointwise_convolution_handles_every_tail(isa: Isa) {
     for inputs in [1, 2, 3, 4, 5, 8, 12, 15, 16, 17] {
         for outputs in [1, 7, 8, 9, 16, 17] {
             for size in [1, 3, 5] {
-                check_conv(
-                    isa,
-                    &square_conv([1, inputs, outputs], size, [1, 1, 1, 0]),
-                    &mut cases,
-                );
+                check_conv(isa, &square_conv([1, inputs, outputs], size, [1, 1, 1, 0]), &mut cases);
             }
         }
     }
@@ -353,19 +197,15 @@ pub(crate) fn pointwise_convolution_handles_every_tail(isa: Isa) {
 
 pub(crate) fn operands_may_start_anywhere(isa: Isa) {
     let mut cases = Cases::new(7);
-    for (channels, window) in [
-        ([1, 8, 8], [1, 1, 1, 0]),
-        ([1, 3, 9], [3, 1, 1, 1]),
-        ([9, 9, 9], [3, 1, 1, 1]),
-    ] {
+    for (channels, window) in
+        [([1, 8, 8], [1, 1, 1, 0]), ([1, 3, 9], [3, 1, 1, 1]), ([9, 9, 9], [3, 1, 1, 1])]
+    {
         let geometry = square_conv(channels, 5, window);
         let data = cases.codes(geometry.input_len() + 16);
         let weights = cases.weights(geometry.weights_len() + 16);
         for start in 0..16 {
-            let operands = (
-                &data[start..][..geometry.input_len()],
-                &weights[start..][..geometry.weights_len()],
-            );
+            let operands =
+                (&data[start..][..geometry.input_len()], &weights[start..][..geometry.weights_len()]);
             check_conv_with(isa, &geometry, operands, &mut cases);
         }
     }

@@ -145,25 +145,15 @@ impl Cases {
             let padded = input[axis] + pad_begin[axis] + pad_end[axis];
             padded.saturating_sub((kernel[axis] - 1) * dilation[axis] + 1) / stride[axis] + 1
         });
-        Window2d {
-            input,
-            output,
-            kernel,
-            stride,
-            dilation,
-            pad_begin,
-        }
+        Window2d { input, output, kernel, stride, dilation, pad_begin }
     }
 
     /// Any convolution: grouped, depthwise or dense; strides, dilations, unequal padding.
     pub(crate) fn geometry(&mut self) -> Conv2dGeometry {
         let window = self.window();
         let (batch, groups) = (self.between(1, 2), self.pick(&[1, 1, 2, 3, 5, 9, 17]));
-        let (inputs, outputs) = if groups < 5 {
-            (self.between(1, 9), self.between(1, 9))
-        } else {
-            (1, self.between(1, 2))
-        };
+        let (inputs, outputs) =
+            if groups < 5 { (self.between(1, 9), self.between(1, 9)) } else { (1, self.between(1, 2)) };
         Conv2dGeometry::new(batch, groups, groups * inputs, groups * outputs, window).unwrap()
     }
 }
@@ -206,20 +196,8 @@ mod tests {
 
     #[wasm_bindgen_test(unsupported = test)]
     fn as_many_suites_are_skipped_as_expected() {
-        let expected: usize = option_env!("BITLENS_SKIPPED_ISAS")
-            .unwrap_or("0")
-            .parse()
-            .unwrap();
-        let skipped = built()
-            .into_iter()
-            .filter(|isa| !isa.is_available())
-            .count();
-        assert_eq!(
-            skipped,
-            expected,
-            "built {:?}, available {:?}",
-            built(),
-            Isa::available()
-        );
+        let expected: usize = option_env!("BITLENS_SKIPPED_ISAS").unwrap_or("0").parse().unwrap();
+        let skipped = built().into_iter().filter(|isa| !isa.is_available()).count();
+        assert_eq!(skipped, expected, "built {:?}, available {:?}", built(), Isa::available());
     }
 }

@@ -2,26 +2,19 @@
 
 use super::Cases;
 use crate::kernels::isa::Isa;
-use crate::kernels::{
-    AveragePoolU8, Pool2dGeometry, PoolDivisor, average_pool_u8, max_pool_u8, reference,
-};
+use crate::kernels::{AveragePoolU8, Pool2dGeometry, PoolDivisor, average_pool_u8, max_pool_u8, reference};
 
 fn geometries(seed: u64) -> Vec<Pool2dGeometry> {
     let mut cases = Cases::new(seed);
     let channels = [1, 3, 4, 15, 16, 17, 33, 40];
-    (0..160)
-        .map(|i| Pool2dGeometry::new(1 + i % 2, channels[i % 8], cases.window()).unwrap())
-        .collect()
+    (0..160).map(|i| Pool2dGeometry::new(1 + i % 2, channels[i % 8], cases.window()).unwrap()).collect()
 }
 
 pub(crate) fn max_pooling_equals_the_reference(isa: Isa) {
     let mut cases = Cases::new(31);
     for geometry in geometries(32) {
         let input = cases.codes(geometry.input_len());
-        let (mut actual, mut expected) = (
-            vec![1; geometry.output_len()],
-            vec![2; geometry.output_len()],
-        );
+        let (mut actual, mut expected) = (vec![1; geometry.output_len()], vec![2; geometry.output_len()]);
         max_pool_u8(isa, &geometry, &input, &mut actual).unwrap();
         reference::max_pool_u8(&geometry, &input, &mut expected);
         assert_eq!(actual, expected, "{geometry:?}");
@@ -32,9 +25,7 @@ pub(crate) fn average_pooling_equals_the_reference(isa: Isa) {
     let mut cases = Cases::new(33);
     for geometry in geometries(34) {
         let input = cases.codes(geometry.input_len());
-        let padded = PoolDivisor::Padded {
-            pad_end: [cases.between(0, 3), cases.between(0, 3)],
-        };
+        let padded = PoolDivisor::Padded { pad_end: [cases.between(0, 3), cases.between(0, 3)] };
         let average = AveragePoolU8 {
             input_zero_point: cases.code(),
             multiplier: cases.real() * 2.0,
@@ -43,10 +34,7 @@ pub(crate) fn average_pooling_equals_the_reference(isa: Isa) {
             max: 251,
             divisor: cases.pick(&[PoolDivisor::Valid, padded]),
         };
-        let (mut actual, mut expected) = (
-            vec![1; geometry.output_len()],
-            vec![2; geometry.output_len()],
-        );
+        let (mut actual, mut expected) = (vec![1; geometry.output_len()], vec![2; geometry.output_len()]);
         average_pool_u8(isa, &geometry, &input, &average, &mut actual).unwrap();
         reference::average_pool_u8(&geometry, &input, &average, &mut expected);
         assert_eq!(actual, expected, "{geometry:?} {average:?}");

@@ -3,9 +3,9 @@
 use super::square_conv;
 use crate::kernels::layout::{Conv2dGeometry, MatLayout, Pool2dGeometry, Window2d};
 use crate::kernels::{
-    Accumulate, AffineParams, Epilogue, GemmF32, Isa, KernelError, PackedConvF32, PackedConvI8,
-    PackedGemmI8, QuantizedInput, Requantize, conv2d_f32, conv2d_u8, fake_quantize_f32, gemm_f32,
-    max_pool_u8, quantize_i8, quantize_u8,
+    Accumulate, AffineParams, Epilogue, GemmF32, Isa, KernelError, PackedConvF32, PackedConvI8, PackedGemmI8,
+    QuantizedInput, Requantize, conv2d_f32, conv2d_u8, fake_quantize_f32, gemm_f32, max_pool_u8, quantize_i8,
+    quantize_u8,
 };
 use wasm_bindgen_test::wasm_bindgen_test;
 
@@ -25,57 +25,23 @@ fn window() -> Window2d {
 #[wasm_bindgen_test(unsupported = test)]
 fn impossible_geometries_are_refused() {
     let zero = |extent| KernelError::Zero { extent };
-    assert_eq!(
-        Conv2dGeometry::new(1, 0, 1, 1, window()),
-        Err(zero("groups"))
-    );
-    let no_stride = Window2d {
-        stride: [1, 0],
-        ..window()
-    };
-    assert_eq!(
-        Conv2dGeometry::new(1, 1, 1, 1, no_stride),
-        Err(zero("stride"))
-    );
+    assert_eq!(Conv2dGeometry::new(1, 0, 1, 1, window()), Err(zero("groups")));
+    let no_stride = Window2d { stride: [1, 0], ..window() };
+    assert_eq!(Conv2dGeometry::new(1, 1, 1, 1, no_stride), Err(zero("stride")));
     assert_eq!(
         Conv2dGeometry::new(1, 2, 4, 3, window()),
-        Err(KernelError::Groups {
-            which: "output",
-            channels: 3,
-            groups: 2
-        })
+        Err(KernelError::Groups { which: "output", channels: 3, groups: 2 })
     );
     for huge in [
-        Window2d {
-            output: [usize::MAX, 1],
-            stride: [2, 2],
-            ..window()
-        },
-        Window2d {
-            dilation: [usize::MAX / 2, 1],
-            ..window()
-        },
-        Window2d {
-            pad_begin: [usize::MAX, 0],
-            ..window()
-        },
-        Window2d {
-            input: [usize::MAX, 1],
-            ..window()
-        },
+        Window2d { output: [usize::MAX, 1], stride: [2, 2], ..window() },
+        Window2d { dilation: [usize::MAX / 2, 1], ..window() },
+        Window2d { pad_begin: [usize::MAX, 0], ..window() },
+        Window2d { input: [usize::MAX, 1], ..window() },
     ] {
-        assert_eq!(
-            Pool2dGeometry::new(1, 1, huge),
-            Err(KernelError::TooLarge { what: "window" })
-        );
+        assert_eq!(Pool2dGeometry::new(1, 1, huge), Err(KernelError::TooLarge { what: "window" }));
     }
     let many = Conv2dGeometry::new(usize::MAX / 8, 1, 1, 1, window());
-    assert_eq!(
-        many,
-        Err(KernelError::TooLarge {
-            what: "convolution input"
-        })
-    );
+    assert_eq!(many, Err(KernelError::TooLarge { what: "convolution input" }));
     assert!(MatLayout::new(usize::MAX, 2, 2, 1).is_err());
     assert!(MatLayout::new(usize::MAX, usize::MAX, 0, 0).is_err());
 }
@@ -84,65 +50,21 @@ fn impossible_geometries_are_refused() {
 fn slices_of_the_wrong_length_are_refused_and_named() {
     let geometry = square_conv([1, 2, 3], 4, [3, 1, 1, 1]);
     let packed = PackedConvF32::pack(ISA, &geometry, &[0.0; 54]).unwrap();
-    let error = conv2d_f32(
-        &geometry,
-        &[0.0; 31],
-        &packed,
-        Epilogue::default(),
-        &mut [0.0; 48],
-    )
-    .unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "input has 31 elements but its layout needs 32"
-    );
+    let error = conv2d_f32(&geometry, &[0.0; 31], &packed, Epilogue::default(), &mut [0.0; 48]).unwrap_err();
+    assert_eq!(error.to_string(), "input has 31 elements but its layout needs 32");
     let error = PackedConvI8::pack(ISA, &geometry, &[0; 53]).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "weights has 53 elements but its layout needs 54"
-    );
-    let error = quantize_u8(
-        ISA,
-        &[0.0; 3],
-        &AffineParams::new(1.0, 0, 0, 255).unwrap(),
-        &mut [0; 2],
-    );
-    assert_eq!(
-        error,
-        Err(KernelError::Length {
-            operand: "out",
-            expected: 3,
-            actual: 2
-        })
-    );
+    assert_eq!(error.to_string(), "weights has 53 elements but its layout needs 54");
+    let error = quantize_u8(ISA, &[0.0; 3], &AffineParams::new(1.0, 0, 0, 255).unwrap(), &mut [0; 2]);
+    assert_eq!(error, Err(KernelError::Length { operand: "out", expected: 3, actual: 2 }));
     let pool = Pool2dGeometry::global(1, 3, [2, 2]).unwrap();
     let error = max_pool_u8(ISA, &pool, &[0; 11], &mut [0; 3]);
-    assert_eq!(
-        error,
-        Err(KernelError::Length {
-            operand: "input",
-            expected: 12,
-            actual: 11
-        })
-    );
+    assert_eq!(error, Err(KernelError::Length { operand: "input", expected: 12, actual: 11 }));
     assert!(PackedGemmI8::pack(ISA, 4, &[0; 7]).is_err());
     assert!(PackedGemmI8::pack(ISA, 0, &[]).is_err());
     let layout = MatLayout::row_major(2, 3).unwrap();
-    let operands = GemmF32 {
-        lhs: &[0.0; 6],
-        lhs_layout: layout,
-        rhs: &[0.0; 6],
-        rhs_layout: layout,
-    };
+    let operands = GemmF32 { lhs: &[0.0; 6], lhs_layout: layout, rhs: &[0.0; 6], rhs_layout: layout };
     let error = gemm_f32(ISA, &operands, &mut [0.0; 6], Accumulate::Add);
-    assert_eq!(
-        error,
-        Err(KernelError::Mismatch {
-            extent: "rows of rhs",
-            expected: 3,
-            actual: 2
-        })
-    );
+    assert_eq!(error, Err(KernelError::Mismatch { extent: "rows of rhs", expected: 3, actual: 2 }));
 }
 
 #[wasm_bindgen_test(unsupported = test)]
@@ -150,21 +72,8 @@ fn weights_packed_for_other_shapes_are_refused() {
     let geometry = square_conv([1, 2, 3], 4, [3, 1, 1, 1]);
     let other = square_conv([1, 2, 3], 4, [1, 1, 1, 0]);
     let packed = PackedConvF32::pack(ISA, &geometry, &[0.0; 54]).unwrap();
-    let error = conv2d_f32(
-        &other,
-        &[0.0; 32],
-        &packed,
-        Epilogue::default(),
-        &mut [0.0; 48],
-    );
-    assert_eq!(
-        error,
-        Err(KernelError::Mismatch {
-            extent: "kernel height",
-            expected: 3,
-            actual: 1
-        })
-    );
+    let error = conv2d_f32(&other, &[0.0; 32], &packed, Epilogue::default(), &mut [0.0; 48]);
+    assert_eq!(error, Err(KernelError::Mismatch { extent: "kernel height", expected: 3, actual: 1 }));
 }
 
 #[wasm_bindgen_test(unsupported = test)]
@@ -180,10 +89,7 @@ fn parameters_that_could_make_nan_are_refused() {
         (1.0, 0, 0, i32::MAX),
     ] {
         let error = AffineParams::new(scale, zero_point, qmin, qmax);
-        assert!(
-            matches!(error, Err(KernelError::Parameter { .. })),
-            "{error:?}"
-        );
+        assert!(matches!(error, Err(KernelError::Parameter { .. })), "{error:?}");
     }
     let signed = AffineParams::new(1.0, 0, -128, 127).unwrap();
     assert!(quantize_u8(ISA, &[], &signed, &mut []).is_err());
@@ -192,29 +98,13 @@ fn parameters_that_could_make_nan_are_refused() {
     assert!(fake_quantize_f32(ISA, &[], &signed, &mut []).is_ok());
     let geometry = square_conv([1, 1, 1], 1, [1, 1, 1, 0]);
     let packed = PackedConvI8::pack(ISA, &geometry, &[1]).unwrap();
-    let input = QuantizedInput {
-        data: &[1],
-        zero_point: 0,
-    };
-    for (bias, multiplier, min) in [
-        (1, vec![f32::NAN], 0),
-        (1, vec![f32::INFINITY], 0),
-        (2, vec![1.0], 0),
-    ]
-    .into_iter()
-    .chain([(1, vec![1.0, 1.0], 0), (1, vec![1.0], 9)])
+    let input = QuantizedInput { data: &[1], zero_point: 0 };
+    for (bias, multiplier, min) in [(1, vec![f32::NAN], 0), (1, vec![f32::INFINITY], 0), (2, vec![1.0], 0)]
+        .into_iter()
+        .chain([(1, vec![1.0, 1.0], 0), (1, vec![1.0], 9)])
     {
-        let requantize = Requantize {
-            bias: vec![0; bias],
-            multiplier,
-            zero_point: 0,
-            min,
-            max: 8,
-        };
-        assert!(
-            conv2d_u8(&geometry, input, &packed, &requantize, &mut [0]).is_err(),
-            "{requantize:?}"
-        );
+        let requantize = Requantize { bias: vec![0; bias], multiplier, zero_point: 0, min, max: 8 };
+        assert!(conv2d_u8(&geometry, input, &packed, &requantize, &mut [0]).is_err(), "{requantize:?}");
     }
 }
 
@@ -224,9 +114,6 @@ fn an_instruction_set_that_is_absent_is_refused() {
         let params = AffineParams::new(1.0, 0, 0, 255).unwrap();
         let error = quantize_u8(isa, &[1.0], &params, &mut [0]);
         assert_eq!(error, Err(KernelError::IsaUnavailable { isa }));
-        assert_eq!(
-            error.unwrap_err().to_string(),
-            format!("{isa} is not available here")
-        );
+        assert_eq!(error.unwrap_err().to_string(), format!("{isa} is not available here"));
     }
 }

@@ -2,7 +2,7 @@
 
 use super::fixtures::real_networks;
 use super::round_trip::assert_equivalent;
-use crate::onnx::{ExportOptions, ImportError, export, import};
+use crate::onnx::{ExportOptions, export, import};
 use std::path::Path;
 use std::process::Command;
 
@@ -34,16 +34,10 @@ fn real_networks_survive_and_onnxruntime_gives_the_same_outputs() {
     let judged = has_onnxruntime();
     for path in real_networks().unwrap_or_default() {
         let bytes = std::fs::read(&path).unwrap();
-        let read = match import(&bytes) {
-            Ok(read) => read,
-            Err(error @ ImportError::UnsupportedOperator { .. }) => {
-                eprintln!("skipped: {}: {error}", path.display());
-                continue;
-            }
-            Err(error) => panic!("{}: {error}", path.display()),
-        };
+        let read = import(&bytes).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         assert_eq!(read.info.size_bytes, bytes.len());
-        let exported = export(&read.graph, &ExportOptions::default()).unwrap();
+        let exported = export(&read.graph, &ExportOptions::default())
+            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         assert_equivalent(&read.graph, &import(&exported).unwrap().graph);
         if judged {
             compare(&path, &exported);

@@ -20,7 +20,9 @@ pub(super) fn assert_equivalent(a: &Graph, b: &Graph) {
     assert_eq!(ends(&a), ends(&b));
     assert_eq!(a.node_count(), b.node_count());
     for ((_, x), (_, y)) in a.nodes().zip(b.nodes()) {
-        assert_eq!((&x.name, &x.op), (&y.name, &y.op));
+        assert_eq!(x.name, y.name);
+        // An operator that only its inputs' types bring into a file's form comes back in that form.
+        assert!(x.op == y.op || x.op.export().is_none(), "{:?} came back as {:?}", x.op, y.op);
         let inputs = |graph: &Graph, node: &Node| {
             let describe = |id: ValueId| (name(graph, id), graph.constant(id).cloned());
             node.inputs.iter().map(|id| id.map(describe)).collect::<Vec<_>>()

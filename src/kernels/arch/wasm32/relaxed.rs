@@ -6,8 +6,8 @@
 use super::simd128::Simd128;
 use crate::kernels::generic::{Dot, Floats, Taps};
 use core::arch::wasm32::{
-    f32x4_relaxed_madd, i32x4_relaxed_dot_i8x16_i7x16_add, i32x4_splat, v128, v128_load,
-    v128_load32_splat, v128_store,
+    f32x4_relaxed_madd, i32x4_relaxed_dot_i8x16_i7x16_add, i32x4_splat, v128, v128_load, v128_load32_splat,
+    v128_store,
 };
 
 /// The module validated, so the instructions exist.

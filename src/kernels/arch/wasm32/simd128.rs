@@ -3,8 +3,8 @@
 use crate::kernels::generic::{Dot, Floats, Taps};
 use core::arch::wasm32::{
     f32x4_add, f32x4_mul, f32x4_ne, f32x4_pmax, f32x4_pmin, f32x4_splat, i8x16_shuffle, i32x4_add,
-    i32x4_dot_i16x8, i32x4_splat, v128, v128_bitselect, v128_load, v128_load32_splat,
-    v128_load32_zero, v128_store,
+    i32x4_dot_i16x8, i32x4_splat, v128, v128_bitselect, v128_load, v128_load32_splat, v128_load32_zero,
+    v128_store,
 };
 
 /// The module validated, so the instructions exist.
@@ -96,12 +96,7 @@ impl Taps for Simd128 {
     #[inline(always)]
     unsafe fn interleave(self, first: *const u8, second: *const u8) -> v128 {
         // SAFETY: the caller says that four codes are readable at both.
-        let (first, second) = unsafe {
-            (
-                v128_load32_zero(first.cast()),
-                v128_load32_zero(second.cast()),
-            )
-        };
+        let (first, second) = unsafe { (v128_load32_zero(first.cast()), v128_load32_zero(second.cast())) };
         // Byte 4 of a zero-extending load is 0: the upper half of every 16-bit code.
         i8x16_shuffle::<0, 4, 16, 4, 1, 4, 17, 4, 2, 4, 18, 4, 3, 4, 19, 4>(first, second)
     }

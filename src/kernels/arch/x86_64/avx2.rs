@@ -6,8 +6,8 @@ use crate::kernels::isa::Isa;
 use core::arch::x86_64::{
     __m256, __m256i, _mm_loadl_epi64, _mm_unpacklo_epi8, _mm256_add_epi32, _mm256_add_ps,
     _mm256_cvtepu8_epi16, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_madd_epi16,
-    _mm256_max_ps, _mm256_min_ps, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setzero_si256,
-    _mm256_storeu_ps, _mm256_storeu_si256,
+    _mm256_max_ps, _mm256_min_ps, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setzero_si256, _mm256_storeu_ps,
+    _mm256_storeu_si256,
 };
 
 /// Proof that the processor has AVX2 and FMA.

@@ -1,0 +1,78 @@
+//! A node as a file has it: what an operator reads when it is imported and writes when it is exported.
+
+use crate::ir::{Attr, AttrError, Attrs, Opset};
+use crate::tensor::Value;
+
+/// A node of a file while its operator reads it.
+#[derive(Debug)]
+pub struct ImportNode<'a> {
+    /// Attributes that nobody has taken yet.
+    pub attrs: Attrs,
+    /// Opset of the file.
+    pub opset: Opset,
+    /// For each input whether it is present, and its tensor when it is a constant.
+    pub inputs: Vec<ImportInput<'a>>,
+    /// Number of outputs up to the last one that is read, at least one.
+    pub output_count: usize,
+    /// Number of outputs that the file names, read or not.
+    pub named_outputs: usize,
+    /// Constants that the operator wants as inputs: index and tensor.
+    pub new_inputs: Vec<(usize, Value)>,
+}
+
+/// One input of a node while it is read.
+#[derive(Debug, Clone, Copy)]
+pub enum ImportInput<'a> {
+    /// The file leaves it out.
+    Absent,
+    /// It is computed, or comes from the caller.
+    Computed,
+    /// It is a constant.
+    Constant(&'a Value),
+}
+
+impl ImportNode<'_> {
+    /// Makes input `index` the constant `value`: for what older opsets had as an attribute.
+    pub fn set_input(&mut self, index: usize, value: Value) {
+        self.new_inputs.push((index, value));
+    }
+
+    /// Refuses opsets below `least`.
+    ///
+    /// # Errors
+    /// [`AttrError::Opset`].
+    pub fn require_opset(&self, least: u32, reason: &'static str) -> Result<(), AttrError> {
+        if self.opset.0 < least { Err(AttrError::Opset { opset: self.opset.0, reason }) } else { Ok(()) }
+    }
+}
+
+/// One node to write into a file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ExportStep {
+    /// Operator.
+    pub op_type: &'static str,
+    /// Attributes.
+    pub attrs: Attrs,
+    /// Constant inputs behind those that come from the graph (first step) or from the step before.
+    pub extra_inputs: Vec<Option<Value>>,
+}
+
+impl ExportStep {
+    /// A node without constant inputs of its own.
+    pub fn new(op_type: &'static str, attrs: Attrs) -> Self {
+        Self { op_type, attrs, extra_inputs: Vec::new() }
+    }
+
+    /// The same with one more attribute.
+    #[must_use]
+    pub fn with(mut self, name: &str, attr: Attr) -> Self {
+        self.attrs.insert(name, attr);
+        self
+    }
+}
+
+/// The answer of operators that no file can contain.
+pub(super) fn refuse_import<T>() -> Result<T, AttrError> {
+    let reason = "it exists only inside Bitlens";
+    Err(AttrError::Unsupported { name: "op_type".to_owned(), value: "bitlens.*".to_owned(), reason })
+}

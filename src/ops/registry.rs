@@ -1,0 +1,146 @@
+//! The list macro: one line per operator makes its module, its variant of [`Op`](super::Op), and
+//! everything that is delegated to it.
+
+/// Makes the closed set of operators from one line per operator.
+macro_rules! operators {
+    ($($module:ident :: $name:ident),* $(,)?) => {
+        $(mod $module;)*
+
+        /// The operators, as one type.
+        #[derive(Debug, Clone, PartialEq)]
+        #[non_exhaustive]
+        #[allow(missing_docs, reason = "each variant is the operator of that name")]
+        pub enum Op {
+            $($name($module::$name)),*
+        }
+
+        $(
+            pub use $module::$name;
+
+            impl From<$name> for Op {
+                fn from(op: $name) -> Self {
+                    Self::$name(op)
+                }
+            }
+        )*
+
+        impl Op {
+            /// The names of all operators.
+            pub const OP_TYPES: &'static [&'static str] = &[$(<$name as Operator>::OP_TYPE),*];
+
+            /// Each operator's name and its samples for the shared suite.
+            #[cfg(test)]
+            fn samples() -> Vec<(&'static str, Vec<testing::Sample>)> {
+                vec![$((<$name as Operator>::OP_TYPE, <$name as testing::Sampled>::samples())),*]
+            }
+
+            /// Reads a node of that operator; `None` when there is no such operator.
+            pub fn import(
+                op_type: &str,
+                node: &mut ImportNode<'_>,
+            ) -> Option<Result<Self, crate::ir::AttrError>> {
+                $(
+                    if op_type == <$name as Operator>::OP_TYPE {
+                        return Some(<$name as Operator>::import(node).map(Self::from));
+                    }
+                )*
+                None
+            }
+
+            /// See [`Operator::export`].
+            pub fn export(&self) -> Option<Vec<ExportStep>> {
+                match self { $(Self::$name(op) => op.export()),* }
+            }
+
+            /// See [`Operator::facts`].
+            pub fn facts(&self) -> Facts {
+                match self { $(Self::$name(op) => op.facts()),* }
+            }
+
+            /// See [`Operator::infer`].
+            ///
+            /// # Errors
+            /// When the inputs' types do not fit the operator.
+            pub fn infer(
+                &self,
+                inputs: &TypeInputs<'_>,
+            ) -> Result<Vec<crate::tensor::TensorType>, OpError> {
+                match self { $(Self::$name(op) => op.infer(inputs)),* }
+            }
+
+            /// See [`Operator::prepare`].
+            ///
+            /// # Errors
+            /// When the constants do not fit the operator.
+            pub fn prepare(
+                &self,
+                isa: crate::kernels::Isa,
+                inputs: &[Option<&crate::tensor::Value>],
+            ) -> Result<Option<Prepared>, OpError> {
+                match self { $(Self::$name(op) => op.prepare(isa, inputs)),* }
+            }
+
+            /// See [`Operator::forward`].
+            ///
+            /// # Errors
+            /// When the inputs do not fit the operator.
+            pub fn forward(
+                &self,
+                context: &Context<'_>,
+                inputs: Inputs,
+            ) -> Result<Vec<crate::tensor::Value>, OpError> {
+                match self { $(Self::$name(op) => op.forward(context, inputs)),* }
+            }
+
+            /// See [`Operator::backward`].
+            ///
+            /// # Errors
+            /// [`OpError::NotDifferentiable`], or when the tape does not fit the operator.
+            pub fn backward(
+                &self,
+                context: &Context<'_>,
+                tape: &Tape<'_>,
+            ) -> Result<Vec<Option<crate::tensor::Value>>, OpError> {
+                match self { $(Self::$name(op) => op.backward(context, tape)),* }
+            }
+
+            /// See [`Operator::fold`].
+            pub fn fold(&self, inputs: &TypeInputs<'_>) -> Option<Vec<crate::tensor::Value>> {
+                match self { $(Self::$name(op) => op.fold(inputs)),* }
+            }
+
+            /// See [`Operator::channel_affine`].
+            pub fn channel_affine(&self, inputs: &TypeInputs<'_>) -> Option<ChannelAffine> {
+                match self { $(Self::$name(op) => op.channel_affine(inputs)),* }
+            }
+
+            /// See [`Operator::with_bias_input`].
+            pub fn with_bias_input(&self, inputs: &TypeInputs<'_>) -> Option<Self> {
+                match self { $(Self::$name(op) => op.with_bias_input(inputs)),* }
+            }
+
+            /// See [`Operator::lower_int8`].
+            pub fn lower_int8(&self, context: &LowerContext<'_>) -> Option<Lowered> {
+                match self { $(Self::$name(op) => op.lower_int8(context)),* }
+            }
+
+            /// See [`Operator::with_sizes`].
+            pub fn with_sizes(&self, inputs: &TypeInputs<'_>) -> Option<Self> {
+                match self { $(Self::$name(op) => op.with_sizes(inputs).map(Self::from)),* }
+            }
+
+            /// See [`Operator::fuse_clamp`].
+            pub fn fuse_clamp(&self, clamp: Clamp) -> Option<Self> {
+                match self { $(Self::$name(op) => op.fuse_clamp(clamp).map(Self::from)),* }
+            }
+        }
+
+        impl crate::ir::Operation for Op {
+            fn op_type(&self) -> &'static str {
+                match self { $(Self::$name(_) => <$name as Operator>::OP_TYPE),* }
+            }
+        }
+    };
+}
+
+pub(super) use operators;

@@ -1,0 +1,299 @@
+/**
+ * A stand-in for the engine in unit tests and in `vite --mode mock`: shapes of answers, not truth.
+ * Its figures come from a hash of what was asked, bent by the bits so that the page can be looked at.
+ * No production build contains it.
+ */
+import type { FromWorker, Port } from './messages';
+import type {
+  ArgumentsOf,
+  BufferRef,
+  BulkData,
+  ClassProbability,
+  Engine,
+  EngineError,
+  EngineEvent,
+  EngineRequest,
+  EngineResponse,
+  LayerView,
+  LensView,
+  PictureComparison,
+  PictureView,
+  Preprocess,
+  Recipe,
+  StepResult,
+} from './protocol';
+import type { WorkerLike } from './client';
+import { serve } from './serve';
+import { soFar } from '../lib/stats';
+
+const CLASSES = ['boat', 'car', 'cup', 'fish', 'house', 'key', 'leaf', 'mushroom', 'star', 'tree'];
+const SIDE = 64;
+const MAP = 8;
+
+/** A number in 0..1 that depends on the text alone. */
+function chance(text: string): number {
+  let hash = 2166136261;
+  for (const letter of text) hash = Math.imul(hash ^ letter.charCodeAt(0), 16777619);
+  hash = Math.imul(hash ^ (hash >>> 15), 2246822507);
+  return ((hash ^ (hash >>> 13)) >>> 0) / 2 ** 32;
+}
+
+/** 0 with all bits, near 1 with two. */
+const harm = ({ weightBits, activationBits }: Recipe): number =>
+  Math.min(1, 0.012 + 1.4 * (2 ** -weightBits - 2 ** -8) * 2 + 1.1 * (2 ** -activationBits - 2 ** -8));
+
+const LAYERS: [string, string, string][] = [
+  ['stem/conv', 'Conv', '16×3×3×3'],
+  ['block1/conv1', 'Conv', '32×16×3×3'],
+  ['block1/conv2', 'Conv', '32×32×3×3'],
+  ['block2/conv1', 'Conv', '48×32×3×3'],
+  ['block2/conv2', 'Conv', '48×48×3×3'],
+  ['block3/conv1', 'Conv', '64×48×3×3'],
+  ['block3/conv2', 'Conv', '64×64×3×3'],
+  ['block4/conv1', 'Conv', '96×64×3×3'],
+  ['block4/conv2', 'Conv', '96×96×3×3'],
+  ['head/fc', 'Gemm', '10×96'],
+];
+const weightsOf = (shape: string): number => shape.split('×').reduce((product, part) => product * Number(part), 1);
+
+interface Picture extends PictureView {
+  rgba: Uint8ClampedArray;
+}
+
+export class MockEngine implements Engine {
+  #pictures: Picture[] = [];
+  #classes: string[] = CLASSES.map((_, index) => `class ${index}`);
+  #recipe: Recipe = { schema: 1, preset: 'int8', weightBits: 8, activationBits: 8 };
+  #preprocess: Preprocess = {
+    do_resize: true, size: { height: SIDE, width: SIDE }, resample: 2, do_center_crop: false, crop_size: null,
+    do_rescale: true, rescale_factor: 1 / 255, do_normalize: true, image_mean: [0.485, 0.456, 0.406], image_std: [0.229, 0.224, 0.225],
+    channel_order: 'rgb', layout: 'NCHW', label_offset: 0,
+  };
+  #source: 'file' | 'guessed' | 'edited' = 'guessed';
+  #buffers = new Map<number, BulkData>();
+  #job: Generator<EngineEvent[], EngineResponse> | null = null;
+  #decoding: Promise<void> | null = null;
+  /** Pause between steps, so that progress can be seen. */
+  constructor(readonly pace = 0) {}
+
+  begin(request: EngineRequest, inputs: Uint8Array[]): void {
+    this.#job = this.#run(request, inputs);
+  }
+
+  step(): StepResult {
+    if (this.#decoding) return { state: 'running', events: [] };
+    const until = performance.now() + this.pace;
+    while (performance.now() < until);
+    const next = this.#job?.next();
+    if (!next) throw refuse('no_job', 'No job is running.');
+    if (next.done) return { state: 'done', events: [], response: next.value };
+    return { state: 'running', events: next.value };
+  }
+
+  cancel(): void {
+    this.#job = null;
+  }
+
+  takeBuffer(id: number): BulkData {
+    const data = this.#buffers.get(id);
+    this.#buffers.delete(id);
+    if (!data) throw new Error(`no buffer ${id}`);
+    return data;
+  }
+
+  #put(data: BulkData): BufferRef {
+    const id = this.#buffers.size + 1;
+    this.#buffers.set(id, data);
+    return { id, length: data.length };
+  }
+
+  *#run(request: EngineRequest, inputs: Uint8Array[]): Generator<EngineEvent[], EngineResponse> {
+    switch (request.kind) {
+      case 'loadModel':
+        return this.#load(request.name, inputs[0]);
+      case 'addPictures':
+        return yield* this.#add(request.names, inputs);
+      case 'clearPictures':
+        this.#pictures = [];
+        return { kind: 'clearPictures' };
+      case 'setLabels':
+        return this.#label(inputs[0]);
+      case 'readPreprocess':
+        this.#preprocess = { ...this.#preprocess, ...(JSON.parse(new TextDecoder().decode(inputs[0])) as Preprocess) };
+        this.#source = 'file';
+        return { kind: 'readPreprocess', preprocess: this.#preprocessView() };
+      case 'setPreprocess':
+        this.#preprocess = request.preprocess;
+        this.#source = 'edited';
+        return { kind: 'setPreprocess', preprocess: this.#preprocessView() };
+      case 'quantize':
+        return yield* this.#quantize(request.recipe);
+      case 'compare':
+        return yield* this.#compare();
+      case 'lens':
+        return this.#lens(request);
+      case 'measureLatency':
+        for (let done = 1; done <= request.runs; done++) yield [{ kind: 'progress', phase: 'measuring', done, total: request.runs }];
+        return { kind: 'measureLatency', latency: { full: { medianMs: 1.92, minMs: 1.88 }, quantized: { medianMs: this.#path() === 'int8' ? 0.74 : 2.31, minMs: 0.7, path: this.#path() }, runs: request.runs, isa: 'relaxed-simd' } };
+      case 'preview':
+        return { kind: 'preview', width: SIDE, height: SIDE, rgba: this.#put(new Uint8Array(this.#at(request.picture).rgba)) };
+      case 'exportModel':
+        return { kind: 'exportModel', fileName: 'plain-int8.onnx', onnx: this.#put(new Uint8Array(84_120)), sizeBytes: 84_120, verified: { identical: true, pictures: 8, note: 'Read back, the file gives the same logits on 8 pictures.' } };
+      case 'engineInfo':
+        return { kind: 'engineInfo', info: { version: '0.1.0 (mock)', isa: 'relaxed-simd', isas: ['portable', 'simd128', 'relaxed-simd'], probe: 'Relaxed dot products are exact over the whole range here.' } };
+    }
+  }
+
+  #at(index: number): Picture {
+    const picture = this.#pictures[index];
+    if (!picture) throw refuse('no_picture', `There is no picture ${index}.`);
+    return picture;
+  }
+
+  #path = (): 'int8' | 'fakeQuant' => (this.#recipe.weightBits === 8 && this.#recipe.activationBits === 8 ? 'int8' : 'fakeQuant');
+
+  #preprocessView = () => ({ preprocess: this.#preprocess, source: this.#source, range: [-2.12, 2.64] as [number, number], notes: [] });
+
+  #load(name: string, bytes: Uint8Array | undefined): EngineResponse {
+    if (bytes && bytes.length > 8 && bytes[0] !== 8 && bytes[0] !== 10) throw refuse('not_onnx', 'This is not an ONNX file: its first bytes are no model header.', null, 'Export the network to ONNX first.');
+    const parameters = LAYERS.reduce((sum, [, , shape]) => sum + weightsOf(shape), 0);
+    this.#source = 'guessed';
+    return {
+      kind: 'loadModel',
+      model: { name: name.replace(/\.onnx$/, ''), fileName: name, producer: 'bitlens sample', opset: 17, nodes: 31, parameters, sizeBytes: parameters * 4 + 5400, inputName: 'input', inputShape: `batch×3×${SIDE}×${SIDE}`, inputSize: [SIDE, SIDE], channels: 3, classes: 10, layers: LAYERS.length, attributionLayer: 'block4/conv2', warnings: [] },
+      preprocess: this.#preprocessView(),
+    };
+  }
+
+  *#add(names: string[], inputs: Uint8Array[]): Generator<EngineEvent[], EngineResponse> {
+    const fresh: Picture[] = names.map((name, offset) => {
+      const index = this.#pictures.length + offset;
+      return { index, name, width: SIDE, height: SIDE, label: null, role: 'both', rgba: new Uint8ClampedArray(SIDE * SIDE * 4).fill(160) };
+    });
+    this.#pictures.push(...fresh);
+    this.#decoding = Promise.all(fresh.map((picture, index) => decode(picture, inputs[index] as Uint8Array<ArrayBuffer>))).then(() => {
+      this.#decoding = null;
+    });
+    yield [];
+    return { kind: 'addPictures', pictures: this.#views(), refused: [] };
+  }
+
+  #views = (): PictureView[] => this.#pictures.map(({ rgba: _, ...view }) => view);
+
+  #label(bytes: Uint8Array | undefined): EngineResponse {
+    const value = JSON.parse(new TextDecoder().decode(bytes)) as (string | { file: string; label: number; role: PictureView['role'] })[];
+    for (const [index, entry] of value.entries()) {
+      if (typeof entry === 'string') this.#classes[index] = entry;
+      else for (const picture of this.#pictures) if (picture.name === entry.file) Object.assign(picture, { label: entry.label, role: entry.role });
+    }
+    return { kind: 'setLabels', classes: this.#classes, pictures: this.#views() };
+  }
+
+  *#quantize(recipe: Recipe): Generator<EngineEvent[], EngineResponse> {
+    this.#recipe = recipe;
+    const calibration = this.#pictures.filter(({ role }) => role !== 'eval').length;
+    if (calibration === 0) throw refuse('no_pictures', 'There is no picture to calibrate with.', null, 'Drop some pictures like those the network will see.');
+    for (let done = 4; done <= calibration; done += 4) yield [{ kind: 'progress', phase: 'calibrating', done, total: calibration }];
+    const layers = LAYERS.map((layer, index) => this.#layer(layer, index));
+    const sum = (side: 'full' | 'quantized'): number => layers.reduce((total, { sizeBytes }) => total + sizeBytes[side], 5400);
+    const int8 = this.#path() === 'int8';
+    return {
+      kind: 'quantize',
+      quantized: { recipe, path: this.#path(), pathReason: int8 ? 'Every layer runs on 8-bit integers with 32-bit sums.' : 'Fewer than 8 bits run in float with rounding in this version.', calibrationPictures: calibration, sizeBytes: { full: sum('full'), quantized: sum('quantized') }, layers },
+    };
+  }
+
+  #layer([name, op, weightShape]: [string, string, string], index: number): LayerView {
+    const weights = weightsOf(weightShape);
+    const { weightBits, activationBits } = this.#recipe;
+    const bytes = Math.ceil((weights * weightBits) / 8) + Number(weightShape.split('×')[0]) * 8;
+    return { name, op, weightShape, weights, weightBits, activationBits, sizeBytes: { full: weights * 4 + 64, quantized: bytes }, path: this.#path() === 'int8' ? 'int8' : 'float', outputRange: [0, 2 + 6 * chance(name)], weightSqnrDb: 6.02 * weightBits - 5 - 6 * chance(name + index) };
+  }
+
+  *#compare(): Generator<EngineEvent[], EngineResponse> {
+    const pictures: PictureComparison[] = [];
+    const evaluated = this.#pictures.filter(({ role }) => role !== 'calib');
+    for (const [index, picture] of evaluated.entries()) {
+      const comparison = this.#comparison(picture.index);
+      pictures.push(comparison);
+      yield [{ kind: 'pictureCompared', comparison }, { kind: 'progress', phase: 'comparing', done: index + 1, total: evaluated.length }];
+    }
+    const { agreement, spearmanMean } = soFar(pictures);
+    const bad = harm(this.#recipe);
+    return {
+      kind: 'compare', pictures,
+      summary: { images: pictures.length, agreement, kl: bad * 0.8, sqnrDb: 30 - 27 * Math.sqrt(bad), top1: { full: 0.975, quantized: 0.975 - bad * 0.7, labelled: pictures.length }, attribution: { method: 'Grad-CAM', spearmanMean, kendallTauBMean: spearmanMean && spearmanMean * 0.84, images: pictures.length } },
+    };
+  }
+
+  #answer(picture: number, label: number, quantized: boolean): ClassProbability[] {
+    const bad = quantized ? harm(this.#recipe) * (0.4 + chance(`${picture} easy`)) : 0;
+    const raw = CLASSES.map((_, index) => {
+      const own = 2.2 * chance(`${picture} ${index}`) + (index === label ? 6 + 2 * chance(`${picture} sure`) : 0);
+      return Math.exp(own * (1 - 0.55 * bad) + bad * 6 * chance(`${picture} ${index} q`));
+    });
+    const total = raw.reduce((sum, value) => sum + value, 0);
+    return raw.map((value, index) => ({ class: index, name: this.#classes[index] ?? '', probability: value / total })).sort((a, b) => b.probability - a.probability);
+  }
+
+  #comparison(index: number): PictureComparison {
+    const label = this.#at(index).label ?? Math.floor(chance(`${index} label`) * 10);
+    const [full, quantized] = [this.#answer(index, label, false), this.#answer(index, label, true)];
+    const bad = harm(this.#recipe) * (0.4 + chance(`${index} easy`));
+    const spearman = Math.max(-0.2, 1 - 0.02 * chance(`${index} s`) - bad * (0.5 + 0.6 * chance(`${index} m`)));
+    return { picture: index, full: full.slice(0, 5), quantized: quantized.slice(0, 5), flipped: full[0]?.class !== quantized[0]?.class, kl: bad, sqnrDb: 31 - 28 * Math.sqrt(bad), attribution: { spearman, kendallTauB: spearman * 0.84 } };
+  }
+
+  #lens({ picture }: ArgumentsOf<'lens'>): EngineResponse {
+    const one = this.#comparison(picture);
+    const label = this.#at(picture).label ?? Math.floor(chance(`${picture} label`) * 10);
+    const quantizedAll = this.#answer(picture, label, true);
+    const fullAll = this.#answer(picture, label, false);
+    const classes = new Set([...one.full, ...one.quantized].map((answer) => answer.class));
+    const of = (all: ClassProbability[], index: number): number => all.find((answer) => answer.class === index)?.probability ?? 0;
+    const answers = [...classes].map((index) => ({ class: index, name: this.#classes[index] ?? '', full: of(fullAll, index), quantized: of(quantizedAll, index) })).sort((a, b) => b.full - a.full);
+    const bad = harm(this.#recipe);
+    const [full, quantized] = [heat(picture, 0), heat(picture, bad)];
+    const lens: LensView = {
+      picture, target: fullAll[0] as ClassProbability, answers, fullTop: fullAll[0] as ClassProbability, quantizedTop: quantizedAll[0] as ClassProbability, flipped: one.flipped, expected: this.#at(picture).label,
+      spearman: one.attribution?.spearman ?? null, kendallTauB: one.attribution?.kendallTauB ?? null, top10Overlap: Math.max(0, 1 - bad),
+      layerSqnrDb: LAYERS.map(([layer], index) => ({ layer, sqnrDb: 42 - 34 * Math.sqrt(bad) - index * 1.1 - 6 * chance(`${layer} ${picture}`) * Math.sqrt(bad) })),
+    };
+    const map = { width: MAP, height: MAP, max: Math.max(...full, ...quantized), full: this.#put(full), quantized: this.#put(quantized) };
+    return { kind: 'lens', lens, map };
+  }
+}
+
+/** A blob of attention near the middle, drifting as the harm grows. */
+function heat(picture: number, bad: number): Float32Array<ArrayBuffer> {
+  const [x, y] = [2.6 + 2 * chance(`${picture} x`) + bad * 3 * (chance(`${picture} dx`) - 0.5), 2.6 + 2 * chance(`${picture} y`) + bad * 3 * (chance(`${picture} dy`) - 0.5)];
+  return Float32Array.from({ length: MAP * MAP }, (_, at) => {
+    const distance = ((at % MAP) - x) ** 2 + (Math.floor(at / MAP) - y) ** 2;
+    return Math.max(0, 1.7 * (1 - 0.3 * bad) * Math.exp(-distance / 3.4) + 0.25 * bad * chance(`${picture} ${at}`) - 0.02);
+  });
+}
+
+async function decode(picture: Picture, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+  if (typeof OffscreenCanvas === 'undefined') return;
+  const bitmap = await createImageBitmap(new Blob([bytes]));
+  const context = new OffscreenCanvas(SIDE, SIDE).getContext('2d');
+  if (!context) return;
+  const scale = SIDE / Math.min(bitmap.width, bitmap.height);
+  context.drawImage(bitmap, (SIDE - bitmap.width * scale) / 2, (SIDE - bitmap.height * scale) / 2, bitmap.width * scale, bitmap.height * scale);
+  picture.rgba = context.getImageData(0, 0, SIDE, SIDE).data;
+}
+
+const refuse = (code: string, message: string, node: string | null = null, hint: string | null = null): EngineError => ({ code, message, node, hint });
+
+/** A worker that is none: the same loop over a message channel, in this very thread. */
+export function mockWorker(engine: Engine = new MockEngine(8)): WorkerLike {
+  const { port1, port2 } = new MessageChannel();
+  port1.start();
+  port2.start();
+  void serve(port2 as unknown as Port, () => Promise.resolve({ engine, build: 'mock' }));
+  return {
+    postMessage: (message, transfer) => port1.postMessage(message, transfer),
+    addEventListener: (type: string, listener: (event: MessageEvent<FromWorker>) => void) => port1.addEventListener(type as 'message', listener),
+    terminate: () => port1.close(),
+  } as WorkerLike;
+}

@@ -1,0 +1,66 @@
+/**
+ * The boundary to the engine, under names that do not shadow the browser's own `Request`,
+ * `Response` and `Event`. The types are generated from the engine's Rust with its documentation.
+ */
+import type * as wire from '../../../pkg/simd128/bitlens.js';
+
+export type EngineRequest = wire.Request;
+export type EngineResponse = wire.Response;
+export type EngineEvent = wire.Event;
+export type BufferRef = wire.BufferRef;
+export type ClassProbability = wire.ClassProbability;
+export type EngineError = wire.ErrorView;
+export type EngineInfo = wire.EngineInfo;
+export type ExportCheck = wire.ExportCheck;
+export type Interval = wire.Interval;
+export type LatencyView = wire.LatencyView;
+export type LayerView = wire.LayerView;
+export type LensView = wire.LensView;
+export type ModelView = wire.ModelView;
+export type PictureComparison = wire.PictureComparison;
+export type PictureView = wire.PictureView;
+export type Preprocess = wire.Preprocess;
+export type PreprocessView = wire.PreprocessView;
+export type QuantizedView = wire.QuantizedView;
+export type Recipe = wire.Recipe;
+export type Refused = wire.Refused;
+export type StepResult = wire.StepResult;
+export type Summary = wire.Summary;
+
+/** The name of a request; every kind has a response of the same kind. */
+export type Kind = EngineRequest['kind'];
+
+/** What a request of this kind takes besides its name. */
+export type ArgumentsOf<K extends Kind> = Omit<Extract<EngineRequest, { kind: K }>, 'kind'>;
+
+/** What a request of this kind answers. */
+export type ResponseOf<K extends Kind> = Extract<EngineResponse, { kind: K }>;
+
+/** Bulk data that travels beside a message instead of inside it. */
+export type BulkData = Uint8Array<ArrayBuffer> | Float32Array<ArrayBuffer>;
+
+/** The engine as the worker holds it; the wasm package and the stand-in of the tests both are one. */
+export interface Engine {
+  /** Starts a job. `files` are those that the request speaks of, in its order. */
+  begin(request: EngineRequest, files: Uint8Array[]): void;
+  /** Works for about `budgetMs`; throws an `EngineError`, after which the job is gone. */
+  step(budgetMs: number): StepResult;
+  /** Drops the job; what was computed before stays. */
+  cancel(): void;
+  /** Hands over the data of a reference, once. */
+  takeBuffer(id: number): Uint8Array | Float32Array | undefined;
+}
+
+/** The references inside a response, so that the worker can send their data along. */
+export function bufferRefs(response: EngineResponse): BufferRef[] {
+  switch (response.kind) {
+    case 'lens':
+      return response.map ? [response.map.full, response.map.quantized] : [];
+    case 'preview':
+      return [response.rgba];
+    case 'exportModel':
+      return [response.onnx];
+    default:
+      return [];
+  }
+}

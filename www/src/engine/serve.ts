@@ -1,0 +1,81 @@
+/**
+ * The worker's loop: begin a job, step it for a few frames' time, post what happened, let the
+ * browser deliver messages (a cancel among them), and go on. One job at a time; the client queues.
+ */
+import type { FromWorker, Port, ToWorker } from './messages';
+import { bufferRefs, type BulkData, type Engine, type EngineError } from './protocol';
+
+/** How long the engine works before the worker looks for messages: two frames at 60 Hz. */
+const STEP_MS = 30;
+
+/** Answers calls on `port` with the engine that `load` brings. Never rejects: a failure is a message. */
+export async function serve(port: Port, load: () => Promise<{ engine: Engine; build: string }>): Promise<void> {
+  const waiting: Extract<ToWorker, { kind: 'call' }>[] = [];
+  const cancelled = new Set<number>();
+  let wake = (): void => {};
+  port.addEventListener('message', (event: MessageEvent<ToWorker>) => {
+    if (event.data.kind === 'cancel') cancelled.add(event.data.id);
+    else waiting.push(event.data);
+    wake();
+  });
+  const post = (message: FromWorker, transfer: Transferable[] = []): void => port.postMessage(message, transfer);
+
+  try {
+    const { engine, build } = await load();
+    post({ kind: 'ready', build });
+    for (;;) {
+      const call = waiting.shift();
+      if (!call) await new Promise<void>((resolve) => (wake = resolve));
+      else await answer(engine, call, () => cancelled.delete(call.id), post);
+    }
+  } catch (error) {
+    // A panic poisons the module's memory: nothing after it can be trusted, so the loop ends here.
+    post({ kind: 'crashed', message: error instanceof Error ? error.message : String(error) });
+  }
+}
+
+/** Runs one job to its end. Throws only what is no `EngineError`: the engine has crashed. */
+async function answer(
+  engine: Engine,
+  { id, request, inputs }: Extract<ToWorker, { kind: 'call' }>,
+  wantsCancel: () => boolean,
+  post: (message: FromWorker, transfer?: Transferable[]) => void,
+): Promise<void> {
+  try {
+    if (wantsCancel()) return post({ kind: 'cancelled', id });
+    engine.begin(request, inputs);
+    for (;;) {
+      const step = engine.step(STEP_MS);
+      if (step.events.length > 0) post({ kind: 'events', id, events: step.events });
+      if (step.state === 'done') {
+        const buffers = bufferRefs(step.response).map(({ id: ref }): [number, BulkData] => [ref, engine.takeBuffer(ref) as BulkData]);
+        return post({ kind: 'done', id, response: step.response, buffers }, buffers.map(([, data]) => data.buffer));
+      }
+      await macrotask();
+      if (wantsCancel()) {
+        engine.cancel();
+        return post({ kind: 'cancelled', id });
+      }
+    }
+  } catch (error) {
+    const refusal = asEngineError(error);
+    if (!refusal) throw error;
+    post({ kind: 'failed', id, error: refusal });
+  }
+}
+
+/** An `EngineError` is told from a panic by its textual code; copied, because it must be cloneable. */
+function asEngineError(error: unknown): EngineError | null {
+  const { code, message, node = null, hint = null } = Object(error) as Partial<EngineError>;
+  return typeof code === 'string' && typeof message === 'string' ? { code, message, node, hint } : null;
+}
+
+const channel = new MessageChannel();
+
+/** Lets messages in. A timer would be clamped to 4 ms, a microtask lets nothing in. */
+function macrotask(): Promise<void> {
+  return new Promise((resolve) => {
+    channel.port1.onmessage = () => resolve();
+    channel.port2.postMessage(null);
+  });
+}

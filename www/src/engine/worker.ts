@@ -1,0 +1,12 @@
+/** The dedicated worker: the wasm engine behind the loop of serve.ts. */
+import { Engine, load } from '../../../pkg/loader.js';
+import { missingFeature } from './features';
+import type { Port } from './messages';
+import { serve } from './serve';
+
+void serve(self as unknown as Port, async () => {
+  const missing = missingFeature();
+  if (missing) throw new Error(missing);
+  const build = await load();
+  return { engine: new Engine(), build };
+});

@@ -1,0 +1,87 @@
+/**
+ * Heat maps as pixels: smooth upscaling, a perceptual ramp, and a blend over a greyed picture in
+ * which cold places stay visible. The legend is drawn by the same blend, so it shows what is seen.
+ */
+import { interpolateMagma } from 'd3-scale-chromatic';
+
+export interface HeatMap {
+  width: number;
+  height: number;
+  /** Row-major, `height × width`, not negative. */
+  values: Float32Array;
+  /** The value at the ramp's hot end, the same for both maps. */
+  max: number;
+}
+
+const STEPS = 256;
+
+/** Magma, dark to light, as STEPS × RGB. Lightness rises evenly, so it reads without colour vision. */
+export const ramp: Uint8Array = (() => {
+  const table = new Uint8Array(STEPS * 3);
+  for (let step = 0; step < STEPS; step++) {
+    const channels = interpolateMagma(step / (STEPS - 1)).match(/[\da-f]{2}/gi) ?? [];
+    for (const [channel, hex] of channels.entries()) table[step * 3 + channel] = parseInt(hex, 16);
+  }
+  return table;
+})();
+
+/** Resamples a map with Catmull-Rom splines through the cells' centres, clamped to 0..=max. */
+export function upscale(map: HeatMap, width: number, height: number): Float32Array {
+  const { values, max } = map;
+  const wide = new Float32Array(map.height * width);
+  along(map.width, width, (target, cells, weights) => {
+    for (let row = 0; row < map.height; row++) {
+      let sum = 0;
+      for (let tap = 0; tap < 4; tap++) sum += (values[row * map.width + (cells[tap] ?? 0)] ?? 0) * (weights[tap] ?? 0);
+      wide[row * width + target] = sum;
+    }
+  });
+  const result = new Float32Array(width * height);
+  along(map.height, height, (target, cells, weights) => {
+    for (let column = 0; column < width; column++) {
+      let sum = 0;
+      for (let tap = 0; tap < 4; tap++) sum += (wide[(cells[tap] ?? 0) * width + column] ?? 0) * (weights[tap] ?? 0);
+      result[target * width + column] = Math.min(max, Math.max(0, sum));
+    }
+  });
+  return result;
+}
+
+/** For each target position: the four source cells around it (edges repeat) and their weights. */
+function along(from: number, to: number, visit: (target: number, cells: number[], weights: number[]) => void): void {
+  for (let target = 0; target < to; target++) {
+    const position = ((target + 0.5) * from) / to - 0.5;
+    const base = Math.floor(position);
+    const t = position - base;
+    const cells = [-1, 0, 1, 2].map((offset) => Math.min(from - 1, Math.max(0, base + offset)));
+    const weights = [
+      ((2 - t) * t - 1) * t / 2,
+      ((3 * t - 5) * t * t + 2) / 2,
+      ((4 - 3 * t) * t + 1) * t / 2,
+      ((t - 1) * t * t) / 2,
+    ];
+    visit(target, cells, weights);
+  }
+}
+
+/** How much of the ramp covers the picture at a share of the maximum: cold shines through, hot covers. */
+const cover = (share: number, overlay: number): number => overlay * (0.1 + 0.9 * Math.min(1, share * 1.8));
+
+/** Paints RGBA `pixels` in place: grey, with the map on top. `heat` has one value a pixel, or is null. */
+export function blend(pixels: Uint8ClampedArray, heat: Float32Array | null, max: number, overlay: number): void {
+  for (let pixel = 0; pixel * 4 < pixels.length; pixel++) {
+    const at = pixel * 4;
+    const red = pixels[at] ?? 0;
+    const green = pixels[at + 1] ?? 0;
+    const blue = pixels[at + 2] ?? 0;
+    const grey = 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+    const share = heat && max > 0 ? (heat[pixel] ?? 0) / max : 0;
+    const alpha = heat ? cover(share, overlay) : 0;
+    const step = Math.round(share * (STEPS - 1)) * 3;
+    // The picture loses its colours only as far as the map covers it.
+    const keep = heat ? 1 - Math.min(1, overlay * 1.4) : 1;
+    pixels[at] = (grey + (red - grey) * keep) * (1 - alpha) + (ramp[step] ?? 0) * alpha;
+    pixels[at + 1] = (grey + (green - grey) * keep) * (1 - alpha) + (ramp[step + 1] ?? 0) * alpha;
+    pixels[at + 2] = (grey + (blue - grey) * keep) * (1 - alpha) + (ramp[step + 2] ?? 0) * alpha;
+  }
+}

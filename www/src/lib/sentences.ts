@@ -1,0 +1,93 @@
+/** What happened, in sentences. Words first, figures second, jargon last. */
+import type { LayerView, LensView, QuantizedView, Recipe } from '../engine/protocol';
+import { MAX_BITS } from '../state/state';
+import { correlation, percent, shortName } from './format';
+
+/** Below these rank correlations two maps are said to have moved a little, or a lot. */
+const STAYED = 0.85;
+const MOVED_A_LITTLE = 0.6;
+/** A change of probability that is worth a word. */
+const NOTABLE_SHIFT = 0.05;
+
+/** The answer and the attention on one picture. */
+export function whatHappened(lens: LensView, hasMaps: boolean): string {
+  const attention = hasMaps ? attentionSentence(lens) : 'This network has no layer with a map of places, so attention cannot be drawn.';
+  return `${answerSentence(lens)} ${attention}`;
+}
+
+function answerSentence(lens: LensView): string {
+  if (lens.flipped) return 'The answer flipped.';
+  const shift = lens.quantizedTop.probability - lens.fullTop.probability;
+  if (Math.abs(shift) < NOTABLE_SHIFT) return 'The answer stayed, as sure as before.';
+  return `The answer stayed, ${shift < 0 ? 'less' : 'more'} sure than before: ${percent(lens.fullTop.probability)} became ${percent(lens.quantizedTop.probability)}.`;
+}
+
+function attentionSentence({ spearman, top10Overlap }: LensView): string {
+  if (spearman === null) return 'One of the two maps is the same everywhere, so their order cannot be compared.';
+  const what = spearman >= STAYED ? 'Attention stayed' : spearman >= MOVED_A_LITTLE ? 'Attention moved a little' : 'Attention moved';
+  const overlap = top10Overlap === null ? '' : `; the hottest tenths overlap by ${percent(top10Overlap)}`;
+  return `${what}: rank correlation ${correlation(spearman)}${overlap}.`;
+}
+
+/** Who is right, where the true class is known. */
+export function truth(lens: LensView, classes: string[]): string | null {
+  const { expected } = lens;
+  if (expected === null) return null;
+  const known = lens.answers.find((answer) => answer.class === expected)?.name ?? classes[expected];
+  const name = shortName(known ?? `class ${expected}`);
+  const full = lens.fullTop.class === expected;
+  const quantized = lens.quantizedTop.class === expected;
+  if (full && quantized) return `True class: ${name}. Both are right.`;
+  if (full) return `True class: ${name}. Only full precision is right.`;
+  if (quantized) return `True class: ${name}. Only the quantized network is right.`;
+  return `True class: ${name}. Both are wrong.`;
+}
+
+/** How the quantized network is called beside “full precision”. */
+export function quantizedLabel({ weightBits, activationBits }: Recipe): string {
+  if (weightBits === activationBits) return `${weightBits}-bit`;
+  if (activationBits === MAX_BITS) return `${weightBits}-bit weights`;
+  if (weightBits === MAX_BITS) return `${activationBits}-bit activations`;
+  return `${weightBits}-bit weights, ${activationBits}-bit activations`;
+}
+
+export const pathTitle = (path: QuantizedView['path']): string => (path === 'int8' ? 'Real integers' : 'Simulated');
+
+/** The instruction sets, by the names that people know. */
+export function isaName(isa: string): string {
+  const names: Record<string, string> = { 'relaxed-simd': 'relaxed SIMD', simd128: 'SIMD', portable: 'no SIMD', avx2: 'AVX2' };
+  return names[isa] ?? isa;
+}
+
+/** A smaller loss than this from one layer to the next is nothing to point at. */
+const WORTH_NAMING_DB = 1;
+
+/** The layer after which the most signal is gone, seen along the order of execution. Below 0 dB there is none left to lose. */
+export function steepestDrop(layers: LensView['layerSqnrDb']): { layer: string; from: number; to: number } | null {
+  let worst: { layer: string; from: number; to: number } | null = null;
+  for (const [index, { layer, sqnrDb }] of layers.entries()) {
+    const before = layers[index - 1]?.sqnrDb;
+    if (sqnrDb === null || before === null || before === undefined) continue;
+    if (Math.max(before, 0) - Math.max(sqnrDb, 0) > (worst ? Math.max(worst.from, 0) - Math.max(worst.to, 0) : WORTH_NAMING_DB)) worst = { layer, from: before, to: sqnrDb };
+  }
+  return worst;
+}
+
+/** The recipe with one more bit where there are fewer, and how to say so; null when there are none to give. */
+export function oneMoreBit(recipe: Recipe): { recipe: Recipe; words: string } | null {
+  const { weightBits, activationBits } = recipe;
+  if (weightBits === MAX_BITS && activationBits === MAX_BITS) return null;
+  if (weightBits <= activationBits) return { recipe: { ...recipe, weightBits: weightBits + 1 }, words: `Give the weights ${weightBits + 1} bits` };
+  return { recipe: { ...recipe, activationBits: activationBits + 1 }, words: `Give the activations ${activationBits + 1} bits` };
+}
+
+/** How the file holds the weights: with fewer than 8 bits it may still spend a byte on each. */
+export function storageSentence(layers: LayerView[]): string {
+  const bits = layers.map(({ weightBits }) => weightBits);
+  const [fewest, most] = [Math.min(...bits), Math.max(...bits)];
+  if (fewest === MAX_BITS) return 'Its weights are 8-bit integers, with their scales beside them.';
+  const range = fewest === most ? `${most} bits` : `${fewest} to ${most} bits`;
+  const wholeBytes = layers.every(({ sizeBytes, weights }) => sizeBytes.quantized >= weights);
+  if (!wholeBytes) return `Its weights are packed integers of ${range}, with their scales beside them.`;
+  return `Its weights are integers of ${range}, each stored in a whole byte, so the file is no smaller than with 8 bits.`;
+}

@@ -1,0 +1,242 @@
+/** Opening things: the sample, dropped files, another preprocessing. Remembers what the engine holds. */
+import { EngineRefusal, type Client } from '../engine/client';
+import type { PictureView, Preprocess, Recipe, Refused } from '../engine/protocol';
+import type { ObjectMask } from '../lib/object';
+import { classify } from '../lib/classify';
+import { plural } from '../lib/format';
+import { unzip } from '../lib/gather';
+import { problemFrom, refusedFiles } from './problems';
+import { FileFault, parseRecipe } from './recipe';
+import { SAMPLE_FOLDER, SAMPLE_LABELS, SAMPLE_PICTURES, SAMPLE_PREPROCESS, sampleById, type SampleId, type SamplePicture } from './samples';
+import type { OpenedFile, Preview } from './state';
+import type { Store } from './store';
+
+/** The browser's side of things, so that the tests can stand in for it. */
+export interface Environment {
+  now(): number;
+  fetchFile(path: string): Promise<Blob>;
+  makeUrl(blob: Blob): string;
+  revokeUrl(url: string): void;
+  drawThumbnail(preview: Preview): Promise<string>;
+  /** A grey picture of the page's own as a mask. */
+  readMask(path: string): Promise<ObjectMask>;
+}
+
+/** How many pictures are read and handed over at once: bounds memory, and lets a cancel through. */
+const BATCH = 16;
+
+interface Sorted {
+  models: OpenedFile[];
+  pictures: OpenedFile[];
+  labels: OpenedFile[];
+  preprocess: OpenedFile[];
+  recipes: { file: OpenedFile; recipe: unknown }[];
+  refused: Refused[];
+}
+
+export class Loader {
+  readonly #store: Store;
+  readonly #client: Client;
+  readonly #environment: Environment;
+  #files: { model: OpenedFile; source: SampleId | 'dropped'; pictures: OpenedFile[]; labels: OpenedFile[]; preprocess: OpenedFile | null } | null = null;
+  #thumbnails = new Map<string, string>();
+
+  constructor(store: Store, client: Client, environment: Environment) {
+    this.#store = store;
+    this.#client = client;
+    this.#environment = environment;
+  }
+
+  /** Whether there is something to open again after a crash. */
+  get remembered(): boolean {
+    return this.#files !== null;
+  }
+
+  /** Loads a bundled network with the bundled pictures, their labels and their preprocessing. */
+  async openSample(id: SampleId, signal: AbortSignal): Promise<void> {
+    const fetchFile = (path: string): Promise<Blob> => this.#environment.fetchFile(path);
+    const open = async (path: string): Promise<OpenedFile> => ({ name: path.slice(path.lastIndexOf('/') + 1), blob: await fetchFile(path) });
+    const [model, classes, labels, preprocess] = await Promise.all([
+      open(sampleById(id).file), open(SAMPLE_LABELS), open(SAMPLE_PICTURES), open(SAMPLE_PREPROCESS),
+    ]);
+    const listed = JSON.parse(await labels.blob.text()) as SamplePicture[];
+    const pictures = await Promise.all(listed.map(async ({ file }) => ({ name: file, blob: await fetchFile(SAMPLE_FOLDER + file) })));
+    await this.#loadModel(model, id, signal);
+    await this.#readPreprocess(preprocess, signal);
+    await this.#replacePictures(pictures, 'sample', signal);
+    this.#store.dispatch({ type: 'masksKnown', masks: Object.fromEntries(listed.map(({ file, mask }) => [file, SAMPLE_FOLDER + mask])) });
+    await this.#setLabels(classes, signal);
+    await this.#setLabels(labels, signal);
+  }
+
+  /** Takes any mix of files, in the order that lets each find what it needs. */
+  async open(files: OpenedFile[], signal: AbortSignal): Promise<void> {
+    const sorted = await this.#sort(files);
+    const [model, ...others] = sorted.models;
+    sorted.refused.push(...others.map(({ name }) => refusal(name, 'Only one network is compared at a time; the first one was taken.')));
+    if (model && !(await this.#takeModel(model, sorted, signal))) return this.#report(sorted.refused);
+    for (const file of sorted.preprocess) await this.#attempt(file, sorted.refused, () => this.#readPreprocess(file, signal));
+    if (sorted.pictures.length > 0) sorted.refused.push(...(await this.#takePictures(sorted.pictures, signal)));
+    for (const file of sorted.labels) await this.#attempt(file, sorted.refused, () => this.#setLabels(file, signal));
+    for (const { file, recipe } of sorted.recipes) await this.#attempt(file, sorted.refused, async () => this.#takeRecipe(parseRecipe(recipe)));
+    this.#report(sorted.refused);
+  }
+
+  async setPreprocess(preprocess: Preprocess, signal: AbortSignal): Promise<void> {
+    const { preprocess: view } = await this.#client.call('setPreprocess', { preprocess }, { signal });
+    this.#store.dispatch({ type: 'preprocessSet', preprocess: view });
+  }
+
+  /** Opens again what a crashed engine held. Forgets it first: a file that broke two engines is not tried thrice. */
+  async restore(signal: AbortSignal): Promise<void> {
+    const files = this.#files;
+    if (!files) return;
+    this.#files = null;
+    await this.#loadModel(files.model, files.source, signal);
+    if (files.preprocess) await this.#readPreprocess(files.preprocess, signal);
+    await this.#addPictures(files.pictures, files.source === 'dropped' ? 'dropped' : 'sample', signal);
+    for (const file of files.labels) await this.#setLabels(file, signal);
+  }
+
+  async #sort(files: OpenedFile[]): Promise<Sorted> {
+    const sorted: Sorted = { models: [], pictures: [], labels: [], preprocess: [], recipes: [], refused: [] };
+    const waiting = [...files];
+    for (let file = waiting.shift(); file; file = waiting.shift()) {
+      const { name, blob } = file;
+      const role = await classify(name, () => blob.text());
+      if (role.role === 'model') sorted.models.push(file);
+      else if (role.role === 'picture') sorted.pictures.push(file);
+      else if (role.role === 'labels') sorted.labels.push(file);
+      else if (role.role === 'preprocess') sorted.preprocess.push(file);
+      else if (role.role === 'recipe') sorted.recipes.push({ file, recipe: role.recipe });
+      else if (role.role === 'unknown') sorted.refused.push(refusal(name, role.why));
+      else if (role.role === 'archive') {
+        const archive = file;
+        await this.#attempt(archive, sorted.refused, async () => {
+          const inside = await unzip(archive).catch((error: Error) => Promise.reject(new FileFault(`The archive cannot be opened: ${error.message}`)));
+          waiting.push(...inside);
+        });
+      }
+    }
+    return sorted;
+  }
+
+  /** A dropped network. Keeps the pictures that are there when they fit; says so. False when it was refused. */
+  async #takeModel(file: OpenedFile, sorted: Sorted, signal: AbortSignal): Promise<boolean> {
+    try {
+      await this.#loadModel(file, 'dropped', signal);
+    } catch (error) {
+      if (!(error instanceof EngineRefusal)) throw error;
+      const others = sorted.pictures.length + sorted.labels.length + sorted.preprocess.length + sorted.recipes.length;
+      const what = others === 0 ? 'The network was not loaded' : `The network was not loaded, nor ${plural(others, 'file')} dropped with it`;
+      this.#store.dispatch({ type: 'problemRaised', problem: problemFrom(what, error, file.name) });
+      return false;
+    }
+    const { model, picturesSource } = this.#store.state.peek();
+    if (sorted.pictures.length > 0 || picturesSource !== 'sample' || !this.#files) return true;
+    if (model?.channels !== 3) {
+      await this.#clearPictures(signal);
+      this.#notice(`${file.name} takes pictures of another kind than the sample’s. Drop pictures for it.`);
+    } else {
+      // Their true classes are the sample network's; to any other network they are just pictures.
+      await this.#replacePictures(this.#files.pictures, 'sample', signal);
+      this.#notice('Your network is looking at the sample pictures. Drop some pictures it was made for.');
+    }
+    return true;
+  }
+
+  /** The first dropped pictures replace the sample's; later ones join them. */
+  async #takePictures(files: OpenedFile[], signal: AbortSignal): Promise<Refused[]> {
+    if (this.#store.state.peek().picturesSource !== 'dropped') await this.#clearPictures(signal);
+    return this.#addPictures(files, 'dropped', signal);
+  }
+
+  async #loadModel(file: OpenedFile, source: SampleId | 'dropped', signal: AbortSignal): Promise<void> {
+    const { model, preprocess } = await this.#client.call('loadModel', { name: file.name }, { inputs: [await bytesOf(file)], signal });
+    this.#files = { model: file, source, pictures: this.#files?.pictures ?? [], labels: [], preprocess: null };
+    this.#store.dispatch({ type: 'modelLoaded', model, preprocess, source });
+  }
+
+  async #readPreprocess(file: OpenedFile, signal: AbortSignal): Promise<void> {
+    const { preprocess } = await this.#client.call('readPreprocess', { name: file.name }, { inputs: [await bytesOf(file)], signal });
+    if (this.#files) this.#files.preprocess = file;
+    this.#store.dispatch({ type: 'preprocessSet', preprocess });
+  }
+
+  async #setLabels(file: OpenedFile, signal: AbortSignal): Promise<void> {
+    const { classes, pictures } = await this.#client.call('setLabels', { name: file.name }, { inputs: [await bytesOf(file)], signal });
+    this.#files?.labels.push(file);
+    this.#store.dispatch({ type: 'labelsSet', classes, pictures });
+  }
+
+  async #clearPictures(signal: AbortSignal): Promise<void> {
+    await this.#client.call('clearPictures', {}, { signal });
+    for (const url of this.#thumbnails.values()) this.#environment.revokeUrl(url);
+    this.#thumbnails.clear();
+    if (this.#files) this.#files.pictures = [];
+    this.#store.dispatch({ type: 'picturesChanged', pictures: [], source: null });
+  }
+
+  async #replacePictures(files: OpenedFile[], source: 'sample' | 'dropped', signal: AbortSignal): Promise<void> {
+    await this.#clearPictures(signal);
+    this.#report(await this.#addPictures(files, source, signal));
+  }
+
+  async #addPictures(files: OpenedFile[], source: 'sample' | 'dropped', signal: AbortSignal): Promise<Refused[]> {
+    const refused: Refused[] = [];
+    let pictures: PictureView[] = this.#store.state.peek().pictures;
+    for (let start = 0; start < files.length; start += BATCH) {
+      const batch = files.slice(start, start + BATCH);
+      const inputs = await Promise.all(batch.map(bytesOf));
+      const reply = await this.#client.call('addPictures', { names: batch.map(({ name }) => name) }, { inputs, signal });
+      pictures = reply.pictures;
+      refused.push(...reply.refused);
+      const done = start + batch.length;
+      this.#store.dispatch({ type: 'jobProgressed', phase: 'reading pictures', done, total: files.length, at: this.#environment.now() });
+    }
+    if (this.#files) this.#files.pictures = [...new Set([...this.#files.pictures, ...files])];
+    this.#showThumbnails(files, pictures, source);
+    return refused;
+  }
+
+  /** Pictures that are files of their own serve as their thumbnails; those out of a set are drawn later. */
+  #showThumbnails(files: OpenedFile[], pictures: PictureView[], source: 'sample' | 'dropped'): void {
+    this.#store.dispatch({ type: 'picturesChanged', pictures, source: pictures.length > 0 ? source : null });
+    const blobs = new Map(files.map(({ name, blob }) => [name, blob]));
+    for (const picture of pictures) {
+      const blob = blobs.get(picture.name);
+      if (!blob) continue;
+      const url = this.#thumbnails.get(picture.name) ?? this.#environment.makeUrl(blob);
+      this.#thumbnails.set(picture.name, url);
+      this.#store.dispatch({ type: 'thumbnailReady', picture: picture.index, url });
+    }
+  }
+
+  #takeRecipe(recipe: Recipe): void {
+    this.#store.dispatch({ type: 'recipeEdited', recipe, field: 'file', at: this.#environment.now() });
+  }
+
+  /** Does one file's work; if the file is at fault it joins the refused ones and the rest goes on. */
+  async #attempt(file: OpenedFile, refused: Refused[], work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      if (error instanceof EngineRefusal) refused.push({ name: file.name, error: error.detail });
+      else if (error instanceof FileFault) refused.push(refusal(file.name, error.message));
+      else throw error;
+    }
+  }
+
+  #report(refused: Refused[]): void {
+    const problem = refusedFiles(refused);
+    if (problem) this.#store.dispatch({ type: 'problemRaised', problem });
+  }
+
+  #notice(text: string): void {
+    this.#store.dispatch({ type: 'noticed', text });
+  }
+}
+
+const refusal = (name: string, message: string): Refused => ({ name, error: { code: 'page', message, node: null, hint: null } });
+
+const bytesOf = async ({ blob }: OpenedFile): Promise<Uint8Array<ArrayBuffer>> => new Uint8Array(await blob.arrayBuffer());

@@ -1,0 +1,164 @@
+/** The five numbers that people ask for, each with its unit, its n, its interval and its explanation. */
+import type { ComponentChildren } from 'preact';
+import { Popover } from '../../components/popover';
+import { soFar } from '../../lib/stats';
+import * as format from '../../lib/format';
+import { isaName, pathTitle } from '../../lib/sentences';
+import { compareKey, latencyKey, quantizeKey } from '../../state/tasks';
+import { useSlice } from '../../state/store';
+import { testids } from '../../testids';
+import { Explanations } from './explanations';
+import './view.css';
+
+export function Headline() {
+  return (
+    <section class="headline card" aria-label="What fewer bits changed">
+      <Size />
+      <Agreement />
+      <Attention />
+      <Signal />
+      <Latency />
+    </section>
+  );
+}
+
+type Freshness = 'current' | 'updating' | 'empty';
+
+interface NumberProps {
+  name: string;
+  value: ComponentChildren;
+  unit?: string | undefined;
+  small: ComponentChildren;
+  state: Freshness;
+  testid: string;
+  children: ComponentChildren;
+}
+
+function BigNumber({ name, value, unit, small, state, testid, children }: NumberProps) {
+  const button = (
+    <>
+      <span class="name">{name}</span>
+      <span class="value">
+        {value}
+        {unit && <span class="unit"> {unit}</span>}
+      </span>
+      <span class="fine">{small}</span>
+    </>
+  );
+  return (
+    <Popover class="number" button={button} testid={testid} panelTestid={testids.explanation} state={state}>
+      <div class="explanation">{children}</div>
+    </Popover>
+  );
+}
+
+const freshness = (has: boolean, current: boolean): Freshness => (!has ? 'empty' : current ? 'current' : 'updating');
+const WAITING = '–';
+
+function Size() {
+  const quantized = useSlice((state) => state.quantized);
+  const key = useSlice(quantizeKey);
+  const size = quantized?.value.sizeBytes;
+  return (
+    <BigNumber
+      name="Smaller by"
+      value={size ? format.times(size.full / size.quantized) : WAITING}
+      small={size ? `${format.bytes(size.full)} → ${format.bytes(size.quantized)}` : 'file size'}
+      state={freshness(!!size, quantized?.key === key)}
+      testid={testids.headlineSize}
+    >
+      <Explanations.Size />
+    </BigNumber>
+  );
+}
+
+/** The engine's summary once it is there; until then, what the pictures compared so far say. */
+function useComparison() {
+  const key = useSlice(compareKey);
+  const summary = useSlice((state) => state.summary);
+  const comparisons = useSlice((state) => state.comparisons);
+  const current = summary?.key === key;
+  const partial = !current && comparisons?.key === key ? soFar(Object.values(comparisons.value)) : null;
+  return { summary: summary?.value ?? null, current, partial };
+}
+
+function Agreement() {
+  const { summary, current, partial } = useComparison();
+  const agreement = partial?.agreement ?? summary?.agreement;
+  const images = partial?.images ?? summary?.images ?? 0;
+  const kept = Math.round((agreement?.value ?? 0) * images);
+  const small = agreement && (
+    <>
+      {kept} of {images}
+      {partial ? ' so far' : ''} · {format.percentRange(agreement.low, agreement.high)} (95 %)
+    </>
+  );
+  return (
+    <BigNumber
+      name="Same answers"
+      value={agreement ? format.percent(agreement.value) : WAITING}
+      small={small ?? 'as full precision'}
+      state={partial ? 'updating' : freshness(!!agreement, current)}
+      testid={testids.headlineAgreement}
+    >
+      <Explanations.Agreement top1={summary?.top1 ?? null} />
+    </BigNumber>
+  );
+}
+
+function Attention() {
+  const { summary, current, partial } = useComparison();
+  const spearman = partial ? partial.spearmanMean : (summary?.attribution.spearmanMean ?? null);
+  const tau = partial ? null : summary?.attribution.kendallTauBMean;
+  const has = !!partial || !!summary;
+  return (
+    <BigNumber
+      name="Same attention"
+      value={has ? format.correlation(spearman) : WAITING}
+      small={tau !== null && tau !== undefined ? `Spearman ρ · Kendall τ ${format.correlation(tau)}` : 'rank correlation, Spearman ρ'}
+      state={partial ? 'updating' : freshness(has, current)}
+      testid={testids.headlineAttention}
+    >
+      <Explanations.Attention method={summary?.attribution.method ?? 'Grad-CAM'} images={summary?.attribution.images ?? 0} />
+    </BigNumber>
+  );
+}
+
+function Signal() {
+  const { summary, current } = useComparison();
+  return (
+    <BigNumber
+      name="Signal kept"
+      value={summary ? format.decibels(summary.sqnrDb) : WAITING}
+      unit={summary && summary.sqnrDb !== null ? 'dB' : undefined}
+      small="SQNR of the logits"
+      state={freshness(!!summary, current)}
+      testid={testids.headlineSignal}
+    >
+      <Explanations.Signal />
+    </BigNumber>
+  );
+}
+
+function Latency() {
+  const latency = useSlice((state) => state.latency);
+  const key = useSlice(latencyKey);
+  const value = latency?.value;
+  const small = value && (
+    <>
+      full <span class="full">{format.milliseconds(value.full.medianMs)} ms</span> · {pathTitle(value.quantized.path).toLowerCase()}, {isaName(value.isa)}
+    </>
+  );
+  return (
+    <BigNumber
+      name="One picture, here, now"
+      value={value ? <span class="quantized">{format.milliseconds(value.quantized.medianMs)}</span> : WAITING}
+      unit={value ? 'ms' : undefined}
+      small={small ?? 'median time'}
+      state={freshness(!!value, latency?.key === key)}
+      testid={testids.headlineLatency}
+    >
+      <Explanations.Latency latency={value ?? null} />
+    </BigNumber>
+  );
+}

@@ -1,0 +1,82 @@
+/** The page's keys. Keys of single controls (arrows on the divider, on the strip) belong to those. */
+import { MAX_BITS, MIN_BITS, type AppState } from '../../state/state';
+import type { Store } from '../../state/store';
+import { arrange } from '../strip/order';
+import { evaluated } from '../../state/update';
+
+export const KEYS: [string, string][] = [
+  ['[  ]', 'fewer or more bits for the weights'],
+  ['{  }', 'fewer or more bits for the activations'],
+  [',  .', 'previous or next picture'],
+  ['← →', 'move the divider or walk the film strip, where the focus is'],
+  ['Ctrl Z', 'undo; with Shift: redo'],
+  ['O', 'open files'],
+  ['Esc', 'stop what is running'],
+  ['?', 'these keys'],
+];
+
+/** Listens on the window; returns the way to stop. */
+export function listenToKeys(store: Store, openFiles: () => void): () => void {
+  const onKeyDown = (event: KeyboardEvent): void => {
+    if (isTyping(event.target) || event.altKey || document.querySelector('dialog[open]')) return;
+    const command = event.ctrlKey || event.metaKey;
+    if (command ? !withCommand(store, event) : !plain(store, event.key, openFiles)) return;
+    event.preventDefault();
+  };
+  addEventListener('keydown', onKeyDown);
+  return () => removeEventListener('keydown', onKeyDown);
+}
+
+function withCommand({ dispatch }: Store, event: KeyboardEvent): boolean {
+  if (event.key.toLowerCase() !== 'z') return false;
+  dispatch({ type: event.shiftKey ? 'redone' : 'undone' });
+  return true;
+}
+
+/** Whether the key was one of ours. */
+function plain(store: Store, key: string, openFiles: () => void): boolean {
+  const { dispatch } = store;
+  const state = store.state.peek();
+  switch (key) {
+    case '[':
+    case ']':
+      changeBits(store, 'weightBits', key === ']' ? 1 : -1);
+      return true;
+    case '{':
+    case '}':
+      changeBits(store, 'activationBits', key === '}' ? 1 : -1);
+      return true;
+    case ',':
+    case '.':
+      dispatch({ type: 'pictureSelected', picture: neighbour(state, key === '.' ? 1 : -1) });
+      return true;
+    case 'o':
+      openFiles();
+      return true;
+    case '?':
+      dispatch({ type: 'viewChanged', view: { dialog: 'keys' } });
+      return true;
+    case 'Escape':
+      if (!state.job || document.querySelector(':popover-open')) return false;
+      dispatch({ type: 'cancelAsked' });
+      return true;
+    default:
+      return false;
+  }
+}
+
+function changeBits({ state, dispatch }: Store, field: 'weightBits' | 'activationBits', by: number): void {
+  const recipe = state.peek().recipe.present;
+  const bits = Math.min(MAX_BITS, Math.max(MIN_BITS, recipe[field] + by));
+  dispatch({ type: 'recipeEdited', recipe: { ...recipe, [field]: bits }, field, at: performance.now() });
+}
+
+function neighbour(state: AppState, by: number): number {
+  const shown = arrange(evaluated(state.pictures), state.comparisons?.value ?? {}, { ranking: state.ranking, order: state.view.stripOrder, flippedOnly: state.view.flippedOnly });
+  const at = shown.findIndex(({ index }) => index === state.selected);
+  return shown[Math.min(shown.length - 1, Math.max(0, at + by))]?.index ?? state.selected;
+}
+
+function isTyping(target: EventTarget | null): boolean {
+  return target instanceof HTMLElement && (target.isContentEditable || target.matches('textarea, select, input:not([type=range], [type=checkbox])'));
+}

@@ -1,0 +1,34 @@
+/** The rows of the layer table, in the order that a column asks for. */
+import type { LayerView, LensView } from '../../engine/protocol';
+import type { LayerColumn } from '../../state/state';
+
+export interface Row {
+  layer: LayerView;
+  /** Place in the order of execution. */
+  order: number;
+  /** Signal kept up to and including this layer on the chosen picture; null: identical, undefined: not known. */
+  sqnrDb: number | null | undefined;
+}
+
+export function rows(layers: LayerView[], sqnr: LensView['layerSqnrDb']): Row[] {
+  const known = new Map(sqnr.map(({ layer, sqnrDb }) => [layer, sqnrDb]));
+  return layers.map((layer, order) => ({ layer, order, sqnrDb: known.get(layer.name) }));
+}
+
+export function sortRows(list: Row[], column: LayerColumn, descending: boolean): Row[] {
+  const compare = COMPARE[column];
+  return [...list].sort((a, b) => (descending ? compare(b, a) : compare(a, b)) || a.order - b.order);
+}
+
+const COMPARE: Record<LayerColumn, (a: Row, b: Row) => number> = {
+  order: (a, b) => a.order - b.order,
+  name: (a, b) => a.layer.name.localeCompare(b.layer.name, 'en', { numeric: true }),
+  op: (a, b) => a.layer.op.localeCompare(b.layer.op, 'en'),
+  bits: (a, b) => a.layer.weightBits - b.layer.weightBits || a.layer.activationBits - b.layer.activationBits,
+  shape: (a, b) => a.layer.weights - b.layer.weights,
+  bytes: (a, b) => a.layer.sizeBytes.quantized - b.layer.sizeBytes.quantized,
+  sqnr: (a, b) => strength(a) - strength(b),
+};
+
+/** No error at all is the strongest signal; an unknown one sorts after everything. */
+const strength = ({ sqnrDb }: Row): number => (sqnrDb === undefined ? Number.MAX_VALUE : (sqnrDb ?? 1e6));

@@ -1,0 +1,117 @@
+/** Which layer: a table of all of them, linked with the curve of the signal along the network. */
+import type { LensView } from '../../engine/protocol';
+import { bytes, decibels } from '../../lib/format';
+import type { LayerColumn } from '../../state/state';
+import { useDispatch, useSlice } from '../../state/store';
+import { quantizeKey } from '../../state/tasks';
+import { testids } from '../../testids';
+import { DepthCard } from './depth-card';
+import { rows, sortRows, type Row } from './order';
+import './view.css';
+
+const NO_SQNR: LensView['layerSqnrDb'] = [];
+
+const COLUMNS: { id: LayerColumn; title: string; about: string; number?: boolean; class?: string }[] = [
+  { id: 'name', title: 'layer', about: 'Name of the layer in the file' },
+  { id: 'op', title: 'operator', about: 'ONNX operator', class: 'wide-only' },
+  { id: 'bits', title: 'bits', about: 'Bits of weights / of activations', number: true },
+  { id: 'shape', title: 'weights', about: 'Shape of the weight', number: true, class: 'wide-only' },
+  { id: 'bytes', title: 'bytes', about: 'Bytes in the file, before and after', number: true },
+  { id: 'sqnr', title: 'signal kept so far', about: 'SQNR of this layer’s output on this picture, all layers before it quantized as well' },
+];
+
+export function Layers() {
+  const quantized = useSlice((state) => state.quantized);
+  const sqnr = useSlice((state) => state.lens?.value.lens.layerSqnrDb ?? NO_SQNR);
+  const column = useSlice((state) => state.view.layerColumn);
+  const descending = useSlice((state) => state.view.layerDescending);
+  const current = useSlice((state) => state.quantized?.key === quantizeKey(state));
+  if (!quantized) return null;
+  const all = rows(quantized.value.layers, sqnr);
+  const best = Math.max(1, ...all.map(({ sqnrDb }) => sqnrDb ?? 0));
+  return (
+    <div class="rows">
+      <section class="layers card" aria-labelledby="layers-title">
+        <header>
+          <h2 id="layers-title">Layers</h2>
+          <p class="quiet small">Signal is measured on the picture above.</p>
+        </header>
+        <div class="scroll" tabIndex={0} role="region" aria-label="Table of layers">
+          <table data-testid={testids.layers} data-state={current ? 'current' : 'updating'}>
+            <Heads />
+            <tbody>
+              {sortRows(all, column, descending).map((row) => (
+                <LayerRow key={row.order} row={row} best={best} />
+              ))}
+            </tbody>
+          </table>
+        </div>
+      </section>
+      <DepthCard rows={all} />
+    </div>
+  );
+}
+
+function Heads() {
+  const column = useSlice((state) => state.view.layerColumn);
+  const descending = useSlice((state) => state.view.layerDescending);
+  const dispatch = useDispatch();
+  // A third click brings the order of execution back.
+  const sort = (id: LayerColumn): void => {
+    const next = column !== id ? { layerColumn: id, layerDescending: false } : descending ? { layerColumn: 'order' as const, layerDescending: false } : { layerColumn: id, layerDescending: true };
+    dispatch({ type: 'viewChanged', view: next });
+  };
+  return (
+    <thead>
+      <tr>
+        {COLUMNS.map(({ id, title, about, number, ...rest }) => (
+          <th key={id} scope="col" class={`${number ? 'number' : ''} ${rest.class ?? ''}`} aria-sort={column !== id ? 'none' : descending ? 'descending' : 'ascending'}>
+            <button type="button" title={about} onClick={() => sort(id)}>
+              {title}
+              <span aria-hidden="true">{column === id ? (descending ? ' ↓' : ' ↑') : ''}</span>
+            </button>
+          </th>
+        ))}
+      </tr>
+    </thead>
+  );
+}
+
+function LayerRow({ row, best }: { row: Row; best: number }) {
+  const chosen = useSlice((state) => state.view.layer === row.layer.name);
+  const dispatch = useDispatch();
+  const { layer, sqnrDb } = row;
+  const choose = (): void => dispatch({ type: 'viewChanged', view: { layer: chosen ? null : layer.name } });
+  return (
+    <tr data-testid={testids.layerRow} data-layer={layer.name} data-chosen={chosen} onClick={choose}>
+      <th scope="row">
+        <button type="button" aria-pressed={chosen} onClick={(event) => (event.stopPropagation(), choose())}>
+          {layer.name}
+        </button>
+      </th>
+      <td class="quiet wide-only">{layer.op}</td>
+      <td class="number">
+        {layer.weightBits}
+        <span class="quiet"> / {layer.activationBits}</span>
+      </td>
+      <td class="number quiet wide-only">{layer.weightShape}</td>
+      <td class="number">
+        <span class="quiet before">{bytes(layer.sizeBytes.full)} →</span> {bytes(layer.sizeBytes.quantized)}
+      </td>
+      <td>{sqnrDb === undefined ? <span class="quiet">–</span> : <Bar sqnrDb={sqnrDb} best={best} />}</td>
+    </tr>
+  );
+}
+
+function Bar({ sqnrDb, best }: { sqnrDb: number | null; best: number }) {
+  const share = sqnrDb === null ? 1 : Math.max(0, sqnrDb / best);
+  return (
+    <div class="bar-cell">
+      <span class="bar" aria-hidden="true" style={{ '--share': String(share) }} />
+      <span>
+        {decibels(sqnrDb)}
+        {sqnrDb !== null && <span class="quiet"> dB</span>}
+      </span>
+    </div>
+  );
+}

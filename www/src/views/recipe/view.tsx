@@ -1,0 +1,51 @@
+/** What is done to the network: the preset, then the bits, acting as they move. */
+import type { Recipe } from '../../engine/protocol';
+import { BitSlider } from '../../components/bit-slider';
+import { pathTitle } from '../../lib/sentences';
+import { plural } from '../../lib/format';
+import { MAX_BITS, MIN_BITS } from '../../state/state';
+import { useDispatch, useSlice } from '../../state/store';
+import { testids } from '../../testids';
+import './view.css';
+
+const PRESETS: { id: Recipe['preset']; title: string; about: string }[] = [
+  { id: 'int8', title: 'int8', about: 'One scale per weight channel, one per activation; ranges from the smallest and largest values on your pictures.' },
+];
+
+export function RecipePanel() {
+  const recipe = useSlice((state) => state.recipe.present);
+  const dispatch = useDispatch();
+  const edit = (field: 'weightBits' | 'activationBits', bits: number): void =>
+    dispatch({ type: 'recipeEdited', recipe: { ...recipe, [field]: bits }, field, at: performance.now() });
+  const preset = PRESETS.find(({ id }) => id === recipe.preset);
+  return (
+    <section class="recipe card" aria-labelledby="recipe-title" data-testid={testids.recipe}>
+      <h2 id="recipe-title">Recipe</h2>
+      <label class="preset">
+        <span class="spoken">Preset</span>
+        <select value={recipe.preset} data-testid={testids.preset} onChange={(event) => dispatch({ type: 'recipeEdited', recipe: { ...recipe, preset: event.currentTarget.value as Recipe['preset'], weightBits: MAX_BITS, activationBits: MAX_BITS }, field: 'preset', at: performance.now() })}>
+          {PRESETS.map(({ id, title }) => (
+            <option key={id} value={id}>
+              {title}
+            </option>
+          ))}
+        </select>
+      </label>
+      <p class="about quiet small">{preset?.about}</p>
+      <BitSlider name="Weights" value={recipe.weightBits} min={MIN_BITS} max={MAX_BITS} testid={testids.weightBits} keys="[ ]" onChange={(bits) => edit('weightBits', bits)} />
+      <BitSlider name="Activations" value={recipe.activationBits} min={MIN_BITS} max={MAX_BITS} testid={testids.activationBits} keys="{ }" onChange={(bits) => edit('activationBits', bits)} />
+      <Path />
+    </section>
+  );
+}
+
+/** Which arithmetic runs, and why. */
+function Path() {
+  const quantized = useSlice((state) => state.quantized?.value);
+  if (!quantized) return <p class="note path quiet">Which arithmetic will run is known after quantizing.</p>;
+  return (
+    <p class="note path" data-testid={testids.path} data-path={quantized.path}>
+      <strong>{pathTitle(quantized.path)}.</strong> {quantized.pathReason} <span class="quiet">Ranges seen on {plural(quantized.calibrationPictures, 'picture')}.</span>
+    </p>
+  );
+}

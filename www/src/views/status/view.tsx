@@ -1,0 +1,103 @@
+/** What is going on, what went wrong, and what is announced to those who do not see it. */
+import { Cross } from '../../components/icons';
+import { percent, timeLeft } from '../../lib/format';
+import { useDispatch, useSlice } from '../../state/store';
+import { compareKey, latencyKey, lensKey, quantizeKey } from '../../state/tasks';
+import type { Problem } from '../../state/state';
+import { testids } from '../../testids';
+import './view.css';
+
+/** A line at the foot of the window while something runs; it comes late, so that quick work does not flicker. */
+export function Progress() {
+  const job = useSlice((state) => state.job);
+  const stopped = useSlice((state) => {
+    const keys = [quantizeKey(state), lensKey(state), compareKey(state), latencyKey(state)];
+    return state.givenUp.some(({ key, reason }) => reason === 'cancelled' && keys.includes(key));
+  });
+  const dispatch = useDispatch();
+  if (job) {
+    const left = timeLeft(job.at - job.startedAt, job.done, job.total);
+    return (
+      <div class="progress" data-testid={testids.progress} style={{ '--share': String(job.total > 0 ? job.done / job.total : 0) }}>
+        <span>
+          {job.phase}
+          {job.total > 0 && ` ${job.done} of ${job.total}`}
+          {left && <span class="quiet"> · {left}</span>}
+        </span>
+        <button type="button" class="link" data-testid={testids.cancel} onClick={() => dispatch({ type: 'cancelAsked' })}>
+          Stop
+        </button>
+        <progress class="spoken" max={job.total || 1} value={job.done} aria-label={job.phase} />
+      </div>
+    );
+  }
+  if (!stopped) return null;
+  return (
+    <div class="progress at-once" data-testid={testids.progress}>
+      <span>Stopped. What was computed is shown.</span>
+      <button type="button" class="link" data-testid={testids.resume} onClick={() => dispatch({ type: 'continueAsked' })}>
+        Continue
+      </button>
+    </div>
+  );
+}
+
+export function Problems() {
+  const problems = useSlice((state) => state.problems);
+  return (
+    <div class="problems" role="alert">
+      {problems.map((problem) => (
+        <ProblemCard key={problem.id} problem={problem} />
+      ))}
+    </div>
+  );
+}
+
+function ProblemCard({ problem }: { problem: Problem }) {
+  const dispatch = useDispatch();
+  return (
+    <section class="problem" data-testid={testids.problem}>
+      <div>
+        <h2>{problem.what}</h2>
+        {problem.where && <p class="where">{problem.where}</p>}
+        <p class="reason">{problem.why}</p>
+        {problem.todo && <p class="todo">{problem.todo}</p>}
+      </div>
+      <button type="button" class="button square" aria-label="Dismiss" data-testid={testids.problemDismiss} onClick={() => dispatch({ type: 'problemDismissed', id: problem.id })}>
+        <Cross />
+      </button>
+    </section>
+  );
+}
+
+export function Notice() {
+  const notice = useSlice((state) => state.notice);
+  const dispatch = useDispatch();
+  return (
+    <div class="status" role="status">
+      {notice && (
+        <p class="notice" data-testid={testids.notice}>
+          {notice}
+          <button type="button" class="button square" aria-label="Dismiss" onClick={() => dispatch({ type: 'noticeDismissed' })}>
+            <Cross />
+          </button>
+        </p>
+      )}
+    </div>
+  );
+}
+
+/** Speaks the outcome of a comparison once it is complete. */
+export function Announcer() {
+  const words = useSlice((state) => {
+    const summary = state.summary;
+    if (!summary || summary.key !== compareKey(state)) return '';
+    const { weightBits, activationBits } = state.recipe.present;
+    return `${weightBits} bit weights, ${activationBits} bit activations: ${percent(summary.value.agreement.value)} same answers on ${summary.value.images} pictures.`;
+  });
+  return (
+    <p class="spoken" aria-live="polite">
+      {words}
+    </p>
+  );
+}

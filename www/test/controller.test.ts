@@ -1,0 +1,205 @@
+import { afterEach, expect, test, vi } from 'vitest';
+import { Client, type WorkerLike } from '../src/engine/client';
+import { MockEngine, mockWorker } from '../src/engine/mock';
+import { Controller } from '../src/state/controller';
+import type { Environment } from '../src/state/loader';
+import { createStore, type Store } from '../src/state/store';
+import { DEFAULT_RECIPE, type AppState } from '../src/state/state';
+import { compareKey, openTasks, quantizeKey } from '../src/state/tasks';
+import { update } from '../src/state/update';
+
+const PICTURES = Array.from({ length: 12 }, (_, index) => ({ file: `${index}.png`, label: index % 10, mask: '', role: index < 4 ? 'calib' : 'eval' }));
+const MODEL = new Uint8Array([8, 8, 0, 0, 0, 0, 0, 0, 0]);
+
+const environment: Environment = {
+  now: () => performance.now(),
+  makeUrl: (blob) => `blob:${blob.size}`,
+  revokeUrl: () => {},
+  readMask: () => Promise.resolve({ width: 1, height: 1, inside: new Uint8Array(1) }),
+  drawThumbnail: () => Promise.resolve('blob:drawn'),
+  fetchFile: (path) => Promise.resolve(new Blob([content(path) as BlobPart])),
+};
+
+function content(path: string): string | Uint8Array {
+  if (path.endsWith('pictures.json')) return JSON.stringify(PICTURES);
+  if (path.endsWith('labels.json')) return JSON.stringify(['boat', 'car']);
+  if (path.endsWith('preprocessor_config.json')) return '{"do_normalize": true}';
+  return MODEL;
+}
+
+const workers: WorkerLike[] = [];
+afterEach(() => {
+  for (const worker of workers.splice(0)) worker.terminate();
+});
+
+function page(newEngine: () => MockEngine = () => new MockEngine()): Store {
+  const store = createStore();
+  const client = new Client(() => {
+    const worker = mockWorker(newEngine());
+    workers.push(worker);
+    return worker;
+  });
+  new Controller(store, client, environment);
+  return store;
+}
+
+/** The state as soon as the condition holds; polling would miss states that pass quickly. */
+const until = (store: Store, condition: (state: AppState) => boolean): Promise<AppState> =>
+  new Promise((resolve) => {
+    let ignore = (): void => {};
+    const look = (): void => {
+      if (!condition(store.state.peek())) return;
+      ignore();
+      resolve(store.state.peek());
+    };
+    ignore = store.listen(look);
+    look();
+  });
+const complete = (state: AppState): boolean => state.summary?.key === compareKey(state) && openTasks(state).length === 0 && state.job === null;
+const file = (name: string, bytes: Uint8Array | string): { name: string; blob: Blob } => ({ name, blob: new Blob([bytes as BlobPart]) });
+
+test('the sample opens, is quantized, compared and measured without a click', async () => {
+  const store = page();
+  store.dispatch({ type: 'sampleChosen', sample: 'resnet' });
+  const state = await until(store, complete);
+  expect(state.problems).toEqual([]);
+  expect(state.preprocess?.source).toBe('file');
+  expect(state.summary?.value.images).toBe(8);
+  expect(state.lens?.value.lens.expected).toBe(4);
+  expect(state.quantized?.value.calibrationPictures).toBe(4);
+  expect(state.latency?.value.quantized.path).toBe('int8');
+  expect(Object.keys(state.thumbnails)).toHaveLength(12);
+});
+
+test('a dragged slider ends at its last value, and its results are of that value', async () => {
+  const store = page();
+  store.dispatch({ type: 'sampleChosen', sample: 'resnet' });
+  await until(store, complete);
+  for (const weightBits of [7, 6, 5, 4, 3]) {
+    store.dispatch({ type: 'recipeEdited', recipe: { ...DEFAULT_RECIPE, weightBits }, field: 'weightBits', at: weightBits });
+    await new Promise((resolve) => setTimeout(resolve, 3));
+  }
+  const state = await until(store, complete);
+  expect(state.quantized?.value.recipe.weightBits).toBe(3);
+  expect(state.latency?.value.quantized.path).toBe('fakeQuant');
+  expect(state.problems).toEqual([]);
+});
+
+test('what the user stops stays stopped, and goes on when asked', async () => {
+  const store = page(() => new MockEngine(8));
+  store.dispatch({ type: 'sampleChosen', sample: 'resnet' });
+  const ignore = store.listen(({ type }) => type === 'pictureCompared' && store.dispatch({ type: 'cancelAsked' }));
+  await until(store, ({ givenUp }) => givenUp.length > 0);
+  ignore();
+  const stopped = await until(store, ({ job, summary }) => job === null && summary === null);
+  expect(stopped.problems).toEqual([]);
+  expect(stopped.givenUp[0]).toMatchObject({ key: compareKey(stopped), reason: 'cancelled' });
+  expect(openTasks(stopped)).toEqual([]);
+  store.dispatch({ type: 'continueAsked' });
+  await until(store, complete);
+});
+
+test('opening files does not wait for a comparison that they outdate', async () => {
+  const store = page(() => new MockEngine(8));
+  store.dispatch({ type: 'sampleChosen', sample: 'resnet' });
+  const seen: string[] = [];
+  store.listen(({ type }) => seen.push(type));
+  await until(store, ({ comparisons }) => comparisons !== null);
+  store.dispatch({ type: 'filesOpened', files: [file('net.onnx', MODEL)] });
+  await until(store, ({ modelSource }) => modelSource === 'dropped');
+  expect(seen.filter((type) => type === 'modelLoaded' || type === 'compared')).toEqual(['modelLoaded', 'modelLoaded']);
+});
+
+test('the exported file is of the recipe on screen', async () => {
+  const store = page();
+  store.dispatch({ type: 'sampleChosen', sample: 'resnet' });
+  await until(store, complete);
+  store.dispatch({ type: 'recipeEdited', recipe: { ...DEFAULT_RECIPE, weightBits: 4 }, field: 'weightBits', at: 0 });
+  store.dispatch({ type: 'exportAsked' });
+  const state = await until(store, ({ exported }) => exported !== null);
+  expect(state.exported).toMatchObject({ key: quantizeKey(state), value: { sizeBytes: 84_120, url: 'blob:84120' } });
+});
+
+test('a file that is no network leaves everything as it was, with a card', async () => {
+  const store = page();
+  store.dispatch({ type: 'sampleChosen', sample: 'resnet' });
+  const before = await until(store, complete);
+  store.dispatch({ type: 'filesOpened', files: [file('cat.onnx', 'this is no network at all')] });
+  const state = await until(store, ({ problems }) => problems.length > 0);
+  expect(state.problems).toMatchObject([{ what: 'The network was not loaded', where: 'cat.onnx', todo: 'Export the network to ONNX first.' }]);
+  expect(state.model).toBe(before.model);
+  expect(state.summary).toBe(before.summary);
+});
+
+test('any mix of files in one drop finds its place, the rest is listed', async () => {
+  const store = page();
+  const files = [
+    file('labels.json', JSON.stringify(['swan', 'goose'])),
+    file('b.png', 'x'),
+    file('notes.pdf', 'x'),
+    file('net.onnx', MODEL),
+    file('recipe.json', JSON.stringify({ ...DEFAULT_RECIPE, weightBits: 5 })),
+    file('preprocessor_config.json', '{"do_normalize": true}'),
+    file('a.png', 'x'),
+  ];
+  store.dispatch({ type: 'filesOpened', files });
+  const state = await until(store, complete);
+  expect(state.modelSource).toBe('dropped');
+  expect(state.pictures.map(({ name }) => name)).toEqual(['b.png', 'a.png']);
+  expect(state.classes.slice(0, 2)).toEqual(['swan', 'goose']);
+  expect(state.quantized?.value.recipe.weightBits).toBe(5);
+  expect(state.problems).toHaveLength(1);
+  expect(state.problems[0]?.why).toContain('notes.pdf');
+});
+
+test('a network alone keeps the sample pictures, without their classes, and says so', async () => {
+  const store = page();
+  store.dispatch({ type: 'sampleChosen', sample: 'resnet' });
+  await until(store, complete);
+  store.dispatch({ type: 'filesOpened', files: [file('net.onnx', MODEL)] });
+  const state = await until(store, (now) => now.modelSource === 'dropped' && complete(now));
+  expect(state.pictures).toHaveLength(12);
+  expect(state.pictures.every(({ label }) => label === null)).toBe(true);
+  expect(state.notice).toContain('sample pictures');
+});
+
+test('the first dropped pictures replace the sample, later ones join', async () => {
+  const store = page();
+  store.dispatch({ type: 'sampleChosen', sample: 'resnet' });
+  await until(store, complete);
+  store.dispatch({ type: 'filesOpened', files: [file('x.png', 'x')] });
+  await until(store, ({ pictures }) => pictures.length === 1);
+  store.dispatch({ type: 'filesOpened', files: [file('y.png', 'y')] });
+  const state = await until(store, ({ pictures }) => pictures.length === 2);
+  expect(state.pictures.map(({ name }) => name)).toEqual(['x.png', 'y.png']);
+});
+
+test('a panic is told, and the files are opened again', async () => {
+  const engines: MockEngine[] = [];
+  const store = page(() => engines[engines.push(new MockEngine()) - 1] as MockEngine);
+  store.dispatch({ type: 'sampleChosen', sample: 'resnet' });
+  await until(store, complete);
+  vi.spyOn(engines[0] as MockEngine, 'step').mockImplementationOnce(() => {
+    throw new WebAssembly.RuntimeError('unreachable');
+  });
+  store.dispatch({ type: 'recipeEdited', recipe: { ...DEFAULT_RECIPE, weightBits: 4 }, field: 'weightBits', at: 0 });
+  const state = await until(store, (now) => now.problems.length > 0 && now.quantized !== null && complete(now));
+  expect(engines).toHaveLength(2);
+  expect(state.problems[0]?.what).toBe('The engine broke and was started again');
+  expect(state.problems[0]?.why).toContain('sample_resnet.onnx, 8 pictures and 8 comparisons');
+  expect(state.quantized?.value.recipe.weightBits).toBe(4);
+  expect(state.pictures).toHaveLength(12);
+  expect(state.modelSource).toBe('resnet');
+});
+
+test('an engine that never comes up is said once', async () => {
+  const store = createStore();
+  const port = new MessageChannel();
+  const client = new Client(() => ({ postMessage: () => {}, terminate: () => port.port1.close(), addEventListener: (type: string, listener: (event: MessageEvent) => void) => type === 'message' && queueMicrotask(() => listener({ data: { kind: 'crashed', message: 'no SIMD' } } as MessageEvent)) }) as unknown as WorkerLike);
+  new Controller(store, client, environment);
+  store.dispatch({ type: 'sampleChosen', sample: 'resnet' });
+  const state = await until(store, ({ engine, problems }) => engine.status === 'failed' && problems.length > 0);
+  port.port1.close();
+  expect(state.problems).toMatchObject([{ what: 'The engine does not run', why: 'no SIMD' }]);
+  expect(update(state, { type: 'continueAsked' }).problems).toHaveLength(1);
+});

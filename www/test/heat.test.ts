@@ -1,0 +1,41 @@
+import { expect, test } from 'vitest';
+import { blend, ramp, upscale } from '../src/lib/heat';
+
+test('upscaling keeps the values at the centres of the cells', () => {
+  const values = Float32Array.from([0, 1, 2, 1, 3, 0, 0, 1, 0]);
+  const large = upscale({ width: 3, height: 3, values, max: 3 }, 9, 9);
+  for (let row = 0; row < 3; row++) {
+    for (let column = 0; column < 3; column++) {
+      expect(large[(row * 3 + 1) * 9 + column * 3 + 1]).toBeCloseTo(values[row * 3 + column] ?? NaN, 5);
+    }
+  }
+});
+
+test('a flat map stays flat, and splines never leave the scale', () => {
+  const flat = upscale({ width: 2, height: 2, values: new Float32Array(4).fill(0.7), max: 1 }, 8, 6);
+  expect([...flat].every((value) => Math.abs(value - 0.7) < 1e-6)).toBe(true);
+  const steep = upscale({ width: 4, height: 1, values: Float32Array.from([0, 1, 1, 0]), max: 1 }, 64, 4);
+  expect(Math.max(...steep)).toBeLessThanOrEqual(1);
+  expect(Math.min(...steep)).toBeGreaterThanOrEqual(0);
+});
+
+test('the ramp grows steadily lighter', () => {
+  const light = Array.from({ length: 256 }, (_, step) => 0.2126 * (ramp[step * 3] ?? 0) + 0.7152 * (ramp[step * 3 + 1] ?? 0) + 0.0722 * (ramp[step * 3 + 2] ?? 0));
+  for (let step = 8; step < 256; step += 8) expect(light[step]).toBeGreaterThan(light[step - 8] as number);
+});
+
+test('hot places take the colour of the ramp, cold ones show the picture in grey', () => {
+  const pixels = Uint8ClampedArray.from([200, 0, 0, 255, 200, 0, 0, 255]);
+  blend(pixels, Float32Array.from([0, 5]), 5, 1);
+  expect(Math.abs((pixels[0] ?? 0) - (pixels[1] ?? 0))).toBeLessThan(3);
+  expect([...pixels.slice(4, 7)]).toEqual([...ramp.slice(255 * 3)]);
+});
+
+test('without a map, or with the map at nothing, the picture is untouched', () => {
+  const before = Uint8ClampedArray.from([200, 10, 30, 255]);
+  for (const [heat, overlay] of [[null, 1], [Float32Array.from([1]), 0]] as const) {
+    const pixels = before.slice();
+    blend(pixels, heat, 1, overlay);
+    expect([...pixels]).toEqual([...before]);
+  }
+});

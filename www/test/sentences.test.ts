@@ -1,0 +1,76 @@
+import { expect, test } from 'vitest';
+import { DEFAULT_RECIPE } from '../src/state/state';
+import { oneMoreBit, quantizedLabel, storageSentence, steepestDrop, truth, whatHappened } from '../src/lib/sentences';
+import { lens, quantized } from './fixtures';
+
+const plain = (text: string | null): string | null => text && text.replaceAll('\u00a0', ' ');
+const cock = { class: 1, name: 'cock, hen', probability: 0.8 };
+
+test('a kept answer and kept attention', () => {
+  expect(plain(whatHappened(lens, true))).toBe('The answer stayed, as sure as before. Attention stayed: rank correlation 0.91; the hottest tenths overlap by 70 %.');
+});
+
+test('a flipped answer says so, whatever the probabilities', () => {
+  expect(whatHappened({ ...lens, flipped: true, quantizedTop: cock }, true)).toMatch(/^The answer flipped\. Attention stayed/);
+});
+
+test('a shaken answer says by how much', () => {
+  const shaken = { ...lens, quantizedTop: { ...lens.quantizedTop, probability: 0.4 } };
+  expect(plain(whatHappened(shaken, true))).toMatch(/^The answer stayed, less sure than before: 90 % became 40 %\./);
+});
+
+test.each([[0.85, 'Attention stayed:'], [0.7, 'Attention moved a little:'], [-0.2, 'Attention moved:']])('a rank correlation of %d: %s', (spearman, words) => {
+  expect(whatHappened({ ...lens, spearman }, true)).toContain(words);
+});
+
+test('a network without places and a flat map are not called moved', () => {
+  expect(whatHappened({ ...lens, spearman: null }, false)).toContain('cannot be drawn');
+  expect(whatHappened({ ...lens, spearman: null }, true)).toContain('cannot be compared');
+});
+
+test.each([
+  [0, 0, 'Both are right.'],
+  [0, 1, 'Only full precision is right.'],
+  [1, 0, 'Only the quantized network is right.'],
+  [1, 1, 'Both are wrong.'],
+])('full precision says %d, quantized %d, and 0 is true: %s', (full, quantized, words) => {
+  const told = { ...lens, expected: 0, fullTop: { ...cock, class: full }, quantizedTop: { ...cock, class: quantized } };
+  expect(truth(told, ['swan', 'cock'])).toBe(`True class: swan. ${words}`);
+});
+
+test('without a label nothing is said to be right', () => {
+  expect(truth({ ...lens, expected: null }, ['swan'])).toBeNull();
+});
+
+test('a true class that neither network names is named all the same', () => {
+  expect(truth({ ...lens, expected: 2 }, ['swan', 'cock', 'goose, Anser'])).toContain('True class: goose.');
+  expect(truth({ ...lens, expected: 5 }, [])).toContain('True class: class 5.');
+});
+
+test('the label names only what has fewer bits', () => {
+  const label = (weightBits: number, activationBits: number): string => quantizedLabel({ ...DEFAULT_RECIPE, weightBits, activationBits });
+  expect([label(8, 8), label(4, 8), label(8, 3), label(4, 3)]).toEqual(['8-bit', '4-bit weights', '3-bit activations', '4-bit weights, 3-bit activations']);
+});
+
+test('the steepest loss is found, small steps and gaps are not pointed at', () => {
+  const along = [40, 39.5, null, 30, 22, 21.2].map((sqnrDb, index) => ({ layer: `l${index}`, sqnrDb }));
+  expect(steepestDrop(along)).toEqual({ layer: 'l4', from: 30, to: 22 });
+  expect(steepestDrop(along.slice(0, 2))).toBeNull();
+  expect(steepestDrop([])).toBeNull();
+  const drowned = [6, 2, -1, -30].map((sqnrDb, index) => ({ layer: `l${index}`, sqnrDb }));
+  expect(steepestDrop(drowned)?.layer).toBe('l1');
+});
+
+test('the remedy gives a bit to whoever has fewer, and ends at eight', () => {
+  const remedy = (weightBits: number, activationBits: number) => oneMoreBit({ ...DEFAULT_RECIPE, weightBits, activationBits });
+  expect(remedy(4, 8)?.recipe.weightBits).toBe(5);
+  expect(remedy(8, 3)?.recipe.activationBits).toBe(4);
+  expect(remedy(8, 8)).toBeNull();
+});
+
+test('the file is not called smaller than it is', () => {
+  const layer = (weightBits: number, bytes: number) => ({ ...quantized.layers[0]!, weightBits, weights: 100, sizeBytes: { full: 400, quantized: bytes } });
+  expect(storageSentence([layer(8, 120)])).toContain('8-bit integers');
+  expect(storageSentence([layer(4, 120)])).toContain('each stored in a whole byte');
+  expect(storageSentence([layer(4, 60), layer(6, 80)])).toContain('packed integers of 4 to 6 bits');
+});

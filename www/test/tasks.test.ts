@@ -1,0 +1,72 @@
+import { expect, test } from 'vitest';
+import { DEFAULT_RECIPE, initialState, type AppState } from '../src/state/state';
+import { compareKey, latencyKey, lensKey, openTasks, previewKey, quantizeKey, shouldStop } from '../src/state/tasks';
+import { update } from '../src/state/update';
+import { comparison, lens, opened, quantized, summary } from './fixtures';
+
+const names = (state: AppState): string[] => openTasks(state).map(({ name }) => name);
+const withThumbnails = (state: AppState): AppState => ({ ...state, thumbnails: { 1: 'a', 2: 'b' } });
+
+/** Answers every open task as the engine would. */
+function settled(state: AppState): AppState {
+  let now = withThumbnails(state);
+  now = update(now, { type: 'previewReady', key: previewKey(now), preview: { width: 1, height: 1, rgba: new Uint8ClampedArray(4), object: null } });
+  now = update(now, { type: 'quantized', key: quantizeKey(now), quantized });
+  now = update(now, { type: 'lensReady', key: lensKey(now), data: { lens, maps: null } });
+  now = update(now, { type: 'compared', key: compareKey(now), summary, pictures: [comparison(1), comparison(2)] });
+  const latency = { full: { medianMs: 1, minMs: 1 }, quantized: { medianMs: 1, minMs: 1, path: 'int8' as const }, runs: 3, isa: 'simd128' };
+  return update(now, { type: 'latencyMeasured', key: latencyKey(now), latency });
+}
+
+test('there is nothing to do without network, pictures or engine', () => {
+  expect(openTasks(initialState)).toEqual([]);
+  expect(openTasks({ ...opened(), pictures: [] })).toEqual([]);
+  expect(openTasks({ ...opened(), engine: { ...opened().engine, status: 'failed' } })).toEqual([]);
+});
+
+test('quantizing comes before what needs it', () => {
+  const state = withThumbnails(opened());
+  expect(names(state)).toEqual(['preview', 'quantize']);
+  expect(names(update(state, { type: 'quantized', key: quantizeKey(state), quantized }))).toEqual(['preview', 'lens', 'compare', 'latency']);
+});
+
+test('when all is answered there is nothing left to do', () => {
+  expect(openTasks(settled(opened()))).toEqual([]);
+});
+
+test('a moved slider asks for everything but the preview again', () => {
+  const state = update(settled(opened()), { type: 'recipeEdited', recipe: { ...DEFAULT_RECIPE, weightBits: 4 }, field: 'weightBits', at: 0 });
+  expect(names(state)).toEqual(['quantize']);
+  const next = update(state, { type: 'quantized', key: quantizeKey(state), quantized });
+  expect(names(next)).toEqual(['lens', 'compare']);
+});
+
+test('speed is measured again only when another path runs', () => {
+  const state = update(settled(opened()), { type: 'recipeEdited', recipe: { ...DEFAULT_RECIPE, weightBits: 4 }, field: 'weightBits', at: 0 });
+  const next = update(state, { type: 'quantized', key: quantizeKey(state), quantized: { ...quantized, path: 'fakeQuant' } });
+  expect(names(next)).toEqual(['lens', 'compare', 'latency']);
+});
+
+test('another picture stops a comparison, which comes back afterwards', () => {
+  const state = settled(opened());
+  const comparing = { ...state, summary: null };
+  const running = openTasks(comparing)[0];
+  expect(running?.name).toBe('compare');
+  expect(running && shouldStop(running, comparing)).toBe(false);
+  const moved = update(comparing, { type: 'pictureSelected', picture: 2 });
+  expect(running && shouldStop(running, moved)).toBe(true);
+  expect(names(moved)).toEqual(['preview', 'lens', 'compare']);
+});
+
+test('what the user stopped is not begun again until the question changes', () => {
+  const comparing = { ...settled(opened()), summary: null };
+  const stopped = update(comparing, { type: 'gaveUp', key: compareKey(comparing), reason: 'cancelled' });
+  expect(openTasks(stopped)).toEqual([]);
+  expect(names(update(stopped, { type: 'continueAsked' }))).toEqual(['compare']);
+  const edited = update(stopped, { type: 'recipeEdited', recipe: { ...DEFAULT_RECIPE, weightBits: 3 }, field: 'weightBits', at: 0 });
+  expect(names(edited)).toEqual(['quantize']);
+});
+
+test('pictures without an address of their own get thumbnails, one at a time', () => {
+  expect(openTasks({ ...settled(opened()), thumbnails: { 1: 'a' } })).toMatchObject([{ name: 'thumbnail', picture: 2 }, { name: 'thumbnail', picture: 2 }]);
+});
