@@ -58,7 +58,7 @@ pub enum SessionError {
     Quant(#[from] QuantError),
     /// Explaining failed.
     #[error(transparent)]
-    Attribution(#[from] AttributionError),
+    Attribution(AttributionError),
     /// A picture, label or preprocessing file cannot be used.
     #[error(transparent)]
     Data(#[from] DataError),
@@ -87,9 +87,7 @@ impl SessionError {
     pub fn node(&self) -> Option<&str> {
         match self {
             Self::Import(e) => e.node(),
-            Self::Pass(PassError::Node { node, .. })
-            | Self::Exec(ExecError::Node { node, .. })
-            | Self::Attribution(AttributionError::Exec(ExecError::Node { node, .. })) => Some(node),
+            Self::Pass(PassError::Node { node, .. }) | Self::Exec(ExecError::Node { node, .. }) => Some(node),
             _ => None,
         }
     }
@@ -119,6 +117,16 @@ impl SessionError {
             message: self.to_string(),
             node: self.node().map(str::to_owned),
             hint: self.hint().map(str::to_owned),
+        }
+    }
+}
+
+/// A run that fails while a network is explained fails as any other run does.
+impl From<AttributionError> for SessionError {
+    fn from(error: AttributionError) -> Self {
+        match error {
+            AttributionError::Exec(error) => Self::Exec(error),
+            error => Self::Attribution(error),
         }
     }
 }
