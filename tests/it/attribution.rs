@@ -224,14 +224,19 @@ fn gradients_of_whole_networks_are_central_differences() {
                 };
                 (logit(step) - logit(-step)) / (2.0 * f64::from(step))
             };
-            // Between the kinks of its clamps the network is linear, so a short step gives the
-            // derivative; shorter ones drown in the rounding of logits.
-            let difference = slope(&steepest, 4e-3);
-            println!(
-                "{network}, picture {}: |gradient| {norm:.5}, difference {difference:.5}",
-                input.picture
-            );
-            assert!((difference - norm).abs() <= 0.02 * norm, "{network}: {difference} against {norm}");
+            // Between the kinks of its clamps the network is linear, so a step that meets no kink
+            // gives the derivative up to the rounding of logits. Long steps meet kinks and short ones
+            // drown in rounding, so the best of a few counts; a wrong gradient is off at all of them.
+            let closest = |direction: &[f32], expected: f64| {
+                let slopes = [8e-3, 4e-3, 2e-3, 1e-3, 5e-4].map(|step| slope(direction, step));
+                slopes
+                    .into_iter()
+                    .min_by(|a, b| (a - expected).abs().total_cmp(&(b - expected).abs()))
+                    .unwrap()
+            };
+            let found = closest(&steepest, norm);
+            println!("{network}, picture {}: |gradient| {norm:.5}, difference {found:.5}", input.picture);
+            assert!((found - norm).abs() <= 0.005 * norm, "{network}: {found} against {norm}");
 
             // And by itself at the places where most depends on it.
             let mut places: Vec<usize> = (0..gradient.len()).collect();
@@ -239,12 +244,10 @@ fn gradients_of_whole_networks_are_central_differences() {
             for &at in places.iter().take(3) {
                 let mut direction = vec![0.0_f32; gradient.len()];
                 direction[at] = 1.0;
-                let (difference, expected) = (slope(&direction, 1e-2), f64::from(gradient[at]));
-                let off = (difference - expected).abs();
-                assert!(
-                    off <= 0.05 * expected.abs(),
-                    "{network}, element {at}: {difference} against {expected}"
-                );
+                let expected = f64::from(gradient[at]);
+                let found = closest(&direction, expected);
+                let off = (found - expected).abs();
+                assert!(off <= 0.05 * expected.abs(), "{network}, element {at}: {found} against {expected}");
             }
         }
     }

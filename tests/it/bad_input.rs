@@ -66,7 +66,7 @@ fn bad_networks() -> Vec<BadNetwork> {
             file: "cut.onnx",
             bytes: whole[..whole.len() / 2].to_vec(),
             code: "onnx/truncated",
-            message: "This ONNX file is cut off: it has 209800 bytes, but its contents need at least 419596.",
+            message: "This ONNX file is cut off: it has 209800 bytes, but its contents need at least 419527.",
             node: None,
         },
         BadNetwork {
@@ -95,7 +95,7 @@ fn bad_networks() -> Vec<BadNetwork> {
             bytes: with_unknown_operators(),
             code: "onnx/unsupported-operator",
             message: "Node `stem/conv/relu` uses operator `Rolu`, which Bitlens does not support. \
-                      Also missing: Odd (6 nodes).",
+                      Also missing: Odd (5 nodes).",
             node: Some("stem/conv/relu"),
         },
         BadNetwork {
@@ -302,7 +302,9 @@ fn label_and_preprocessing_files_that_are_none_are_refused() {
     }
     let before = session.preprocess().clone();
     let file = "preprocessor_config.json";
-    for bytes in [&b"no json"[..], br#"{"image_std": [0, 0, 0]}"#, br#"{"size": -1}"#] {
+    for bytes in
+        [&b"no json"[..], br#"{"image_mean": 0.5, "image_std": 0}"#, br#"{"do_resize": true, "size": -1}"#]
+    {
         let error = session.read_preprocess(file, bytes).unwrap_err();
         assert_eq!(error.code(), "data/unreadable");
         assert!(error.to_string().contains("`preprocessor_config.json`"), "{error}");

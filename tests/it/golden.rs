@@ -24,7 +24,6 @@ const HALF_NETWORK: &str = "half_network";
 const NOT_SUPPORTED: &[(&str, &str)] = &[
     ("elu", "Elu is not an operator of Bitlens"),
     ("lrn", "LRN is not an operator of Bitlens"),
-    ("constant_of_shape", "ConstantOfShape is not an operator of Bitlens"),
     ("shape_through_casts", "Floor is not an operator of Bitlens"),
 ];
 

@@ -10,6 +10,7 @@ mod documents;
 mod forced;
 mod golden;
 mod layering;
+mod onnxruntime;
 mod quantization;
 mod real_networks;
 mod support;

@@ -16,7 +16,7 @@ use bitlens::session::{Job as _, Network, PictureInputs, PictureSet, QuantizeJob
 use bitlens::tensor::Value;
 
 use crate::forced::node_by_node;
-use crate::support::{data_folder, relative_difference, same_bits};
+use crate::support::{data_folder, python, relative_difference, same_bits};
 use crate::{root, support};
 
 /// Pictures that each network sees.
@@ -29,15 +29,16 @@ const HALF: &str = "squeezenet_v1.1_fp16_op7";
 const FLOAT_LAYERS: &[(&str, &str, &str)] = &[];
 
 /// A network of the data folder.
-struct Real {
-    name: String,
+pub(crate) struct Real {
+    /// Name of the file without its ending.
+    pub(crate) name: String,
     family: String,
     data: PathBuf,
 }
 
 impl Real {
     /// Every float network, by name.
-    fn all(data: &Path) -> Vec<Self> {
+    pub(crate) fn all(data: &Path) -> Vec<Self> {
         let mut found = Vec::new();
         for family in ["cifar10", "imagenet", "mnist", "vww"] {
             for entry in fs::read_dir(data.join("models").join(family)).unwrap() {
@@ -50,7 +51,8 @@ impl Real {
         found
     }
 
-    fn file(&self) -> PathBuf {
+    /// Where the network is.
+    pub(crate) fn file(&self) -> PathBuf {
         self.data.join("models").join(&self.family).join(format!("{}.onnx", self.name))
     }
 
@@ -58,7 +60,8 @@ impl Real {
         self.data.join("preprocess").join(&self.family).join(format!("{}.json", self.name))
     }
 
-    fn load(&self) -> Network {
+    /// The network, ready to run.
+    pub(crate) fn load(&self) -> Network {
         let network = Network::load(&self.name, fs::read(self.file()).unwrap(), Isa::best());
         network.unwrap_or_else(|error| panic!("{}: {error}", self.name))
     }
@@ -74,7 +77,7 @@ impl Real {
     }
 
     /// The first pictures of that source, as the network takes them.
-    fn pictures(&self) -> PictureInputs {
+    pub(crate) fn pictures(&self) -> PictureInputs {
         let images = self.data.join("images");
         let read = |file: &str| fs::read(images.join(file)).unwrap();
         let mut set = PictureSet::default();
@@ -169,16 +172,6 @@ fn every_node_of_a_real_network_agrees_with_its_definition() {
         assert!(found.worst <= 1, "{}: `{}` differs by {}", real.name, found.worst_tensor, found.worst);
         assert!(found.share() >= 0.995, "{}: {:.4}", real.name, found.share());
     }
-}
-
-/// Python, where it has what the oracle needs.
-fn python() -> Option<&'static str> {
-    let check = Command::new("python3").args(["-c", "import numpy, onnxruntime, PIL"]).output();
-    if check.is_ok_and(|output| output.status.success()) {
-        return Some("python3");
-    }
-    println!("skipped: no python3 with onnxruntime");
-    None
 }
 
 /// The numbers of a raw tensor file and its shape, which is in its name: `logits_2x10.f32`.

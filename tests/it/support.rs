@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::process::Command;
 
 use bitlens::exec::{Executor, NoProbe};
 use bitlens::ir::{Node, ValueId};
@@ -87,6 +88,16 @@ pub(crate) fn data_folder() -> Option<PathBuf> {
         return Some(folder);
     }
     println!("skipped: no data");
+    None
+}
+
+/// Python, where it has what the scripts of `tests/tools` need; says so where it has not.
+pub(crate) fn python() -> Option<&'static str> {
+    let check = Command::new("python3").args(["-c", "import numpy, onnx, onnxruntime, PIL"]).output();
+    if check.is_ok_and(|output| output.status.success()) {
+        return Some("python3");
+    }
+    println!("skipped: no python3 with onnxruntime");
     None
 }
 
