@@ -102,7 +102,7 @@ fn bad_networks() -> Vec<BadNetwork> {
             file: "nan.onnx",
             bytes: with_nan_weights("stage2/block1/conv2", 3),
             code: "onnx/non-finite",
-            message: "Initializer `stage2/block1/conv2.weight` holds 3 elements that are not finite numbers \
+            message: "Initializer `stage2/block1/conv2/weight` holds 3 elements that are not finite numbers \
                       (the first is NaN, element 0).",
             node: None,
         },

@@ -118,7 +118,9 @@ fn onnxruntime_gives_the_answers_of_integer_execution_on_real_networks() {
         let pictures: Vec<Value> = (0..2).map(|at| pictures.get(at).unwrap().value).collect();
         let report = check_export(python, &real.file(), &quantized, &pictures);
         assert_eq!(report["checker"], "ok", "{}", real.name);
-        let off = differing(&report, "codes_equal");
-        assert!(off <= 0.02, "{}: {:.2} % of codes differ", real.name, 100.0 * off);
+        assert_eq!(report["top1_same"], 2, "{}", real.name);
+        // In a deep network one sum that rounds to the other of two codes moves many behind it.
+        let off = differing(&report, "codes_within_1");
+        assert!(off <= 0.01, "{}: {:.2} % of codes differ by more than 1", real.name, 100.0 * off);
     }
 }
