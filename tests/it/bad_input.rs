@@ -144,7 +144,7 @@ fn assert_goes_on(session: &mut Session, what: &str) {
 }
 
 fn assert_says(found: &SessionError, code: &str, message: &str, what: &str) -> ErrorView {
-    let view = found.view();
+    let view = ErrorView::from(found);
     assert_eq!((view.code.as_str(), view.message.as_str()), (code, message), "{what}");
     view
 }
@@ -179,7 +179,7 @@ fn a_file_cut_anywhere_is_refused() {
     let lengths = (1..200).chain((200..whole.len()).step_by(9973)).chain(whole.len() - 40..whole.len());
     for length in lengths {
         let error = onnx::import(&whole[..length]).expect_err("a part is no network");
-        let view = SessionError::from(error).view();
+        let view = ErrorView::from(&SessionError::from(error));
         assert!(view.message.ends_with('.') && view.hint.is_some(), "{length}: {view:?}");
     }
 }

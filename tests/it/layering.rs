@@ -13,10 +13,9 @@ use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use crate::{files_below, is_for_tests, root, shown};
 
 /// Each module with those it may use; every module may use itself. A row uses rows above it,
-/// except `error`, which is another name for the errors of `session`.
+/// except `error`, whose one enum is made of the errors of all modules.
 const LAYERS: &[(&str, &[&str])] = &[
-    // The session's errors, under the name by which the crate's users look for them.
-    ("error", &["session"]),
+    ("error", EVERYTHING),
     ("tensor", &["error"]),
     ("kernels", &["error"]),
     ("ir", &["error", "tensor"]),

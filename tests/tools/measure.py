@@ -10,7 +10,7 @@ calibrated on the first 128 of `train_lossless_1000.bin` and evaluated on
 `labels.json`; MNIST ones on images 4000 to 4127 and 0 to 1999. `--limit` cuts the
 evaluation sets, for a try.
 
-Columns (n is the number of pictures):
+Columns (n is the number of pictures; shares are in percent):
   logits       largest difference of the float network's logits from onnxruntime's, relative to the
                largest logit of the picture, from identical input tensors
   same top-1   share of pictures where the float network's first answer is onnxruntime's, each with
@@ -96,8 +96,16 @@ def main() -> None:
     parser.add_argument("--work", type=Path)
     arguments = parser.parse_args()
     rows = [row for row in table(arguments.data) if not arguments.only or row.name in arguments.only]
-    print("| network | logits | same top-1 | float ours / ORT % | int8 ours / ORT / README % | same int8 | off by 1, 2 |")
-    print("|---|---|---|---|---|---|---|", flush=True)
+    titles = [
+        "network",
+        "logits",
+        "same top-1",
+        "float ours / ORT",
+        "int8 ours / ORT / README",
+        "same int8",
+        "off by 1, 2",
+    ]
+    print(f"| {' | '.join(titles)} |\n{'|---' * len(titles)}|", flush=True)
     with tempfile.TemporaryDirectory() as temporary:
         work = arguments.work or Path(temporary)
         work.mkdir(parents=True, exist_ok=True)
