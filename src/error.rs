@@ -60,7 +60,7 @@ pub enum Error {
     Quant(#[from] QuantError),
     /// Explaining failed.
     #[error(transparent)]
-    Attribution(#[from] AttributionError),
+    Attribution(AttributionError),
     /// A picture, label or preprocessing file cannot be used.
     #[error(transparent)]
     Data(#[from] DataError),
@@ -89,9 +89,7 @@ impl Error {
     pub fn node(&self) -> Option<&str> {
         match self {
             Self::Import(e) => e.node(),
-            Self::Pass(PassError::Node { node, .. })
-            | Self::Exec(ExecError::Node { node, .. })
-            | Self::Attribution(AttributionError::Exec(ExecError::Node { node, .. })) => Some(node),
+            Self::Pass(PassError::Node { node, .. }) | Self::Exec(ExecError::Node { node, .. }) => Some(node),
             _ => None,
         }
     }
@@ -111,6 +109,16 @@ impl Error {
                 Some("Check the preprocessing, and that the network works in full precision.")
             }
             _ => None,
+        }
+    }
+}
+
+/// A run that fails while a network is explained fails as any other run does.
+impl From<AttributionError> for Error {
+    fn from(error: AttributionError) -> Self {
+        match error {
+            AttributionError::Exec(error) => Self::Exec(error),
+            error => Self::Attribution(error),
         }
     }
 }
