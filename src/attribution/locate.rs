@@ -35,7 +35,7 @@ pub fn find_logits(graph: &Graph) -> Option<ValueId> {
     }
 }
 
-/// The last tensor with positions before the logits (methods §6): the input of the last operator
+/// The last tensor with positions before the logits (docs/numerics.md): the input of the last operator
 /// that turns `h × w > 1` positions into none.
 ///
 /// Looks at the sizes of a run, so that networks with open sizes need no special care.

@@ -2,7 +2,7 @@
 //!
 //! A method sees a [`Model`]: a graph ready to run, whose logits and last spatial tensor have been
 //! found. It never asks whether the graph is quantized: QuantizeLinear has a straight-through
-//! gradient (methods §4), so the same code gives the maps of both networks.
+//! gradient (docs/numerics.md), so the same code gives the maps of both networks.
 
 mod grad_cam;
 mod locate;

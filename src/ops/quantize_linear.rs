@@ -82,7 +82,7 @@ impl Operator for QuantizeLinear {
         Ok(vec![value])
     }
 
-    /// Straight-through (methods §4): 1 where the rounded code is not saturated, 0 beyond. The
+    /// Straight-through (docs/numerics.md): 1 where the rounded code is not saturated, 0 beyond. The
     /// gradient with respect to codes is understood per real unit, so scales do not enter.
     fn backward(&self, _: &Context<'_>, tape: &Tape<'_>) -> Result<Vec<Option<Value>>, OpError> {
         let mut gradients = vec![None; tape.inputs.len()];

@@ -19,7 +19,7 @@ use crate::ir::{AttrError, Attrs, Opset};
 use crate::ops::EXPORT_OPSET;
 use crate::tensor::{DType, Dim, Shape, TensorType, Value};
 
-/// Relative error that a gradient may have against central differences in f32 (methods §4).
+/// Relative error that a gradient may have against central differences in f32 (docs/numerics.md).
 const GRADIENT_TOLERANCE: f64 = 1e-3;
 
 /// What the suite needs from an operator's file; implemented in its `tests` module.

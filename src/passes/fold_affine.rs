@@ -7,7 +7,7 @@
 //! w'[o] = g[o]·w[o]        b'[o] = g[o]·b[o] + h[o]
 //! ```
 //!
-//! (methods §1.1; Jacob et al. 2018, arXiv 1712.05877, §3.2.) A BatchNormalization *before* a
+//! (docs/numerics.md; Jacob et al. 2018, arXiv 1712.05877, §3.2.) A BatchNormalization *before* a
 //! convolution stays: with padding it cannot be folded, since the padding is not normalized.
 
 use super::{PassError, type_inputs};

@@ -36,7 +36,7 @@ pub struct QuantParams {
 }
 
 impl QuantParams {
-    /// Scale and zero point for a range (methods §0.1). A range of zero width gives scale 1.
+    /// Scale and zero point for a range (docs/numerics.md). A range of zero width gives scale 1.
     ///
     /// ```text
     /// asymmetric: s = (hi − lo)/(qmax − qmin),  z = clamp(round(qmin − lo/s), qmin, qmax)

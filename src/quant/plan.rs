@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Most products that one 32-bit accumulator can sum: each is at most 255 · 127 in magnitude
-/// (methods §0.3).
+/// (docs/numerics.md).
 pub const LARGEST_REDUCTION: usize = 66_311;
 
 /// Bound on the codes of a bias: far enough from the ends of `i32` that adding it to a sum of

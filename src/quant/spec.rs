@@ -32,7 +32,7 @@ pub struct QuantSpec {
 }
 
 impl QuantSpec {
-    /// Weights: signed, symmetric, narrow, one scale per output channel (methods §0).
+    /// Weights: signed, symmetric, narrow, one scale per output channel (docs/numerics.md).
     pub const fn weights(bits: u8, axis: usize) -> Self {
         let granularity = Granularity::PerChannel { axis };
         Self { bits, signed: true, symmetric: true, narrow: true, granularity }

@@ -21,7 +21,7 @@ use crate::support::{
 /// the definition sums at most some hundreds of products in f32 where integers are exact.
 const OUTPUT_BOUND: f64 = 1e-4;
 
-/// Share of codes that must be the same when an operator gets the same codes (methods §0.4).
+/// Share of codes that must be the same when an operator gets the same codes (docs/numerics.md).
 const LEAST_EQUAL: f64 = 0.995;
 
 fn assert_agrees(what: &str, found: &Agreement) {

@@ -1,4 +1,4 @@
-//! The whole range that was seen (methods §2, `max`; onnxruntime's `MinMax`).
+//! The whole range that was seen (docs/numerics.md, `max`; onnxruntime's `MinMax`).
 
 use super::RangeEstimator;
 use crate::quant::{Range, observe::Observed};
