@@ -1,6 +1,124 @@
 //! The error of the crate: one enum over the errors of its modules.
 //!
-//! Each module has its own enum with fields that carry the evidence (expected, got, node); the
-//! session's collects them, with a stable code, the node to blame and what to do.
+//! Each module has its own enum with fields that carry the evidence (expected, got, node). This one
+//! collects them and adds what people need: a stable code, the node to blame, what to do.
 
-pub use crate::session::SessionError as Error;
+use crate::attribution::AttributionError;
+use crate::data::DataError;
+use crate::exec::ExecError;
+use crate::onnx::{ExportError, ImportError};
+use crate::passes::PassError;
+use crate::quant::QuantError;
+use thiserror::Error;
+
+/// What can go wrong.
+#[derive(Debug, Clone, PartialEq, Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// There is no network yet.
+    #[error("No network is open.")]
+    NoModel,
+    /// Nothing is quantized yet.
+    #[error("The network is not quantized yet.")]
+    NotQuantized,
+    /// There is no picture to work on.
+    #[error("There is no picture to {purpose}.")]
+    NoPictures {
+        /// What it is needed for: "calibrate on".
+        purpose: &'static str,
+    },
+    /// The picture does not exist.
+    #[error("Picture {index} does not exist: there are {count}.")]
+    NoSuchPicture {
+        /// Number asked for, from 0.
+        index: usize,
+        /// Pictures there are.
+        count: usize,
+    },
+    /// The network does not take one picture.
+    #[error(
+        "The network takes {got}, but Bitlens needs one picture: float32, batch × channels × height × width with 1 or 3 channels."
+    )]
+    NotAnImageNetwork {
+        /// What it takes.
+        got: String,
+    },
+    /// The file cannot be read.
+    #[error(transparent)]
+    Import(#[from] ImportError),
+    /// The file cannot be written.
+    #[error(transparent)]
+    Export(#[from] ExportError),
+    /// The network is inconsistent.
+    #[error(transparent)]
+    Pass(#[from] PassError),
+    /// A run failed.
+    #[error(transparent)]
+    Exec(#[from] ExecError),
+    /// Quantizing failed.
+    #[error(transparent)]
+    Quant(#[from] QuantError),
+    /// Explaining failed.
+    #[error(transparent)]
+    Attribution(AttributionError),
+    /// A picture, label or preprocessing file cannot be used.
+    #[error(transparent)]
+    Data(#[from] DataError),
+}
+
+impl Error {
+    /// A stable name for the kind of error.
+    pub fn code(&self) -> String {
+        match self {
+            Self::NoModel => "session/no-model".into(),
+            Self::NotQuantized => "session/not-quantized".into(),
+            Self::NoPictures { .. } => "session/no-pictures".into(),
+            Self::NoSuchPicture { .. } => "session/no-such-picture".into(),
+            Self::NotAnImageNetwork { .. } => "session/not-an-image-network".into(),
+            Self::Import(e) => e.code().into(),
+            Self::Export(e) => e.code().into(),
+            Self::Pass(_) => "graph/inconsistent".into(),
+            Self::Exec(_) => "run/failed".into(),
+            Self::Quant(_) => "quantize/failed".into(),
+            Self::Attribution(_) => "attribution/failed".into(),
+            Self::Data(_) => "data/unreadable".into(),
+        }
+    }
+
+    /// The node to blame.
+    pub fn node(&self) -> Option<&str> {
+        match self {
+            Self::Import(e) => e.node(),
+            Self::Pass(PassError::Node { node, .. }) | Self::Exec(ExecError::Node { node, .. }) => Some(node),
+            _ => None,
+        }
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::NoModel => Some("Drop an .onnx file, or choose a sample network."),
+            Self::NotQuantized => Some("Quantize it first."),
+            Self::NoPictures { .. } => Some("Drop some pictures, or a folder of them."),
+            Self::NotAnImageNetwork { .. } => Some("Choose an image classifier."),
+            Self::Import(e) => e.hint(),
+            Self::Exec(ExecError::InputType { .. }) => {
+                Some("Check the preprocessing: its size, channels and layout must be the network's.")
+            }
+            Self::Quant(QuantError::NotFinite { .. }) => {
+                Some("Check the preprocessing, and that the network works in full precision.")
+            }
+            _ => None,
+        }
+    }
+}
+
+/// A run that fails while a network is explained fails as any other run does.
+impl From<AttributionError> for Error {
+    fn from(error: AttributionError) -> Self {
+        match error {
+            AttributionError::Exec(error) => Self::Exec(error),
+            error => Self::Attribution(error),
+        }
+    }
+}

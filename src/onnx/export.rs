@@ -191,6 +191,7 @@ impl<'a> Writer<'a> {
                 0 => node.name.clone(),
                 _ => self.node_names.unique(&format!("{}_{}", node.name, step.op_type)),
             };
+            let left = step.reads.filter(|&count| count < inputs.len()).map(|count| inputs.split_off(count));
             // Later steps continue from the first output; the others are the first step's.
             let mut made = if i == 0 { outputs.clone() } else { outputs.iter().take(1).cloned().collect() };
             if i != last
@@ -200,7 +201,7 @@ impl<'a> Writer<'a> {
             }
             let next = made.first().cloned().unwrap_or_default();
             self.step(step, name, inputs, made);
-            inputs = vec![next];
+            inputs = std::iter::once(next).chain(left.into_iter().flatten()).collect();
         }
         Ok(())
     }

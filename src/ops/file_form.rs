@@ -53,14 +53,24 @@ pub struct ExportStep {
     pub op_type: &'static str,
     /// Attributes.
     pub attrs: Attrs,
-    /// Constant inputs behind those that come from the graph (first step) or from the step before.
+    /// How many of the inputs at hand this step reads, the rest being left to the next one; all of
+    /// them where it is `None`. At hand are the operator's inputs (first step), or what the step
+    /// before made and left.
+    pub reads: Option<usize>,
+    /// Constant inputs behind those.
     pub extra_inputs: Vec<Option<Value>>,
 }
 
 impl ExportStep {
     /// A node without constant inputs of its own.
     pub fn new(op_type: &'static str, attrs: Attrs) -> Self {
-        Self { op_type, attrs, extra_inputs: Vec::new() }
+        Self { op_type, attrs, reads: None, extra_inputs: Vec::new() }
+    }
+
+    /// The same, leaving all inputs but the first `count` to the next step.
+    #[must_use]
+    pub fn reading(self, count: usize) -> Self {
+        Self { reads: Some(count), ..self }
     }
 
     /// The same with one more attribute.

@@ -85,4 +85,10 @@ pub trait Operator: Clone + fmt::Debug + PartialEq + Sized {
     fn fuse_clamp(&self, _clamp: Clamp) -> Option<Self> {
         None
     }
+
+    /// The same operator with `clamp` applied to its first input, where the clamp is a part of it
+    /// that a file states as a node of its own.
+    fn take_clamp(&self, _clamp: Clamp, _inputs: &TypeInputs<'_>) -> Option<Self> {
+        None
+    }
 }

@@ -42,7 +42,8 @@ impl Operator for QuantizeLinear {
     }
 
     fn export(&self) -> Option<Vec<ExportStep>> {
-        let mut steps: Vec<ExportStep> = self.clamp.map(Clamp::export).into_iter().collect();
+        let clamp = self.clamp.map(|clamp| clamp.export().reading(1));
+        let mut steps: Vec<ExportStep> = clamp.into_iter().collect();
         steps.push(ExportStep::new(Self::OP_TYPE, Attrs::new()).with("axis", Attr::Int(self.axis)));
         Some(steps)
     }
@@ -107,6 +108,15 @@ impl Operator for QuantizeLinear {
         }
         gradients[0] = Some(Value::from_vec(x.shape(), gradient)?);
         Ok(gradients)
+    }
+
+    fn take_clamp(&self, clamp: Clamp, inputs: &TypeInputs<'_>) -> Option<Self> {
+        let [scale] = inputs.constant(1)?.as_slice::<f32>().ok()? else { return None };
+        let [zero_point] = inputs.constant(2)?.as_slice::<u8>().ok()? else { return None };
+        let real = |code: i32| (code - i32::from(*zero_point)) as f32 * scale;
+        let is_range = |bits: u32| clamp == Clamp { min: real(0), max: real((1 << bits) - 1) };
+        let is_free = self.clamp.is_none() && (1..8).any(is_range);
+        is_free.then(|| Self { clamp: Some(clamp), ..self.clone() })
     }
 }
 
@@ -262,6 +272,24 @@ mod tests {
         };
         let found = op.backward(&Context::new(crate::ops::Isa::Portable), &tape).unwrap();
         assert_eq!(found[0].as_ref().unwrap().as_slice::<f32>().unwrap(), &[0.0, 2.0, 3.0, 4.0, 0.0]);
+    }
+
+    #[test]
+    fn only_the_range_of_fewer_bits_is_taken_in() {
+        let op = QuantizeLinear { axis: 1, clamp: None };
+        let ty = TensorType::new(DType::F32, crate::tensor::Shape::fixed(&[2]));
+        let (scale, zero) = (Value::scalar(0.1_f32), Value::scalar(3_u8));
+        let slots = vec![Some((&ty, None)), Some((&ty, Some(&scale))), Some((&ty, Some(&zero)))];
+        let inputs = TypeInputs::new(slots);
+        let four_bits = Clamp { min: -3.0 * 0.1_f32, max: 12.0 * 0.1_f32 };
+        let limited = op.take_clamp(four_bits, &inputs).unwrap();
+        assert_eq!(limited.clamp, Some(four_bits));
+        assert_eq!(limited.take_clamp(four_bits, &inputs), None);
+        for other in [Clamp::RELU, Clamp { max: 1.25, ..four_bits }, Clamp { min: 0.0, ..four_bits }] {
+            assert_eq!(op.take_clamp(other, &inputs), None);
+        }
+        let steps: Vec<_> = limited.export().unwrap().iter().map(|s| (s.op_type, s.reads)).collect();
+        assert_eq!(steps, [("Clip", Some(1)), ("QuantizeLinear", None)]);
     }
 
     #[test]

@@ -133,6 +133,11 @@ macro_rules! operators {
             pub fn fuse_clamp(&self, clamp: Clamp) -> Option<Self> {
                 match self { $(Self::$name(op) => op.fuse_clamp(clamp).map(Self::from)),* }
             }
+
+            /// See [`Operator::take_clamp`].
+            pub fn take_clamp(&self, clamp: Clamp, inputs: &TypeInputs<'_>) -> Option<Self> {
+                match self { $(Self::$name(op) => op.take_clamp(clamp, inputs).map(Self::from)),* }
+            }
         }
 
         impl crate::ir::Operation for Op {

@@ -1,9 +1,12 @@
-//! Relu and Clip, done by the operator that makes their input.
+//! Relu and Clip, done by the operator that makes their input, or that reads their output.
 
-use super::PassError;
-use crate::ops::{Graph, GraphPatch, Node};
+use super::{PassError, type_inputs};
+use crate::ir::NodeId;
+use crate::ops::{Clamp, Graph, GraphPatch, Node};
 
-/// Lets an operator whose only reader clamps its output do that itself, where it can.
+/// Lets an operator whose only reader clamps its output do that itself, where it can. A clamp that
+/// belongs to its own only reader, as the range of a QuantizeLinear of fewer bits does, becomes a
+/// part of that.
 ///
 /// # Errors
 /// [`PassError::Graph`].
@@ -16,6 +19,10 @@ pub fn fuse_clamps(graph: &Graph) -> Result<Graph, PassError> {
         let (Some(clamp), Some(&Some(input))) = (node.op.facts().clamp, node.inputs.first()) else {
             continue;
         };
+        if let Some(patch) = into_reader(&graph, (id, node), clamp, &consumers) {
+            graph = graph.apply(patch)?;
+            continue;
+        }
         let only_reader = consumers[input.index()].len() == 1 && !graph.outputs().contains(&input);
         let Some(maker) = producers[input.index()].filter(|_| only_reader) else { continue };
         let Some(made_by) = graph.node(maker) else { continue };
@@ -26,4 +33,27 @@ pub fn fuse_clamps(graph: &Graph) -> Result<Graph, PassError> {
         graph = graph.apply(patch)?;
     }
     Ok(graph)
+}
+
+/// The clamp as a part of the only node that reads it.
+fn into_reader(
+    graph: &Graph,
+    (id, node): (NodeId, &Node),
+    clamp: Clamp,
+    consumers: &[Vec<NodeId>],
+) -> Option<GraphPatch> {
+    let [output] = node.outputs[..] else { return None };
+    let [reader] = consumers[output.index()][..] else { return None };
+    let read_by = graph.node(reader).filter(|_| !graph.outputs().contains(&output))?;
+    let places = read_by.inputs.iter().filter(|&&input| input == Some(output)).count();
+    if places != 1 || read_by.inputs.first() != Some(&Some(output)) {
+        return None;
+    }
+    let op = read_by.op.take_clamp(clamp, &type_inputs(graph, read_by)?)?;
+    let mut inputs = read_by.inputs.clone();
+    inputs[0] = *node.inputs.first()?;
+    let mut patch = GraphPatch::new(graph);
+    patch.remove_node(id);
+    patch.replace_node(reader, Node { op, inputs, ..read_by.clone() });
+    Some(patch)
 }

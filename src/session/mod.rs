@@ -5,7 +5,6 @@
 //! plain data for screens and JSON reports. Still free of JavaScript; time comes in as a function.
 
 mod compare;
-mod error;
 mod job;
 mod latency;
 mod lens;
@@ -15,8 +14,8 @@ mod quantized;
 mod runnable;
 pub mod view;
 
+pub use crate::error::Error as SessionError;
 pub use compare::{CompareJob, Compared, Explained, METHOD, answer};
-pub use error::SessionError;
 pub use job::{Job, Progress, Step};
 pub use latency::{Clock, LatencyJob};
 pub use network::Network;
@@ -89,7 +88,7 @@ impl Session {
         let mut refused = Vec::new();
         for (name, bytes) in files {
             if let Err(error) = self.pictures.add(&name, bytes) {
-                refused.push(Refused { name, error: SessionError::from(error).view() });
+                refused.push(Refused { name, error: view::ErrorView::from(&SessionError::from(error)) });
             }
         }
         self.forget_results();

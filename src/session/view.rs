@@ -5,6 +5,7 @@
 
 use crate::attribution::Attribution;
 use crate::data::Preprocess;
+use crate::error::Error;
 use crate::quant::Recipe;
 use serde::{Deserialize, Serialize};
 
@@ -330,6 +331,17 @@ pub enum LayerPath {
     Int8,
     /// Float.
     Float,
+}
+
+impl From<&Error> for ErrorView {
+    fn from(error: &Error) -> Self {
+        Self {
+            code: error.code(),
+            message: error.to_string(),
+            node: error.node().map(str::to_owned),
+            hint: error.hint().map(str::to_owned),
+        }
+    }
 }
 
 /// Two maps of one size on one scale.

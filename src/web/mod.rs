@@ -11,6 +11,7 @@ mod engine;
 mod protocol;
 
 use crate::session::SessionError;
+use crate::session::view::ErrorView;
 use engine::Core;
 use js_sys::Uint8Array;
 use protocol::{Request, StepResult};
@@ -72,7 +73,8 @@ impl Engine {
 
 /// An error as the page receives it.
 fn thrown(error: &SessionError) -> JsValue {
-    serde_wasm_bindgen::to_value(&error.view()).unwrap_or_else(|_| JsValue::from_str(&error.to_string()))
+    serde_wasm_bindgen::to_value(&ErrorView::from(error))
+        .unwrap_or_else(|_| JsValue::from_str(&error.to_string()))
 }
 
 /// Milliseconds since the worker began.

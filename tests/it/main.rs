@@ -2,8 +2,18 @@
 #![cfg(not(target_arch = "wasm32"))]
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a test ends at the first surprise
 
+mod attribution;
+mod bad_input;
+#[cfg(feature = "cli")]
+mod cli;
 mod documents;
+mod forced;
+mod golden;
 mod layering;
+mod onnxruntime;
+mod quantization;
+mod real_networks;
+mod support;
 mod tidy;
 
 use std::fs;

@@ -66,7 +66,7 @@ impl Failure {
 }
 
 fn blames_input(error: &SessionError) -> bool {
-    !matches!(error, SessionError::Export(_) | SessionError::Attribution(_))
+    !matches!(error, SessionError::Export(_))
 }
 
 impl From<ImportError> for Failure {

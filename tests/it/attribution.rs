@@ -1,0 +1,254 @@
+//! Heat maps and gradients of whole networks.
+
+use std::sync::Arc;
+
+use bitlens::attribution::{Attribution, GradCam, Method as _, Model, Run, find_target};
+use bitlens::exec::gradients;
+use bitlens::ir::ValueId;
+use bitlens::metrics::{kendall_tau_b, spearman, top_1};
+use bitlens::onnx;
+use bitlens::ops::{Graph, Isa};
+use bitlens::session::{CompareJob, Job as _, Network, QuantizedModel, Role};
+use bitlens::tensor::Value;
+
+use crate::support::{SAMPLES, data_folder, inputs, replay, sample_network, sample_session};
+
+/// The weight of a network's last layer, `[classes, channels]`, as the file has it.
+fn head(file: &[u8], node: &str, classes: usize) -> Vec<Vec<f32>> {
+    let graph = onnx::import(file).unwrap().graph;
+    let (_, layer) = graph.nodes().find(|(_, n)| n.name == node || node.is_empty() && is_head(n)).unwrap();
+    let weight = graph.constant(layer.inputs[1].unwrap()).unwrap();
+    let [rows, columns] = *weight.shape() else { panic!("the head is no matrix") };
+    let data = weight.as_slice::<f32>().unwrap();
+    if rows == classes {
+        return data.chunks_exact(columns).map(<[f32]>::to_vec).collect();
+    }
+    (0..columns).map(|class| data.iter().skip(class).step_by(columns).copied().collect()).collect()
+}
+
+fn is_head(node: &bitlens::ops::Node) -> bool {
+    matches!(node.op, bitlens::ops::Op::Gemm(_))
+}
+
+/// CAM (Zhou et al. 2016), as far as it is positive: the last spatial tensor weighted by one row of
+/// the head, over the number of positions that the pooling averages.
+fn cam(activations: &Value, row: &[f32]) -> Vec<f64> {
+    let [1, channels, height, width] = *activations.shape() else { panic!("not one picture") };
+    assert_eq!(channels, row.len());
+    let data = activations.as_slice::<f32>().unwrap();
+    let positions = height * width;
+    let at = |position: usize| {
+        let terms =
+            row.iter().enumerate().map(|(k, w)| f64::from(*w) * f64::from(data[k * positions + position]));
+        (terms.sum::<f64>() / positions as f64).max(0.0)
+    };
+    (0..positions).map(at).collect()
+}
+
+fn last_spatial(model: &Model, run: &Run) -> ValueId {
+    find_target(model.executor.graph(), model.logits, &run.recording).unwrap()
+}
+
+/// Largest difference of Grad-CAM from CAM over all classes of a picture, relative to the largest
+/// element of the map.
+fn difference_from_cam(model: &Model, input: Value, head: &[Vec<f32>]) -> f64 {
+    let run = model.run(input).unwrap();
+    let activations = run.recording.get(last_spatial(model, &run)).unwrap();
+    let mut worst = 0.0_f64;
+    for (class, row) in head.iter().enumerate() {
+        let map = GradCam.attribute(model, &run, class).unwrap().map;
+        let expected = cam(activations, row);
+        let largest = expected.iter().copied().fold(0.0, f64::max);
+        let difference =
+            map.iter().zip(&expected).map(|(a, b)| (f64::from(*a) - b).abs()).fold(0.0, f64::max);
+        // A class may have no evidence anywhere: then both maps are zero.
+        worst = worst.max(if largest > 0.0 { difference / largest } else { difference });
+    }
+    worst
+}
+
+#[test]
+fn grad_cam_is_cam_on_the_sample_networks() {
+    for network in SAMPLES {
+        let session = sample_session(network);
+        let model = session.network().unwrap();
+        let head = head(&sample_network(network), "head/fc", 10);
+        let pictures = inputs(&session, Role::Evaluate);
+        let differences = pictures.into_iter().map(|p| difference_from_cam(&model.model, p.value, &head));
+        let worst = differences.fold(0.0, f64::max);
+        println!("{network}: Grad-CAM differs from CAM by at most {worst:.1e}");
+        assert!(worst <= 1e-5, "{network}: {worst:.1e}");
+    }
+}
+
+#[test]
+fn grad_cam_is_cam_on_resnet20() {
+    let Some(data) = data_folder() else { return };
+    let file = std::fs::read(data.join("models/cifar10/resnet20.onnx")).unwrap();
+    let head = head(&file, "", 10);
+    let network = Network::load("resnet20.onnx", file, Isa::best()).unwrap();
+    let records = std::fs::read(data.join("images/cifar10/test_jpeg_2000.bin")).unwrap();
+    let mut pictures = bitlens::session::PictureSet::default();
+    pictures.add("pictures.bin", records[..3073 * 8].to_vec()).unwrap();
+    let config = std::fs::read(data.join("preprocess/cifar10/resnet20.json")).unwrap();
+    let (preprocess, _) = bitlens::data::Preprocess::from_json("resnet20.json", &config).unwrap();
+    let pictures = pictures.inputs_of(&preprocess, Role::Any).unwrap();
+    let picture = |at: usize| pictures.get(at).unwrap().value;
+    let worst = (0..8).map(|at| difference_from_cam(&network.model, picture(at), &head)).fold(0.0, f64::max);
+    println!("resnet20: Grad-CAM differs from CAM by at most {worst:.1e}");
+    assert!(worst <= 1e-5, "{worst:.1e}");
+}
+
+#[test]
+fn full_precision_agrees_with_itself_in_every_number() {
+    for network in SAMPLES {
+        let session = sample_session(network);
+        let full = session.network().unwrap();
+        let same = QuantizedModel::from_graph(full.graph(), Isa::best()).unwrap();
+        let pictures = session.pictures().inputs_of(session.preprocess(), Role::Evaluate).unwrap();
+        let mut job = CompareJob::new(full, Arc::new(same), pictures, Arc::default());
+        let summary = job.run(&mut |_| ()).unwrap().summary;
+        assert_eq!((summary.images, summary.attribution.images), (20, 20));
+        assert_eq!((summary.agreement.value, summary.kl, summary.sqnr_db), (1.0, 0.0, None));
+        // A mean of ones, each a quotient of sums in f64.
+        for mean in [summary.attribution.spearman_mean, summary.attribution.kendall_tau_b_mean] {
+            assert!((mean.unwrap() - 1.0).abs() < 1e-12, "{network}: {mean:?}");
+        }
+        let top1 = summary.top1.unwrap();
+        assert_eq!((top1.full, top1.quantized, top1.labelled), (1.0, 1.0, 20));
+    }
+}
+
+#[test]
+fn int8_looks_at_almost_the_same_places() {
+    for network in SAMPLES {
+        let mut session = sample_session(network);
+        crate::support::quantize(&mut session, &crate::support::bits(8, 8));
+        let compared = session.compare().unwrap().run(&mut |_| ()).unwrap();
+        let mean = compared.summary.attribution.spearman_mean.unwrap();
+        println!("{network}: mean Spearman of int8's maps {mean:.4}");
+        assert!(mean > 0.9, "{network}: {mean}");
+
+        // The summary is the mean of what the two networks' maps give one by one.
+        let (full, quantized) = (session.network().unwrap(), session.quantized().unwrap());
+        let rows = inputs(&session, Role::Evaluate).into_iter().zip(&compared.pictures);
+        for (input, row) in rows {
+            let run = full.model.run(input.value.clone()).unwrap();
+            let target = top_1(&run.logits).unwrap();
+            let map = |model: &Model| -> Attribution {
+                GradCam.attribute(model, &model.run(input.value.clone()).unwrap(), target).unwrap()
+            };
+            let (a, b) = (map(&full.model), map(&quantized.model().definition));
+            let found = row.attribution.as_ref().unwrap();
+            assert_eq!(found.spearman, spearman(&a.map, &b.map));
+            assert_eq!(found.kendall_tau_b, kendall_tau_b(&a.map, &b.map));
+        }
+    }
+}
+
+/// The gradient of one logit with respect to a value of the run.
+fn gradient(model: &Model, run: &Run, (class, wanted): (usize, ValueId)) -> Vec<f32> {
+    let mut seed = vec![0.0_f32; run.logits.len()];
+    seed[class] = 1.0;
+    let shape = run.recording.get(model.logits).unwrap().shape();
+    let seed = Value::from_vec(shape, seed).unwrap();
+    let found = gradients(&model.executor, &run.recording, (model.logits, seed), &[wanted]).unwrap();
+    found[0].as_ref().unwrap().as_slice::<f32>().unwrap().to_vec()
+}
+
+/// The logits when the elements of `tensor` are moved by `step · direction`; everything behind it is
+/// computed anew.
+fn moved_logits(
+    graph: &Graph,
+    (logits, tensor): (ValueId, ValueId),
+    start: &Value,
+    (input, direction, step): (&Value, &[f32], f32),
+) -> Vec<f32> {
+    let moved = start.as_slice::<f32>().unwrap().iter().zip(direction).map(|(v, d)| v + step * d);
+    let moved = Value::from_vec(start.shape(), moved.collect()).unwrap();
+    let is_input = graph.inputs().contains(&tensor);
+    let given = if is_input { moved.clone() } else { input.clone() };
+    let table = replay(graph, &[given], &mut |_, id, made| if id == tensor { moved.clone() } else { made });
+    table[logits.index()].as_ref().unwrap().as_slice::<f32>().unwrap().to_vec()
+}
+
+#[test]
+fn gradients_of_the_pooled_head_are_central_differences() {
+    for network in SAMPLES {
+        let session = sample_session(network);
+        let full = session.network().unwrap();
+        let model = &full.model;
+        for input in inputs(&session, Role::Evaluate).into_iter().step_by(7) {
+            let run = model.run(input.value.clone()).unwrap();
+            let tensor = last_spatial(model, &run);
+            let start = run.recording.get(tensor).unwrap();
+            let class = top_1(&run.logits).unwrap();
+            let gradient = gradient(model, &run, (class, tensor));
+            // Pooling and a linear layer: any step gives the derivative, up to the rounding of logits.
+            let step = 64.0_f32;
+            let largest = run.logits.iter().fold(1.0_f32, |m, v| m.max(v.abs()));
+            for at in (0..gradient.len()).step_by(gradient.len() / 9) {
+                let mut direction = vec![0.0_f32; gradient.len()];
+                direction[at] = 1.0;
+                let logit = |step: f32| {
+                    let by = (&input.value, &direction[..], step);
+                    moved_logits(full.graph(), (model.logits, tensor), start, by)[class]
+                };
+                let difference = (logit(step) - logit(-step)) / (2.0 * step);
+                // Sums of some hundreds of terms of at most the size of logits and moved element.
+                let bound = 256.0 * f32::EPSILON * (largest + step * gradient[at].abs()) / step;
+                let off = (difference - gradient[at]).abs();
+                assert!(off <= bound, "{network}, element {at}: {difference} against {}", gradient[at]);
+            }
+        }
+    }
+}
+
+#[test]
+fn gradients_of_whole_networks_are_central_differences() {
+    for network in SAMPLES {
+        let session = sample_session(network);
+        let full = session.network().unwrap();
+        let (model, graph) = (&full.model, full.graph());
+        for input in inputs(&session, Role::Evaluate).into_iter().step_by(9) {
+            let run = model.run(input.value.clone()).unwrap();
+            let class = top_1(&run.logits).unwrap();
+            let tensor = graph.inputs()[0];
+            let gradient = gradient(model, &run, (class, tensor));
+            let norm = gradient.iter().map(|g| f64::from(*g).powi(2)).sum::<f64>().sqrt();
+            let steepest: Vec<f32> = gradient.iter().map(|g| (f64::from(*g) / norm) as f32).collect();
+            let slope = |direction: &[f32], step: f32| {
+                let logit = |step: f32| {
+                    let by = (&input.value, direction, step);
+                    f64::from(moved_logits(graph, (model.logits, tensor), &input.value, by)[class])
+                };
+                (logit(step) - logit(-step)) / (2.0 * f64::from(step))
+            };
+            // Between the kinks of its clamps the network is linear, so a step that meets no kink
+            // gives the derivative up to the rounding of logits. Long steps meet kinks and short ones
+            // drown in rounding, so the best of a few counts; a wrong gradient is off at all of them.
+            let closest = |direction: &[f32], expected: f64| {
+                let slopes = [8e-3, 4e-3, 2e-3, 1e-3, 5e-4].map(|step| slope(direction, step));
+                slopes
+                    .into_iter()
+                    .min_by(|a, b| (a - expected).abs().total_cmp(&(b - expected).abs()))
+                    .unwrap()
+            };
+            let found = closest(&steepest, norm);
+            println!("{network}, picture {}: |gradient| {norm:.5}, difference {found:.5}", input.picture);
+            assert!((found - norm).abs() <= 0.005 * norm, "{network}: {found} against {norm}");
+
+            // And by itself at the places where most depends on it.
+            let mut places: Vec<usize> = (0..gradient.len()).collect();
+            places.sort_by(|&a, &b| gradient[b].abs().total_cmp(&gradient[a].abs()));
+            for &at in places.iter().take(3) {
+                let mut direction = vec![0.0_f32; gradient.len()];
+                direction[at] = 1.0;
+                let expected = f64::from(gradient[at]);
+                let found = closest(&direction, expected);
+                let off = (found - expected).abs();
+                assert!(off <= 0.05 * expected.abs(), "{network}, element {at}: {found} against {expected}");
+            }
+        }
+    }
+}

@@ -1,0 +1,339 @@
+//! What people drop by mistake: each gets a message that says what, where and what to do, and the
+//! session goes on with what it had.
+
+use std::sync::Arc;
+
+use bitlens::data::Preprocess;
+use bitlens::onnx;
+use bitlens::ops::Isa;
+use bitlens::quant::Recipe;
+use bitlens::session::view::ErrorView;
+use bitlens::session::{Job as _, Role, Session, SessionError};
+
+use crate::support::{Golden, bits, inputs, quantize, sample, sample_network, sample_session};
+
+const NETWORK: &str = "sample_resnet";
+
+/// A file that is no network to work with, and what is said about it.
+struct BadNetwork {
+    file: &'static str,
+    bytes: Vec<u8>,
+    code: &'static str,
+    message: &'static str,
+    node: Option<&'static str>,
+}
+
+/// The bytes with every occurrence of one string replaced by another of its length.
+fn replaced(mut bytes: Vec<u8>, from: &[u8], to: &[u8]) -> Vec<u8> {
+    assert_eq!(from.len(), to.len());
+    let places: Vec<usize> =
+        bytes.windows(from.len()).enumerate().filter(|(_, w)| *w == from).map(|(at, _)| at).collect();
+    assert!(!places.is_empty(), "there is something to replace");
+    for at in places {
+        bytes[at..at + to.len()].copy_from_slice(to);
+    }
+    bytes
+}
+
+/// The sample network with NaN in place of the first weights of a layer.
+fn with_nan_weights(layer: &str, count: usize) -> Vec<u8> {
+    let mut bytes = sample_network(NETWORK);
+    let graph = onnx::import(&bytes).unwrap().graph;
+    let (_, node) = graph.nodes().find(|(_, node)| node.name == layer).unwrap();
+    let weight = graph.constant(node.inputs[1].unwrap()).unwrap().as_slice::<f32>().unwrap().to_vec();
+    let raw: Vec<u8> = weight.iter().flat_map(|w| w.to_le_bytes()).collect();
+    let at = bytes.windows(raw.len()).position(|window| window == raw).unwrap();
+    for index in 0..count {
+        bytes[at + 4 * index..][..4].copy_from_slice(&f32::NAN.to_le_bytes());
+    }
+    bytes
+}
+
+fn golden(name: &str) -> Vec<u8> {
+    Golden::all().into_iter().find(|case| case.name == name).unwrap().model()
+}
+
+/// The sample network with two operators that nobody has: tag, length and name of `op_type`.
+fn with_unknown_operators() -> Vec<u8> {
+    let bytes = replaced(sample_network(NETWORK), b"\x22\x04Relu", b"\x22\x04Rolu");
+    replaced(bytes, b"\x22\x03Add", b"\x22\x03Odd")
+}
+
+fn bad_networks() -> Vec<BadNetwork> {
+    let whole = sample_network(NETWORK);
+    vec![
+        BadNetwork {
+            file: "cut.onnx",
+            bytes: whole[..whole.len() / 2].to_vec(),
+            code: "onnx/truncated",
+            message: "This ONNX file is cut off: it has 209800 bytes, but its contents need at least 419527.",
+            node: None,
+        },
+        BadNetwork {
+            file: "empty.onnx",
+            bytes: Vec::new(),
+            code: "onnx/empty",
+            message: "This file is empty.",
+            node: None,
+        },
+        BadNetwork {
+            file: "car_0.png",
+            bytes: sample("car_0.png"),
+            code: "onnx/not-onnx",
+            message: "This is not an ONNX file: it looks like a PNG picture.",
+            node: None,
+        },
+        BadNetwork {
+            file: "preprocessor_config.json",
+            bytes: sample("preprocessor_config.json"),
+            code: "onnx/not-onnx",
+            message: "This is not an ONNX file: it looks like JSON.",
+            node: None,
+        },
+        BadNetwork {
+            file: "unknown.onnx",
+            bytes: with_unknown_operators(),
+            code: "onnx/unsupported-operator",
+            message: "Node `stem/conv/relu` uses operator `Rolu`, which Bitlens does not support. \
+                      Also missing: Odd (5 nodes).",
+            node: Some("stem/conv/relu"),
+        },
+        BadNetwork {
+            file: "nan.onnx",
+            bytes: with_nan_weights("stage2/block1/conv2", 3),
+            code: "onnx/non-finite",
+            message: "Initializer `stage2/block1/conv2/weight` holds 3 elements that are not finite numbers \
+                      (the first is NaN, element 0).",
+            node: None,
+        },
+        BadNetwork {
+            file: "vectors.onnx",
+            bytes: golden("gemm_plain"),
+            code: "session/not-an-image-network",
+            message: "The network takes float32 batch×12, but Bitlens needs one picture: float32, batch × channels \
+                      × height × width with 1 or 3 channels.",
+            node: None,
+        },
+        BadNetwork {
+            file: "two_inputs.onnx",
+            bytes: golden("add_both_ways"),
+            code: "session/not-an-image-network",
+            message: "The network takes float32 2×3×1×5 and float32 4×1, but Bitlens needs one picture: float32, \
+                      batch × channels × height × width with 1 or 3 channels.",
+            node: None,
+        },
+    ]
+}
+
+/// A session with a quantized network that has been compared, as after some minutes on the page.
+fn busy_session() -> Session {
+    let mut session = sample_session(NETWORK);
+    quantize(&mut session, &bits(8, 8));
+    session
+}
+
+/// Still has its network, its pictures and its quantized network, and all of them work.
+fn assert_goes_on(session: &mut Session, what: &str) {
+    assert_eq!(session.network().unwrap().file, "sample_resnet.onnx", "{what}");
+    assert_eq!(session.pictures().len(), 40, "{what}");
+    let quantized = session.quantized().unwrap_or_else(|_| panic!("{what}: the quantized network is gone"));
+    let picture = inputs(session, Role::Evaluate).swap_remove(0).value;
+    assert!(quantized.verify_file(&[picture], Isa::best()).unwrap(), "{what}");
+    let lens = session.lens(20, None).unwrap();
+    assert!(lens.full_top.probability > 0.5 && !lens.flipped, "{what}");
+}
+
+fn assert_says(found: &SessionError, code: &str, message: &str, what: &str) -> ErrorView {
+    let view = ErrorView::from(found);
+    assert_eq!((view.code.as_str(), view.message.as_str()), (code, message), "{what}");
+    view
+}
+
+#[test]
+fn a_bad_network_is_refused_and_the_one_before_stays() {
+    let mut session = busy_session();
+    for bad in bad_networks() {
+        let error = session.load_model(bad.file, bad.bytes).expect_err(bad.file);
+        let view = assert_says(&error, bad.code, bad.message, bad.file);
+        assert_eq!(view.node.as_deref(), bad.node, "{}", bad.file);
+        assert!(view.hint.is_some_and(|hint| hint.ends_with('.')), "{}: what to do?", bad.file);
+        assert_goes_on(&mut session, bad.file);
+    }
+}
+
+#[test]
+fn a_bad_network_leaves_an_empty_session_usable() {
+    for bad in bad_networks() {
+        let mut session = Session::new(Isa::best());
+        session.load_model(bad.file, bad.bytes).expect_err(bad.file);
+        assert_says(&session.network().unwrap_err(), "session/no-model", "No network is open.", bad.file);
+        session.load_model("sample_resnet.onnx", sample_network(NETWORK)).unwrap();
+        assert!(session.network().is_ok());
+    }
+}
+
+#[test]
+fn a_file_cut_anywhere_is_refused() {
+    let whole = sample_network(NETWORK);
+    // Every length of the first bytes, where the header is, and of the last ones, and some between.
+    let lengths = (1..200).chain((200..whole.len()).step_by(9973)).chain(whole.len() - 40..whole.len());
+    for length in lengths {
+        let error = onnx::import(&whole[..length]).expect_err("a part is no network");
+        let view = ErrorView::from(&SessionError::from(error));
+        assert!(view.message.ends_with('.') && view.hint.is_some(), "{length}: {view:?}");
+    }
+}
+
+#[test]
+fn pictures_of_another_shape_are_refused_with_both_shapes() {
+    let mut session = busy_session();
+    let before = session.preprocess().clone();
+    let config = br#"{"size": {"height": 32, "width": 32}, "do_center_crop": false}"#;
+    session.read_preprocess("small.json", config).unwrap();
+    let error = session.quantize(&Recipe::default()).unwrap().run(&mut |_| ()).unwrap_err();
+    let message = "input `input` should be float32 batch×3×64×64, but the data is float32 1×3×32×32";
+    let view = assert_says(&error, "run/failed", message, "32×32");
+    assert!(view.hint.unwrap().contains("preprocessing"));
+
+    let grey = Preprocess::from_json("grey.json", br#"{"channel_order": "grey"}"#).unwrap().0;
+    session.set_preprocess(grey);
+    let error = session.quantize(&Recipe::default()).unwrap().run(&mut |_| ()).unwrap_err();
+    let message = "input `input` should be float32 batch×3×64×64, but the data is float32 1×1×64×64";
+    assert_says(&error, "run/failed", message, "grey");
+
+    session.set_preprocess(before);
+    quantize(&mut session, &bits(8, 8));
+    assert_goes_on(&mut session, "preprocessing");
+}
+
+#[test]
+fn without_pictures_there_is_nothing_to_calibrate_on() {
+    let mut session = Session::new(Isa::best());
+    let error = session.quantize(&Recipe::default()).unwrap_err();
+    assert_says(&error, "session/no-model", "No network is open.", "no network");
+    session.load_model("sample_resnet.onnx", sample_network(NETWORK)).unwrap();
+    let error = session.quantize(&Recipe::default()).unwrap_err();
+    let view = assert_says(&error, "session/no-pictures", "There is no picture to calibrate on.", "quantize");
+    assert_eq!(view.hint.unwrap(), "Drop some pictures, or a folder of them.");
+    let error = session.compare().unwrap_err();
+    assert_says(&error, "session/no-pictures", "There is no picture to look at.", "compare");
+    let error = session.preview(0).unwrap_err();
+    assert_says(&error, "session/no-such-picture", "Picture 0 does not exist: there are 0.", "preview");
+
+    session.add_pictures(vec![("car_0.png".to_owned(), sample("car_0.png"))]);
+    let error = session.compare().unwrap_err();
+    assert_says(&error, "session/not-quantized", "The network is not quantized yet.", "compare too early");
+    quantize(&mut session, &Recipe::default());
+    assert_eq!(session.compare().unwrap().run(&mut |_| ()).unwrap().summary.images, 1);
+}
+
+#[test]
+fn a_picture_that_does_not_decode_leaves_the_others() {
+    let mut session = Session::new(Isa::best());
+    session.load_model("sample_resnet.onnx", sample_network(NETWORK)).unwrap();
+    let whole = sample("cup_1.png");
+    let files = vec![
+        ("car_0.png".to_owned(), sample("car_0.png")),
+        ("cut.png".to_owned(), whole[..whole.len() / 2].to_vec()),
+        ("notes.txt".to_owned(), b"no picture".to_vec()),
+        ("records.bin".to_owned(), vec![0; 3000]),
+        ("cup_1.png".to_owned(), whole),
+    ];
+    let (pictures, refused) = session.add_pictures(files);
+    let names: Vec<&str> = pictures.iter().map(|picture| picture.name.as_str()).collect();
+    assert_eq!(names, ["car_0.png", "cup_1.png"]);
+    let refused: Vec<_> = refused.iter().map(|r| (r.name.as_str(), r.error.code.as_str())).collect();
+    let code = "data/unreadable";
+    assert_eq!(refused, [("cut.png", code), ("notes.txt", code), ("records.bin", code)]);
+    quantize(&mut session, &Recipe::default());
+    assert_eq!(session.quantized().unwrap().statistics().runs(), 2);
+}
+
+#[test]
+fn what_is_wrong_with_a_picture_is_said_with_its_name() {
+    let mut session = Session::new(Isa::best());
+    let say = |session: &mut Session, name: &str, bytes: &[u8]| {
+        let (_, mut refused) = session.add_pictures(vec![(name.to_owned(), bytes.to_vec())]);
+        refused.remove(0).error.message
+    };
+    assert_eq!(
+        say(&mut session, "notes.txt", b"no picture"),
+        "`notes.txt` is not a picture that can be read here. Use JPEG, PNG, WebP, BMP or GIF."
+    );
+    let cut = &sample("cup_1.png")[..200];
+    let message = say(&mut session, "cut.png", cut);
+    assert!(message.starts_with("`cut.png` does not decode as PNG: "), "{message}");
+    assert!(message.ends_with("save it again as PNG or JPEG, and try that file."), "{message}");
+    let message = say(&mut session, "records.bin", &[0; 3000]);
+    assert!(message.starts_with("`records.bin` has 3000 bytes, "), "{message}");
+}
+
+#[test]
+fn a_recipe_that_makes_no_sense_is_refused() {
+    let mut session = busy_session();
+    for (recipe, message) in [
+        (bits(9, 8), "weightBits is 9, but must be 2 to 8"),
+        (bits(8, 1), "activationBits is 1, but must be 2 to 8"),
+        (Recipe { schema: 2, ..Recipe::default() }, "the recipe has schema 2; this version reads schema 1"),
+    ] {
+        let error = session.quantize(&recipe).unwrap_err();
+        assert_says(&error, "quantize/failed", message, message);
+        assert_goes_on(&mut session, message);
+    }
+}
+
+#[test]
+fn label_and_preprocessing_files_that_are_none_are_refused() {
+    let mut session = busy_session();
+    let nonsense: [(&str, &[u8], &str); 4] = [
+        (
+            "labels.json",
+            b"{nonsense",
+            "`labels.json` cannot be read: its JSON is broken: key must be a string at line 1 column 2",
+        ),
+        ("labels.json", b"[]", "`labels.json` cannot be read: it has no labels"),
+        ("labels.json", b"17", "`labels.json` cannot be read: expected a list or an object of labels"),
+        ("labels.json", b"\xff\xfe", "`labels.json` cannot be read: it is not UTF-8 text (byte 0)"),
+    ];
+    for (file, bytes, message) in nonsense {
+        let error = session.set_labels(file, bytes).unwrap_err();
+        assert_says(&error, "data/unreadable", message, message);
+        assert_goes_on(&mut session, message);
+    }
+    let before = session.preprocess().clone();
+    let file = "preprocessor_config.json";
+    for bytes in
+        [&b"no json"[..], br#"{"image_mean": 0.5, "image_std": 0}"#, br#"{"do_resize": true, "size": -1}"#]
+    {
+        let error = session.read_preprocess(file, bytes).unwrap_err();
+        assert_eq!(error.code(), "data/unreadable");
+        assert!(error.to_string().contains("`preprocessor_config.json`"), "{error}");
+        assert_eq!(*session.preprocess(), before);
+        assert_goes_on(&mut session, &error.to_string());
+    }
+}
+
+#[test]
+fn a_class_that_does_not_exist_is_refused() {
+    let mut session = busy_session();
+    let error = session.lens(0, Some(10)).unwrap_err();
+    assert_says(&error, "attribution/failed", "class 10 does not exist: the network has 10", "class 10");
+    let error = session.lens(40, None).unwrap_err();
+    assert_says(&error, "session/no-such-picture", "Picture 40 does not exist: there are 40.", "picture 40");
+    assert_goes_on(&mut session, "lens");
+}
+
+#[test]
+fn results_of_another_network_are_forgotten() {
+    let mut session = busy_session();
+    let old = Arc::clone(&session.quantized().unwrap());
+    session.load_model("sample_mobilenet.onnx", sample_network("sample_mobilenet")).unwrap();
+    assert_says(
+        &session.quantized().unwrap_err(),
+        "session/not-quantized",
+        "The network is not quantized yet.",
+        "another network",
+    );
+    quantize(&mut session, &bits(8, 8));
+    assert_ne!(session.quantized().unwrap().layers().len(), old.layers().len());
+}

@@ -1,0 +1,126 @@
+//! Exported files in other hands: onnx.checker takes them, and onnxruntime gives the answers that
+//! integer execution gives here. Runs where Python has both.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+
+use bitlens::ops::Isa;
+use bitlens::quant::Recipe;
+use bitlens::session::{Job as _, QuantizeJob, QuantizedNetwork, Role};
+use bitlens::tensor::Value;
+use serde_json::Value as Json;
+
+use crate::forced::codes;
+use crate::real_networks::Real;
+use crate::root;
+use crate::support::{SAMPLES, bits, data_folder, inputs, python, quantize, sample_path, sample_session};
+
+/// Writes tensors of one shape, one picture after the other, as `tensor_files.py` reads them.
+fn write_raw(folder: &Path, prefix: &str, tensors: &[&Value]) -> String {
+    let shape = std::iter::once(tensors.len()).chain(tensors[0].shape()[1..].iter().copied());
+    let shape: Vec<String> = shape.map(|size| size.to_string()).collect();
+    let mut bytes = Vec::new();
+    let mut kind = "f32";
+    for tensor in tensors {
+        if let Ok(reals) = tensor.as_slice::<f32>() {
+            bytes.extend(reals.iter().flat_map(|v| v.to_le_bytes()));
+        } else {
+            kind = "u8";
+            bytes.extend(tensor.as_slice::<u8>().unwrap());
+        }
+    }
+    let name = format!("{prefix}_{}.{kind}", shape.join("x"));
+    fs::write(folder.join(&name), bytes).unwrap();
+    name
+}
+
+/// The report of `check_export.py` on a quantized network, our outputs and every tensor of codes.
+fn check_export(python: &str, model: &Path, quantized: &QuantizedNetwork, pictures: &[Value]) -> Json {
+    let label = format!("{}_{}", model.file_stem().unwrap().display(), quantized.recipe().label());
+    let folder: PathBuf = Path::new(env!("CARGO_TARGET_TMPDIR")).join("check_export").join(&label);
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("q.onnx"), quantized.file()).unwrap();
+
+    let executor = &quantized.model().integer.executor;
+    let runs: Vec<_> =
+        pictures.iter().map(|picture| executor.record(std::slice::from_ref(picture)).unwrap()).collect();
+    let outputs: Vec<&Value> =
+        runs.iter().map(|run| run.get(executor.graph().outputs()[0]).unwrap()).collect();
+    write_raw(&folder, "inputs", &pictures.iter().collect::<Vec<_>>());
+    write_raw(&folder, "logits", &outputs);
+    let all: Vec<BTreeMap<String, Value>> = runs.iter().map(|run| codes(executor.graph(), run)).collect();
+    let mut listing = serde_json::Map::new();
+    for (index, name) in all[0].keys().filter(|name| name.ends_with("_QuantizeLinear")).enumerate() {
+        let tensors: Vec<&Value> = all.iter().map(|codes| &codes[name]).collect();
+        listing.insert(name.clone(), write_raw(&folder, &format!("t{index}"), &tensors).into());
+    }
+    fs::write(folder.join("tensors.json"), Json::from(listing).to_string()).unwrap();
+
+    let output = Command::new(python)
+        .arg(root().join("tests/tools/check_export.py"))
+        .args([model, &folder.join("q.onnx"), &folder, &folder])
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{label}: {text} {}", String::from_utf8_lossy(&output.stderr));
+    let report: Json = serde_json::from_str(&text).unwrap();
+    println!(
+        "{label}: same first answer on {} of {}, {:.4} % of {} codes differ, {:.4} % by more than 1",
+        report["top1_same"],
+        report["images"],
+        100.0 * differing(&report, "codes_equal"),
+        report["codes_compared"],
+        100.0 * differing(&report, "codes_within_1"),
+    );
+    report
+}
+
+/// Share of codes that are not what a count of the report counts.
+fn differing(report: &Json, counted: &str) -> f64 {
+    let count = |key: &str| report[key].as_f64().unwrap();
+    1.0 - count(counted) / count("codes_compared")
+}
+
+#[test]
+fn onnxruntime_gives_the_answers_of_integer_execution() {
+    let Some(python) = python() else { return };
+    for network in SAMPLES {
+        let mut session = sample_session(network);
+        let pictures: Vec<Value> =
+            inputs(&session, Role::Evaluate).into_iter().map(|input| input.value).collect();
+        for recipe in [bits(8, 8), bits(4, 8), bits(8, 5), bits(3, 6)] {
+            quantize(&mut session, &recipe);
+            let quantized = session.quantized().unwrap();
+            let model = sample_path(&format!("{network}.onnx"));
+            let report = check_export(python, &model, &quantized, &pictures);
+            let what = format!("{network} {}", recipe.label());
+            assert_eq!(report["checker"], "ok", "{what}");
+            assert_eq!((&report["top1_same"], &report["float_weights"]), (&20.into(), &0.into()), "{what}");
+            // Sums that lie between two codes round differently, and differences feed others.
+            let off = differing(&report, "codes_equal");
+            assert!(off <= 0.02, "{what}: {:.2} % of codes differ", 100.0 * off);
+        }
+    }
+}
+
+#[test]
+fn onnxruntime_gives_the_answers_of_integer_execution_on_real_networks() {
+    let (Some(data), Some(python)) = (data_folder(), python()) else { return };
+    for real in Real::all(&data) {
+        let network = Arc::new(real.load());
+        let pictures = real.pictures();
+        let mut job = QuantizeJob::new(network, Recipe::default(), pictures.clone(), None, Isa::best());
+        let quantized = job.run(&mut |_| ()).unwrap();
+        let pictures: Vec<Value> = (0..2).map(|at| pictures.get(at).unwrap().value).collect();
+        let report = check_export(python, &real.file(), &quantized, &pictures);
+        assert_eq!(report["checker"], "ok", "{}", real.name);
+        assert_eq!(report["top1_same"], 2, "{}", real.name);
+        // In a deep network one sum that rounds to the other of two codes moves many behind it.
+        let off = differing(&report, "codes_within_1");
+        assert!(off <= 0.01, "{}: {:.2} % of codes differ by more than 1", real.name, 100.0 * off);
+    }
+}

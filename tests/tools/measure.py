@@ -1,0 +1,240 @@
+"""Measures the command line against onnxruntime on real networks and prints a Markdown table.
+
+    python tests/tools/measure.py DATA --bitlens target/release/bitlens [--only NAME …]
+        [--float-images 50] [--limit N] [--work DIR]
+
+DATA is a folder with `README.md` (a table with one row per network), `models`,
+`preprocess` and `images`. Pictures are those of its README: CIFAR-10 networks are
+calibrated on the first 128 of `train_lossless_1000.bin` and evaluated on
+`test_jpeg_2000.bin`; ImageNet ones on the roles `calib` and `eval` of
+`labels.json`; MNIST ones on images 4000 to 4127 and 0 to 1999. `--limit` cuts the
+evaluation sets, for a try.
+
+Columns (n is the number of pictures; shares are in percent):
+  logits       largest difference of the float network's logits from onnxruntime's, relative to the
+               largest logit of the picture, from identical input tensors
+  same top-1   share of pictures where the float network's first answer is onnxruntime's, each with
+               its own decoding, resizing and normalising
+  float        top-1 of the float network here / of onnxruntime
+  int8         top-1 of our int8 file run here / by onnxruntime / what the README has for
+               onnxruntime's own quantization (per-channel MinMax)
+  same int8    share of pictures where both give the int8 file's first answer alike
+  off          share of the int8 file's logits that differ by more than one, and by more than two
+               255ths of the range that all logits span
+
+Identical input tensors are had by letting Pillow decode, resize and crop, and giving the
+pixels to both as PNG. Networks without labels (visual wake words) have first answers
+compared with the float network's by onnxruntime, as their README figures have.
+"""
+
+import argparse
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import helper
+from PIL import Image
+
+import pictures
+from ort import Network
+
+
+@dataclass
+class Row:
+    """A network of the data folder, and what its README says of it."""
+
+    file: Path
+    config_file: Path
+    family: str
+    readme_int8: str
+    data: Path
+
+    @property
+    def name(self) -> str:
+        return self.file.stem
+
+    @property
+    def config(self) -> dict:
+        return json.loads(self.config_file.read_text())
+
+    def options(self, part: str) -> list[str]:
+        """The arguments of the command line for the pictures to calibrate or evaluate on."""
+        images = self.data / "images"
+        if self.family == "cifar10":
+            file = "train_lossless_1000.bin" if part == "calib" else "test_jpeg_2000.bin"
+            count = 128 if part == "calib" else 2000
+            return ["--data", f"cifar10:{images / 'cifar10' / file}", "--limit", str(count)]
+        if self.family == "mnist":
+            files = ",".join(str(images / "mnist" / f"{kind}-ubyte.gz") for kind in ("images-idx3", "labels-idx1"))
+            chosen = ["--skip", "4000", "--limit", "128"] if part == "calib" else ["--limit", "2000"]
+            return ["--data", f"idx:{files}", *chosen]
+        return ["--data", str(images / "imagenet"), "--labels", str(images / "imagenet/labels.json"), "--role", part]
+
+    def evaluation(self, limit: int | None) -> list[pictures.Picture]:
+        """The evaluation pictures for Pillow."""
+        options = self.options("eval")
+        given = dict(zip(options[::2], options[1::2], strict=True))
+        labels = Path(given["--labels"]) if "--labels" in given else None
+        chosen = pictures.load(given["--data"], labels, given.get("--role"))
+        return chosen[: int(given.get("--limit", len(chosen)))][:limit]
+
+
+def main() -> None:
+    """Parses the command line, measures network by network and prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--bitlens", type=Path, required=True)
+    parser.add_argument("--only", nargs="*", default=[])
+    parser.add_argument("--float-images", type=int, default=50)
+    parser.add_argument("--limit", type=int)
+    parser.add_argument("--work", type=Path)
+    arguments = parser.parse_args()
+    rows = [row for row in table(arguments.data) if not arguments.only or row.name in arguments.only]
+    titles = [
+        "network",
+        "logits",
+        "same top-1",
+        "float ours / ORT",
+        "int8 ours / ORT / README",
+        "same int8",
+        "off by 1, 2",
+    ]
+    print(f"| {' | '.join(titles)} |\n{'|---' * len(titles)}|", flush=True)
+    with tempfile.TemporaryDirectory() as temporary:
+        work = arguments.work or Path(temporary)
+        work.mkdir(parents=True, exist_ok=True)
+        for row in rows:
+            print(line(row, arguments, work), flush=True)
+
+
+def table(data: Path) -> list[Row]:
+    """The float networks in the README's table, in its order."""
+    rows = []
+    for text in (data / "README.md").read_text().splitlines():
+        cells = [cell.strip() for cell in text.strip("|").split("|")]
+        found = re.fullmatch(r"models/(\w+)/(.+)\.onnx", cells[0])
+        if not found or found[1] == "quantized" or len(cells) < 12:
+            continue
+        per_channel, per_tensor = cells[9].split("/")[0].strip(), cells[11]
+        readme = f"{per_tensor} (per tensor)" if per_channel == "fails" else per_channel
+        config = data / "preprocess" / found[1] / f"{found[2]}.json"
+        rows.append(Row(data / cells[0], config, found[1], readme, data))
+    return rows
+
+
+def line(row: Row, arguments: argparse.Namespace, work: Path) -> str:
+    """One network's row of the table."""
+    folder = work / row.name
+    folder.mkdir(parents=True, exist_ok=True)
+    chosen = row.evaluation(arguments.limit)
+    print(f"{row.name}: {len(chosen)} pictures", file=sys.stderr, flush=True)
+    offset = row.config.get("label_offset", 0)
+    labels = None if row.family == "vww" else np.array([picture.label for picture in chosen]) + offset
+    inputs = np.stack([pictures.network_input(picture, row.config) for picture in chosen])
+    network = Network(with_logits(row.file))
+    theirs = last_output(network, inputs)
+    few = min(arguments.float_images, len(chosen))
+    same_tensors = run(arguments.bitlens, row.file, *identical(row, chosen[:few], folder))
+    error = relative_error(same_tensors, theirs[:few])
+
+    evaluation = limited(row.options("eval"), len(chosen))
+    preprocess = ["--preprocess", str(row.config_file)]
+    ours = run(arguments.bitlens, row.file, *evaluation, *preprocess)
+    labels = theirs.argmax(1) if labels is None else labels
+
+    q_file = folder / "q.onnx"
+    command(arguments.bitlens, "quantize", row.file, *row.options("calib"), *preprocess, "-o", q_file)
+    our_int8 = run(arguments.bitlens, q_file, *evaluation, *preprocess)
+    their_int8 = last_output(Network(with_logits(q_file)), inputs)
+    step = float(their_int8.max() - their_int8.min()) / 255
+    off = [float((np.abs(our_int8 - their_int8) > codes * step).mean()) for codes in (1, 2)]
+    n = len(chosen)
+    return " | ".join(
+        [
+            f"| {row.name}",
+            f"{error:.1e} (n={few})",
+            f"{share(ours.argmax(1) == theirs.argmax(1))} (n={n})",
+            f"{share(ours.argmax(1) == labels)} / {share(theirs.argmax(1) == labels)}",
+            f"{share(our_int8.argmax(1) == labels)} / {share(their_int8.argmax(1) == labels)} / {row.readme_int8}",
+            share(our_int8.argmax(1) == their_int8.argmax(1)),
+            f"{100 * off[0]:.3f}, {100 * off[1]:.3f} |",
+        ]
+    )
+
+
+def with_logits(file: Path) -> onnx.ModelProto:
+    """The network with what its last Softmax reads as one more output, where it ends in one."""
+    model = onnx.load(file)
+    makers = {output: node for node in model.graph.node for output in node.output}
+    name = model.graph.output[0].name
+    kind = model.graph.output[0].type.tensor_type.elem_type
+    while name in makers and makers[name].op_type in {"Reshape", "Flatten", "Squeeze", "Softmax"}:
+        node = makers[name]
+        name = node.input[0]
+        if node.op_type == "Softmax":
+            model.graph.output.append(helper.make_tensor_value_info(name, kind, None))
+            break
+    return model
+
+
+def last_output(network: Network, inputs: np.ndarray) -> np.ndarray:
+    """onnxruntime's logits, flattened per picture."""
+    return network.run(inputs)[-1].reshape(len(inputs), -1).astype(np.float64)
+
+
+def limited(arguments: list[str], count: int) -> list[str]:
+    """The arguments with that limit in place of any other."""
+    pairs = zip(arguments[::2], arguments[1::2], strict=True)
+    kept = [part for option, value in pairs if option != "--limit" for part in (option, value)]
+    return [*kept, "--limit", str(count)]
+
+
+def identical(row: Row, chosen: list[pictures.Picture], folder: Path) -> list[str]:
+    """The arguments that give the command line exactly Pillow's pixels."""
+    if row.family in ("cifar10", "mnist"):
+        return [*limited(row.options("eval"), len(chosen)), "--preprocess", str(row.config_file)]
+    pixels = folder / "pixels"
+    pixels.mkdir(exist_ok=True)
+    bytes_only = {"do_rescale": False, "do_normalize": False, "channel_order": "rgb", "layout": "NHWC"}
+    for number, picture in enumerate(chosen):
+        values = pictures.network_input(picture, row.config | bytes_only)
+        Image.fromarray(values.astype(np.uint8)).save(pixels / f"{number:04}.png")
+    config = folder / "pixels.json"
+    dropped = ("size", "crop_size", "resample")
+    kept = {key: value for key, value in row.config.items() if key not in dropped}
+    config.write_text(json.dumps(kept | {"do_resize": False, "do_center_crop": False}))
+    return ["--data", str(pixels), "--preprocess", str(config)]
+
+
+def command(bitlens: Path, *arguments) -> str:
+    """What a command of Bitlens printed."""
+    done = subprocess.run([bitlens, *map(str, arguments)], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"bitlens {' '.join(map(str, arguments))}: {done.stderr}")
+    return done.stdout
+
+
+def run(bitlens: Path, model: Path, *arguments) -> np.ndarray:
+    """The logits of every picture."""
+    lines = command(bitlens, "run", model, "--json", *arguments).splitlines()
+    return np.array([json.loads(text)["logits"] for text in lines])
+
+
+def relative_error(ours: np.ndarray, theirs: np.ndarray) -> float:
+    """Largest difference of a logit, relative to the largest logit of its picture."""
+    return float((np.abs(ours - theirs).max(1) / np.abs(theirs).max(1)).max())
+
+
+def share(hits: np.ndarray) -> str:
+    """A share in percent."""
+    return f"{100 * hits.mean():.2f}"
+
+
+if __name__ == "__main__":
+    main()
