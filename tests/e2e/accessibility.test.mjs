@@ -25,15 +25,23 @@ after(async () => {
 
 /** What axe finds serious or critical, as lines of rule and element. */
 const findings = async (page) => {
-  const { violations } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ['violations'] }));
+  const { violations } = await page.evaluate(() =>
+    globalThis.axe.run(document, { resultTypes: ['violations'] }),
+  );
   const grave = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
-  return grave.flatMap(({ id, nodes }) => nodes.map(({ target, any }) => `${id}: ${target} ${any[0]?.message ?? ''}`));
+  return grave.flatMap(({ id, nodes }) =>
+    nodes.map(({ target, any }) => `${id}: ${target} ${any[0]?.message ?? ''}`),
+  );
 };
 
 for (const colorScheme of ['light', 'dark']) {
   test(`axe finds nothing serious, ${colorScheme}, on the page and in its dialogs`, async () => {
     // The page's policy would refuse axe as it refuses any other foreign script.
-    const { page } = await person.openSettled(browser, server.address, { colorScheme, bypassCSP: true, reducedMotion: 'reduce' });
+    const { page } = await person.openSettled(browser, server.address, {
+      colorScheme,
+      bypassCSP: true,
+      reducedMotion: 'reduce',
+    });
     await page.addScriptTag({ path: require.resolve('axe-core') });
     assert.deepEqual(await findings(page), []);
     await page.getByTestId('headline-agreement').click();
@@ -56,8 +64,16 @@ for (const colorScheme of ['light', 'dark']) {
 }
 
 test('fits a phone without scrolling sideways', async () => {
-  const { page } = await person.openSettled(browser, server.address, { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true });
-  const widths = () => page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
+  const { page } = await person.openSettled(browser, server.address, {
+    viewport: { width: 390, height: 844 },
+    isMobile: true,
+    hasTouch: true,
+  });
+  const widths = () =>
+    page.evaluate(() => [
+      document.documentElement.scrollWidth,
+      document.documentElement.clientWidth,
+    ]);
   assert.deepEqual(await widths(), [390, 390]);
   await page.getByTestId('take-home').click();
   await page.getByTestId('verified').waitFor();

@@ -16,7 +16,10 @@ let loaded;
 
 const loadBest = async () => {
   const build = bestVariant();
-  return load(build, await readFile(new URL(`../../pkg/${build}/bitlens_bg.wasm`, import.meta.url)));
+  return load(
+    build,
+    await readFile(new URL(`../../pkg/${build}/bitlens_bg.wasm`, import.meta.url)),
+  );
 };
 
 /** A fresh engine: `ask` asks it one thing, `bytes` fetches what an answer refers to. */
@@ -35,7 +38,10 @@ export const startEngine = async () => {
 };
 
 /** A file of the bundled sample, in the form in which the helpers take files to drop. */
-export const sampleFile = async (name) => ({ name, buffer: await readFile(new URL(name, samples)) });
+export const sampleFile = async (name) => ({
+  name,
+  buffer: await readFile(new URL(name, samples)),
+});
 
 /** The sample's pictures, in the page's order. */
 export const samplePictures = async () => {
@@ -47,8 +53,22 @@ export const samplePictures = async () => {
 export const quantizeWithSample = async ({ ask }, model, recipe) => {
   const pictures = await samplePictures();
   ask('loadModel', { name: model.name }, [model.buffer]);
-  ask('readPreprocess', { name: 'preprocessor_config.json' }, [(await sampleFile('preprocessor_config.json')).buffer]);
-  ask('addPictures', { names: pictures.map(({ name }) => name) }, pictures.map(({ buffer }) => buffer));
-  for (const name of ['labels.json', 'pictures.json']) ask('setLabels', { name }, [(await sampleFile(name)).buffer]);
+  ask('readPreprocess', { name: 'preprocessor_config.json' }, [
+    (await sampleFile('preprocessor_config.json')).buffer,
+  ]);
+  ask(
+    'addPictures',
+    { names: pictures.map(({ name }) => name) },
+    pictures.map(({ buffer }) => buffer),
+  );
+  for (const name of ['labels.json', 'pictures.json'])
+    ask('setLabels', { name }, [(await sampleFile(name)).buffer]);
   return ask('quantize', { recipe }).quantized;
 };
+
+/** Probabilities of the quantized network on all pictures that it is compared on, bit for bit. */
+export const quantizedAnswers = ({ ask }) =>
+  ask('compare').pictures.map(({ picture, quantized }) => [
+    picture,
+    quantized.map((one) => [one.class, one.probability]),
+  ]);

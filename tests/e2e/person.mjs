@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { openPage } from './browser.mjs';
 
 /** Long enough for the sample on a slow and busy machine; nothing waits for it to pass. */
-export const PATIENCE_MS = 40_000;
+export const PATIENCE_MS = 120_000;
 
 const HEADLINE = ['size', 'agreement', 'attention', 'signal', 'latency'];
 
@@ -17,7 +17,9 @@ export const openSettled = async (browser, address, options) => {
 
 /** Waits until everything shown belongs to the settings that are shown, and nothing runs. */
 export const settled = async (page) => {
-  await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+  await page.evaluate(
+    () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))),
+  );
   await page.waitForFunction(
     (names) => {
       const find = (id) => document.querySelector(`[data-testid="${id}"]`);
@@ -31,7 +33,10 @@ export const settled = async (page) => {
 
 /** The headline numbers as they are written, `–` where there is none. */
 export const headline = async (page) => {
-  const read = async (name) => [name, (await page.getByTestId(`headline-${name}`).locator('.value').innerText()).trim()];
+  const read = async (name) => [
+    name,
+    (await page.getByTestId(`headline-${name}`).locator('.value').innerText()).trim(),
+  ];
   return Object.fromEntries(await Promise.all(HEADLINE.map(read)));
 };
 
@@ -67,13 +72,18 @@ export const slide = (page, testid, value) => page.getByTestId(testid).fill(Stri
 
 /** Drops files (`name`, `buffer`) onto the page, as from a folder beside the window. */
 export const drop = async (page, files) => {
-  const input = await page.evaluateHandle(() => Object.assign(document.createElement('input'), { type: 'file', multiple: true }));
-  await input.asElement().setInputFiles(files.map((file) => ({ mimeType: 'application/octet-stream', ...file })));
+  const input = await page.evaluateHandle(() =>
+    Object.assign(document.createElement('input'), { type: 'file', multiple: true }),
+  );
+  await input
+    .asElement()
+    .setInputFiles(files.map((file) => ({ mimeType: 'application/octet-stream', ...file })));
   await input.evaluate(({ files: chosen }) => {
     const dataTransfer = new DataTransfer();
     for (const file of chosen) dataTransfer.items.add(file);
     const about = { bubbles: true, cancelable: true, dataTransfer };
-    for (const type of ['dragenter', 'dragover', 'drop']) document.body.dispatchEvent(new DragEvent(type, about));
+    for (const type of ['dragenter', 'dragover', 'drop'])
+      document.body.dispatchEvent(new DragEvent(type, about));
   });
 };
 
@@ -83,7 +93,11 @@ export const dropAndSettle = async (page, files, network) => {
   const before = await pictures.innerText();
   await drop(page, files);
   if (network) await page.getByTestId('model-pill').getByText(network, { exact: true }).waitFor();
-  else await page.waitForFunction((text) => document.querySelector('[data-testid="pictures-pill"]').innerText !== text, before);
+  else
+    await page.waitForFunction(
+      (text) => document.querySelector('[data-testid="pictures-pill"]').innerText !== text,
+      before,
+    );
   await settled(page);
 };
 
@@ -100,9 +114,15 @@ export const takeHome = async (page) => {
   await page.getByTestId('take-home').click();
   const verified = page.getByTestId('verified');
   await verified.waitFor();
-  const [download] = await Promise.all([page.waitForEvent('download'), page.getByTestId('download-model').click()]);
+  const [download] = await Promise.all([
+    page.waitForEvent('download'),
+    page.getByTestId('download-model').click(),
+  ]);
   const buffer = await readFile(await download.path());
-  const check = { identical: await verified.getAttribute('data-identical'), note: await verified.innerText() };
+  const check = {
+    identical: await verified.getAttribute('data-identical'),
+    note: await verified.innerText(),
+  };
   await page.keyboard.press('Escape');
   return { name: download.suggestedFilename(), buffer, check };
 };
