@@ -203,7 +203,8 @@ test('the file taken home is read back with identical logits, and is the engineâ
   );
 
   // On the page as well, where it is compared with its own definition in float.
-  await person.dropAndSettle(page, [file], file.name.replace('.onnx', ''));
+  const settings = await sampleFile('preprocessor_config.json'); // a network alone gets a guess
+  await person.dropAndSettle(page, [file, settings], file.name.replace('.onnx', ''));
   await page.locator(`[data-testid="thumbnail"][title="${chosen}"]`).click();
   await person.settled(page);
   for (const row of await person.answers(page)) {
