@@ -4,6 +4,755 @@
 /* eslint-disable */
 
 /**
+ * What is done to a picture before the network sees it, in the form of `preprocessor_config.json`.
+ */
+export interface Preprocess {
+    do_resize: boolean;
+    size: { shortest_edge: number } | { height: number; width: number } | null;
+    resample: number;
+    do_center_crop: boolean;
+    crop_size: { height: number; width: number } | "largest_centre_square_before_resize" | null;
+    do_rescale: boolean;
+    rescale_factor: number;
+    do_normalize: boolean;
+    image_mean: number[] | null;
+    image_std: number[] | null;
+    channel_order: "rgb" | "bgr" | "grey";
+    layout: "NCHW" | "NHWC";
+    label_offset: number;
+}
+
+
+/**
+ * A class and its probability.
+ */
+export interface ClassProbability {
+    /**
+     * Output of the network.
+     */
+    class: number;
+    /**
+     * Its name.
+     */
+    name: string;
+    /**
+     * 0 to 1.
+     */
+    probability: number;
+}
+
+/**
+ * A class in both answers.
+ */
+export interface AnswerRow {
+    /**
+     * Output of the network.
+     */
+    class: number;
+    /**
+     * Its name.
+     */
+    name: string;
+    /**
+     * Probability in full precision.
+     */
+    full: number;
+    /**
+     * Probability in the quantized network.
+     */
+    quantized: number;
+}
+
+/**
+ * A file that could not be used.
+ */
+export interface Refused {
+    /**
+     * Its name.
+     */
+    name: string;
+    /**
+     * Why, and what to do.
+     */
+    error: ErrorView;
+}
+
+/**
+ * A layer with weights.
+ */
+export interface LayerView {
+    /**
+     * Name of its node.
+     */
+    name: string;
+    /**
+     * Its operator.
+     */
+    op: string;
+    /**
+     * Shape of its weight, as text.
+     */
+    weightShape: string;
+    /**
+     * Elements of its weight.
+     */
+    weights: number;
+    /**
+     * Bits of a weight.
+     */
+    weightBits: number;
+    /**
+     * Bits of an activation.
+     */
+    activationBits: number;
+    /**
+     * Bytes of weight, bias, scales and zero points.
+     */
+    sizeBytes: ByteSizes;
+    /**
+     * What runs.
+     */
+    path: LayerPath;
+    /**
+     * Range of its quantized output; none where the output stays float.
+     */
+    outputRange: [number, number] | null;
+    /**
+     * Signal-to-quantization-noise ratio of its weight in dB; none where nothing was lost.
+     */
+    weightSqnrDb: number | null;
+}
+
+/**
+ * A named set of choices to start from.
+ */
+export type Preset = "int8";
+
+/**
+ * A network as it was opened.
+ */
+export interface ModelView {
+    /**
+     * Name of the network.
+     */
+    name: string;
+    /**
+     * Name of the file.
+     */
+    fileName: string;
+    /**
+     * Tool that wrote the file; may be empty.
+     */
+    producer: string;
+    /**
+     * Version of the ONNX operators.
+     */
+    opset: number;
+    /**
+     * Nodes in the file.
+     */
+    nodes: number;
+    /**
+     * Elements of all weights.
+     */
+    parameters: number;
+    /**
+     * Bytes of the file.
+     */
+    sizeBytes: number;
+    /**
+     * Name of the picture input.
+     */
+    inputName: string;
+    /**
+     * Its shape, as text: `batch×3×224×224`.
+     */
+    inputShape: string;
+    /**
+     * Height and width, where they are fixed.
+     */
+    inputSize: [number, number] | null;
+    /**
+     * Channels of the picture.
+     */
+    channels: number;
+    /**
+     * Outputs of the network; 0 where the file leaves it open.
+     */
+    classes: number;
+    /**
+     * Layers with weights.
+     */
+    layers: number;
+    /**
+     * The tensor that Grad-CAM looks at; none where no tensor has positions.
+     */
+    attributionLayer: string | null;
+    /**
+     * What the user should know.
+     */
+    warnings: string[];
+}
+
+/**
+ * A picture of the session.
+ */
+export interface PictureView {
+    /**
+     * Its number.
+     */
+    index: number;
+    /**
+     * Name of its file.
+     */
+    name: string;
+    /**
+     * Width in pixels.
+     */
+    width: number;
+    /**
+     * Height in pixels.
+     */
+    height: number;
+    /**
+     * Class it is known to show.
+     */
+    label: number | null;
+    /**
+     * What it is used for.
+     */
+    role: "calib" | "eval" | "both";
+}
+
+/**
+ * A quantized network.
+ */
+export interface QuantizedView {
+    /**
+     * What was asked.
+     */
+    recipe: Recipe;
+    /**
+     * What runs when it is asked.
+     */
+    path: RunPath;
+    /**
+     * Why, as a sentence.
+     */
+    pathReason: string;
+    /**
+     * Pictures that ranges were measured on.
+     */
+    calibrationPictures: number;
+    /**
+     * Sizes of the ONNX files.
+     */
+    sizeBytes: ByteSizes;
+    /**
+     * Layers with weights, in order of execution.
+     */
+    layers: LayerView[];
+}
+
+/**
+ * A share with its 95 % interval (Wilson).
+ */
+export interface Interval {
+    /**
+     * 0 to 1.
+     */
+    value: number;
+    /**
+     * Lower end.
+     */
+    low: number;
+    /**
+     * Upper end.
+     */
+    high: number;
+}
+
+/**
+ * A typed array that waits to be fetched, once.
+ */
+export interface BufferRef {
+    /**
+     * What to ask for.
+     */
+    id: number;
+    /**
+     * Elements.
+     */
+    length: number;
+}
+
+/**
+ * An error for people: what, where, why, what to do.
+ */
+export interface ErrorView {
+    /**
+     * Stable name of the kind of error.
+     */
+    code: string;
+    /**
+     * What is wrong, naming node or file.
+     */
+    message: string;
+    /**
+     * The node to blame.
+     */
+    node: string | null;
+    /**
+     * What to do.
+     */
+    hint: string | null;
+}
+
+/**
+ * Both networks on all evaluation pictures.
+ */
+export interface Summary {
+    /**
+     * Pictures compared.
+     */
+    images: number;
+    /**
+     * Share with the same first answer.
+     */
+    agreement: Interval;
+    /**
+     * Mean Kullback–Leibler divergence in nats.
+     */
+    kl: number;
+    /**
+     * Signal-to-quantization-noise ratio of all logits in dB; none where they are identical.
+     */
+    sqnrDb: number | null;
+    /**
+     * Right answers; none without labels.
+     */
+    top1: Top1 | null;
+    /**
+     * Of the maps.
+     */
+    attribution: AttributionSummary;
+}
+
+/**
+ * Both networks on one picture.
+ */
+export interface PictureComparison {
+    /**
+     * Number of the picture.
+     */
+    picture: number;
+    /**
+     * Five most probable classes in full precision.
+     */
+    full: ClassProbability[];
+    /**
+     * Five most probable classes of the quantized network.
+     */
+    quantized: ClassProbability[];
+    /**
+     * Whether the first answers differ.
+     */
+    flipped: boolean;
+    /**
+     * Kullback–Leibler divergence of the quantized probabilities from full precision's, in nats.
+     */
+    kl: number;
+    /**
+     * Signal-to-quantization-noise ratio of the logits in dB; none where they are identical.
+     */
+    sqnrDb: number | null;
+    /**
+     * Of the maps that explain full precision's answer; none without a tensor with positions.
+     */
+    attribution: MapCorrelation | null;
+}
+
+/**
+ * Bytes of two files.
+ */
+export interface ByteSizes {
+    /**
+     * Full precision.
+     */
+    full: number;
+    /**
+     * Quantized.
+     */
+    quantized: number;
+}
+
+/**
+ * How much signal is left behind a layer.
+ */
+export interface LayerSqnr {
+    /**
+     * Name of the layer's node.
+     */
+    layer: string;
+    /**
+     * In dB, all layers before it quantized too; none where nothing was lost.
+     */
+    sqnrDb: number | null;
+}
+
+/**
+ * Latency here and now.
+ */
+export interface LatencyView {
+    /**
+     * Full precision.
+     */
+    full: Times;
+    /**
+     * Quantized.
+     */
+    quantized: QuantizedTimes;
+    /**
+     * Measured runs of each.
+     */
+    runs: number;
+    /**
+     * Instruction set that ran.
+     */
+    isa: string;
+}
+
+/**
+ * Names of classes and labels of pictures.
+ */
+export interface LabelsView {
+    /**
+     * Names, by class.
+     */
+    classes: string[];
+    /**
+     * All pictures.
+     */
+    pictures: PictureView[];
+}
+
+/**
+ * One picture in depth.
+ */
+export interface LensView {
+    /**
+     * Number of the picture.
+     */
+    picture: number;
+    /**
+     * The class that both maps explain, with full precision's probability.
+     */
+    target: ClassProbability;
+    /**
+     * Both networks' first five, by full precision's probability.
+     */
+    answers: AnswerRow[];
+    /**
+     * First answer in full precision.
+     */
+    fullTop: ClassProbability;
+    /**
+     * First answer of the quantized network.
+     */
+    quantizedTop: ClassProbability;
+    /**
+     * Whether they differ.
+     */
+    flipped: boolean;
+    /**
+     * Spearman's ρ of the maps.
+     */
+    spearman: number | null;
+    /**
+     * Kendall's τ-b of the maps.
+     */
+    kendallTauB: number | null;
+    /**
+     * Share of the strongest tenth of places that both maps have in common.
+     */
+    top10Overlap: number | null;
+    /**
+     * How much signal is left behind each layer.
+     */
+    layerSqnrDb: LayerSqnr[];
+    /**
+     * The output that is right, where a label says it.
+     */
+    expected: number | null;
+}
+
+/**
+ * Rank correlations of two maps; none where a map is constant.
+ */
+export interface MapCorrelation {
+    /**
+     * Spearman's ρ, −1 to 1.
+     */
+    spearman: number | null;
+    /**
+     * Kendall's τ-b, −1 to 1.
+     */
+    kendallTauB: number | null;
+}
+
+/**
+ * Rank correlations over pictures.
+ */
+export interface AttributionSummary {
+    /**
+     * Method of the maps.
+     */
+    method: string;
+    /**
+     * Mean of Spearman's ρ.
+     */
+    spearmanMean: number | null;
+    /**
+     * Mean of Kendall's τ-b.
+     */
+    kendallTauBMean: number | null;
+    /**
+     * Pictures with a correlation.
+     */
+    images: number;
+}
+
+/**
+ * Shares of right answers.
+ */
+export interface Top1 {
+    /**
+     * Full precision.
+     */
+    full: number;
+    /**
+     * Quantized.
+     */
+    quantized: number;
+    /**
+     * Pictures with a label.
+     */
+    labelled: number;
+}
+
+/**
+ * The preprocessing in force.
+ */
+export interface PreprocessView {
+    /**
+     * In the form of `preprocessor_config.json`.
+     */
+    preprocess: Preprocess;
+    /**
+     * Where it comes from.
+     */
+    source: PreprocessSource;
+    /**
+     * Smallest and largest value that the network can see.
+     */
+    range: [number, number];
+    /**
+     * What the user should know.
+     */
+    notes: string[];
+}
+
+/**
+ * Times of one picture on the quantized network.
+ */
+export interface QuantizedTimes {
+    /**
+     * Median in milliseconds.
+     */
+    medianMs: number;
+    /**
+     * Minimum in milliseconds.
+     */
+    minMs: number;
+    /**
+     * What ran.
+     */
+    path: RunPath;
+}
+
+/**
+ * Times of one picture.
+ */
+export interface Times {
+    /**
+     * Median in milliseconds.
+     */
+    medianMs: number;
+    /**
+     * Minimum in milliseconds.
+     */
+    minMs: number;
+}
+
+/**
+ * Two maps on one scale.
+ */
+export interface MapRef {
+    /**
+     * Columns.
+     */
+    width: number;
+    /**
+     * Rows.
+     */
+    height: number;
+    /**
+     * `Float32Array`, row-major, at least 0: full precision's.
+     */
+    full: BufferRef;
+    /**
+     * `Float32Array`: the quantized network's.
+     */
+    quantized: BufferRef;
+    /**
+     * Largest value of both.
+     */
+    max: number;
+}
+
+/**
+ * What one call of `step` came to.
+ */
+export type StepResult = { state: "running"; events: Event[] } | { state: "done"; events: Event[]; response: Response };
+
+/**
+ * What reading an exported file back showed.
+ */
+export interface ExportCheck {
+    /**
+     * Whether the file gave the same logits, bit for bit.
+     */
+    identical: boolean;
+    /**
+     * Pictures that were tried.
+     */
+    pictures: number;
+    /**
+     * A sentence.
+     */
+    note: string;
+}
+
+/**
+ * What runs here.
+ */
+export interface EngineInfo {
+    /**
+     * Version of the crate.
+     */
+    version: string;
+    /**
+     * Instruction set in use.
+     */
+    isa: string;
+    /**
+     * Instruction sets of this build that run here.
+     */
+    isas: string[];
+    /**
+     * What the start-up probe of relaxed SIMD found, as a sentence.
+     */
+    probe: string;
+}
+
+/**
+ * What runs in one layer.
+ */
+export type LayerPath = "int8" | "float";
+
+/**
+ * What runs when the quantized network is asked.
+ */
+export type RunPath = "int8" | "fakeQuant";
+
+/**
+ * What the page asks. Files travel beside it, as an array of `Uint8Array`.
+ */
+export type Request = { kind: "loadModel"; name: string } | { kind: "addPictures"; names: string[] } | { kind: "clearPictures" } | { kind: "setLabels"; name: string } | { kind: "readPreprocess"; name: string } | { kind: "setPreprocess"; preprocess: Preprocess } | { kind: "quantize"; recipe: Recipe } | { kind: "compare" } | { kind: "lens"; picture: number; target: number | null } | { kind: "measureLatency"; runs: number } | { kind: "preview"; picture: number } | { kind: "exportModel" } | { kind: "engineInfo" };
+
+/**
+ * What the page is told while a job runs.
+ */
+export type Event = { kind: "progress"; phase: string; done: number; total: number } | { kind: "pictureCompared"; comparison: PictureComparison };
+
+/**
+ * What the page is told: of the same kind as the request.
+ */
+export type Response = { kind: "loadModel"; model: ModelView; preprocess: PreprocessView } | { kind: "addPictures"; pictures: PictureView[]; refused: Refused[] } | { kind: "clearPictures" } | { kind: "setLabels"; classes: string[]; pictures: PictureView[] } | { kind: "readPreprocess"; preprocess: PreprocessView } | { kind: "setPreprocess"; preprocess: PreprocessView } | { kind: "quantize"; quantized: QuantizedView } | { kind: "compare"; summary: Summary; pictures: PictureComparison[] } | { kind: "lens"; lens: LensView; map: MapRef | null } | { kind: "measureLatency"; latency: LatencyView } | { kind: "preview"; width: number; height: number; rgba: BufferRef } | { kind: "exportModel"; fileName: string; onnx: BufferRef; sizeBytes: number; verified: ExportCheck } | { kind: "engineInfo"; info: EngineInfo };
+
+/**
+ * What the user asked for. Fields that are not known are refused: a recipe means one thing.
+ */
+export interface Recipe {
+    /**
+     * Version of this format.
+     */
+    schema: number;
+    /**
+     * What the other fields started from.
+     */
+    preset: Preset;
+    /**
+     * Bits of a weight, 2–8.
+     */
+    weightBits: number;
+    /**
+     * Bits of an activation, 2–8.
+     */
+    activationBits: number;
+}
+
+/**
+ * Where the preprocessing comes from.
+ */
+export type PreprocessSource = "file" | "guessed" | "edited";
+
+
+/**
+ * One user's work, in one worker.
+ */
+export class Engine {
+    free(): void;
+    [Symbol.dispose](): void;
+    /**
+     * Starts a piece of work; one that is under way is dropped.
+     *
+     * # Errors
+     * Throws `{code, message, node, hint}`.
+     */
+    begin(request: Request, files: Uint8Array[]): void;
+    /**
+     * Drops the work under way; what it found before stays.
+     */
+    cancel(): void;
+    /**
+     * An engine without a network.
+     */
+    constructor();
+    /**
+     * Works for about `budget_ms` milliseconds, at least one step.
+     *
+     * # Errors
+     * Throws `{code, message, node, hint}`; the work is then gone.
+     */
+    step(budget_ms: number): StepResult;
+    /**
+     * A typed array that a response named; `undefined` the second time.
+     */
+    takeBuffer(id: number): Uint8Array | Float32Array | undefined;
+}
+
+/**
  * The version of the crate this module was built from, for the page's footer and for reports.
  */
 export function version(): string;

@@ -70,6 +70,7 @@ test('the remedy gives a bit to whoever has fewer, and ends at eight', () => {
 
 test('the file is not called smaller than it is', () => {
   const layer = (weightBits: number, bytes: number) => ({ ...quantized.layers[0]!, weightBits, weights: 100, sizeBytes: { full: 400, quantized: bytes } });
+  expect(storageSentence([])).toBe('Its weights are those of the file that was opened.');
   expect(storageSentence([layer(8, 120)])).toContain('8-bit integers');
   expect(storageSentence([layer(4, 120)])).toContain('each stored in a whole byte');
   expect(storageSentence([layer(4, 60), layer(6, 80)])).toContain('packed integers of 4 to 6 bits');

@@ -83,6 +83,7 @@ export function oneMoreBit(recipe: Recipe): { recipe: Recipe; words: string } | 
 
 /** How the file holds the weights: with fewer than 8 bits it may still spend a byte on each. */
 export function storageSentence(layers: LayerView[]): string {
+  if (layers.length === 0) return 'Its weights are those of the file that was opened.'; // it was quantized already
   const bits = layers.map(({ weightBits }) => weightBits);
   const [fewest, most] = [Math.min(...bits), Math.max(...bits)];
   if (fewest === MAX_BITS) return 'Its weights are 8-bit integers, with their scales beside them.';

@@ -1,0 +1,74 @@
+// The engine itself, without browser and page: what the page shows is held against it.
+import { readFile } from 'node:fs/promises';
+import { setFlagsFromString } from 'node:v8';
+import { Engine, bestVariant, load } from '../../pkg/loader.js';
+
+// Node 20 has relaxed SIMD behind a flag, Chromium has it at once. Both must run the same build:
+// a fused multiplication and addition rounds once, so the other one measures slightly other ranges.
+setFlagsFromString('--experimental-wasm-relaxed-simd');
+
+const samples = new URL('../../www/public/sample/', import.meta.url);
+
+/** Longer than any job: one step does it all. */
+const NO_LIMIT_MS = 1e9;
+
+let loaded;
+
+const loadBest = async () => {
+  const build = bestVariant();
+  return load(
+    build,
+    await readFile(new URL(`../../pkg/${build}/bitlens_bg.wasm`, import.meta.url)),
+  );
+};
+
+/** A fresh engine: `ask` asks it one thing, `bytes` fetches what an answer refers to. */
+export const startEngine = async () => {
+  loaded ??= loadBest();
+  await loaded;
+  const engine = new Engine();
+  const ask = (kind, args = {}, files = []) => {
+    engine.begin({ kind, ...args }, files);
+    for (;;) {
+      const step = engine.step(NO_LIMIT_MS);
+      if (step.state === 'done') return step.response;
+    }
+  };
+  return { ask, bytes: (ref) => Buffer.from(engine.takeBuffer(ref.id)) };
+};
+
+/** A file of the bundled sample, in the form in which the helpers take files to drop. */
+export const sampleFile = async (name) => ({
+  name,
+  buffer: await readFile(new URL(name, samples)),
+});
+
+/** The sample's pictures, in the page's order. */
+export const samplePictures = async () => {
+  const { buffer } = await sampleFile('pictures.json');
+  return Promise.all(JSON.parse(buffer.toString()).map(({ file }) => sampleFile(file)));
+};
+
+/** Opens a network with the sample's pictures, as the page does, and quantizes it. */
+export const quantizeWithSample = async ({ ask }, model, recipe) => {
+  const pictures = await samplePictures();
+  ask('loadModel', { name: model.name }, [model.buffer]);
+  ask('readPreprocess', { name: 'preprocessor_config.json' }, [
+    (await sampleFile('preprocessor_config.json')).buffer,
+  ]);
+  ask(
+    'addPictures',
+    { names: pictures.map(({ name }) => name) },
+    pictures.map(({ buffer }) => buffer),
+  );
+  for (const name of ['labels.json', 'pictures.json'])
+    ask('setLabels', { name }, [(await sampleFile(name)).buffer]);
+  return ask('quantize', { recipe }).quantized;
+};
+
+/** Probabilities of the quantized network on all pictures that it is compared on, bit for bit. */
+export const quantizedAnswers = ({ ask }) =>
+  ask('compare').pictures.map(({ picture, quantized }) => [
+    picture,
+    quantized.map((one) => [one.class, one.probability]),
+  ]);
