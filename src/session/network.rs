@@ -115,7 +115,15 @@ impl Network {
 
     fn warnings(&self) -> Vec<String> {
         let widened = &self.info.widened;
-        widened.iter().map(|ty| format!("{ty} tensors are computed in float32")).collect()
+        let mut warnings: Vec<String> =
+            widened.iter().map(|ty| format!("{ty} tensors are computed in float32")).collect();
+        if self.is_quantized() {
+            warnings.push(
+                "this file is quantized already: what is called full precision is its own definition in float"
+                    .to_owned(),
+            );
+        }
+        warnings
     }
 }
 

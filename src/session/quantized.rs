@@ -62,6 +62,28 @@ impl QuantizedNetwork {
         })
     }
 
+    /// A network whose file is quantized already: nothing is decided here, it is only made ready to
+    /// run. Its recipe is the file's own, where Bitlens wrote it.
+    ///
+    /// # Errors
+    /// When a constant does not fit its operator.
+    pub fn opened(network: &Network, isa: Isa) -> Result<Self, SessionError> {
+        let graph = network.graph().clone();
+        let written = network.info.metadata.iter().find(|(key, _)| key == RECIPE_KEY);
+        let recipe = written.and_then(|(_, json)| Recipe::from_json(json).ok()).unwrap_or_default();
+        let metadata = BTreeMap::from([(RECIPE_KEY.to_owned(), recipe.to_json())]);
+        Ok(Self {
+            recipe,
+            statistics: Arc::new(Statistics::none(&graph)),
+            plan: QuantPlan::default(),
+            model: Arc::new(QuantizedModel::from_graph(&graph, isa)?),
+            file: onnx::export(&graph, &ExportOptions { metadata })?,
+            graph,
+            layers: Vec::new(),
+            full_size_bytes: network.info.size_bytes,
+        })
+    }
+
     /// What was asked.
     pub fn recipe(&self) -> &Recipe {
         &self.recipe
@@ -236,6 +258,9 @@ impl Job for QuantizeJob {
 
     fn step(&mut self) -> Result<Step<QuantizedNetwork>, SessionError> {
         let total = self.inputs.len();
+        if self.network.is_quantized() {
+            return Ok(Step::Done(QuantizedNetwork::opened(&self.network, self.isa)?));
+        }
         if self.known.is_none() && self.done < total {
             let input = self.inputs.get(self.done)?;
             self.network.model.executor.run(&[input.value], &mut self.calibrator)?;

@@ -23,6 +23,11 @@ pub struct Statistics {
 }
 
 impl Statistics {
+    /// Nothing seen: for a network that brings its own ranges.
+    pub fn none(graph: &Graph) -> Self {
+        Self { rows: vec![None; graph.value_count()], runs: 0 }
+    }
+
     /// What was seen of a value; `None` when it never was a float tensor.
     pub fn get(&self, id: ValueId) -> Option<&Observed> {
         self.rows.get(id.index())?.as_ref()
@@ -43,7 +48,7 @@ pub struct Calibrator {
 impl Calibrator {
     /// A calibrator for runs of that graph, which has seen nothing.
     pub fn new(graph: &Graph) -> Self {
-        Self { statistics: Statistics { rows: vec![None; graph.value_count()], runs: 0 } }
+        Self { statistics: Statistics::none(graph) }
     }
 
     /// Counts one run as complete.

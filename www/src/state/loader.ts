@@ -145,10 +145,28 @@ export class Loader {
     return true;
   }
 
-  /** The first dropped pictures replace the sample's; later ones join them. */
+  /** The first dropped pictures replace the sample's, unless none of them can be read; later ones join them. */
   async #takePictures(files: OpenedFile[], signal: AbortSignal): Promise<Refused[]> {
-    if (this.#store.state.peek().picturesSource !== 'dropped') await this.#clearPictures(signal);
+    if (this.#store.state.peek().picturesSource === 'sample') {
+      const refused = await this.#refusedBeforeTheFirst(files, signal);
+      if (refused.length === files.length) return refused;
+      await this.#clearPictures(signal);
+    }
     return this.#addPictures(files, 'dropped', signal);
+  }
+
+  /** The files before the first one that the engine takes. All of them: the pictures are as they were. */
+  async #refusedBeforeTheFirst(files: OpenedFile[], signal: AbortSignal): Promise<Refused[]> {
+    const refused: Refused[] = [];
+    for (const file of files) {
+      const reply = await this.#client.call('addPictures', { names: [file.name] }, { inputs: [await bytesOf(file)], signal });
+      if (reply.refused.length === 0) return refused;
+      refused.push(...reply.refused);
+    }
+    // Being asked, the engine has forgotten what it computed with its pictures.
+    const { pictures, picturesSource } = this.#store.state.peek();
+    this.#store.dispatch({ type: 'picturesChanged', pictures, source: picturesSource });
+    return refused;
   }
 
   async #loadModel(file: OpenedFile, source: SampleId | 'dropped', signal: AbortSignal): Promise<void> {
