@@ -110,7 +110,7 @@ fn bad_networks() -> Vec<BadNetwork> {
             file: "vectors.onnx",
             bytes: golden("gemm_plain"),
             code: "session/not-an-image-network",
-            message: "The network takes float32 batch×12, but Bitlens needs one picture: float32, batch × channels \
+            message: "The network takes float32 3×6, but Bitlens needs one picture: float32, batch × channels \
                       × height × width with 1 or 3 channels.",
             node: None,
         },
@@ -118,7 +118,7 @@ fn bad_networks() -> Vec<BadNetwork> {
             file: "two_inputs.onnx",
             bytes: golden("add_both_ways"),
             code: "session/not-an-image-network",
-            message: "The network takes float32 2×3×1×5 and float32 4×1, but Bitlens needs one picture: float32, \
+            message: "The network takes float32 2×1×4 and float32 3×1, but Bitlens needs one picture: float32, \
                       batch × channels × height × width with 1 or 3 channels.",
             node: None,
         },
