@@ -20,7 +20,7 @@ pub use job::{Job, Progress, Step};
 pub use latency::{Clock, LatencyJob};
 pub use network::Network;
 pub use pictures::{PictureInput, PictureInputs, PictureSet, Role};
-pub use quantized::{QuantizeJob, QuantizedNetwork, RECIPE_KEY};
+pub use quantized::{PREPROCESS_KEY, QuantizeJob, QuantizedNetwork, RECIPE_KEY};
 pub use runnable::QuantizedModel;
 
 use crate::data::{Preprocess, labels};
@@ -73,8 +73,12 @@ impl Session {
         bytes: Vec<u8>,
     ) -> Result<(ModelView, PreprocessView), SessionError> {
         let network = Network::load(file, bytes, self.isa)?;
-        self.preprocess = Arc::new(network.default_preprocess());
-        self.preprocess_source = PreprocessSource::Guessed;
+        let (preprocess, source) = match network.stated_preprocess() {
+            Some(stated) => (stated, PreprocessSource::Network),
+            None => (network.default_preprocess(), PreprocessSource::Guessed),
+        };
+        self.preprocess = Arc::new(preprocess);
+        self.preprocess_source = source;
         self.classes = Arc::default();
         let view = network.view();
         self.network = Some(Arc::new(network));

@@ -1,6 +1,7 @@
 //! A network as it was opened: read, simplified, ready to run in full precision.
 
 use super::SessionError;
+use super::quantized::PREPROCESS_KEY;
 use super::runnable::is_quantized;
 use super::view::ModelView;
 use crate::attribution::{Model, find_target};
@@ -63,6 +64,12 @@ impl Network {
     /// A guess at the preprocessing, from the shape of the input.
     pub fn default_preprocess(&self) -> Preprocess {
         Preprocess::default_for(&self.input_axes()).unwrap_or_default()
+    }
+
+    /// The preprocessing that the file states: Bitlens writes it into what it exports.
+    pub fn stated_preprocess(&self) -> Option<Preprocess> {
+        let (_, json) = self.info.metadata.iter().find(|(key, _)| key == PREPROCESS_KEY)?;
+        Preprocess::from_json(&self.file, json.as_bytes()).ok().map(|(preprocess, _)| preprocess)
     }
 
     /// Number of classes, where the types say it.

@@ -213,6 +213,11 @@ impl PictureInputs {
         self.chosen.is_empty()
     }
 
+    /// What is done to them.
+    pub fn preprocess(&self) -> &Preprocess {
+        &self.preprocess
+    }
+
     /// Prepares the picture at a position of this list.
     ///
     /// # Errors

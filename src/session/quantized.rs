@@ -7,6 +7,7 @@ use super::network::Network;
 use super::pictures::PictureInputs;
 use super::runnable::QuantizedModel;
 use super::view::{ByteSizes, LayerPath, LayerView, QuantizedView, RunPath};
+use crate::data::Preprocess;
 use crate::ir::{Operation as _, ValueId};
 use crate::metrics::sqnr_db;
 use crate::onnx::{self, ExportOptions};
@@ -18,6 +19,9 @@ use std::sync::Arc;
 
 /// Key under which the recipe stands in an exported file's metadata.
 pub const RECIPE_KEY: &str = "bitlens.recipe";
+
+/// Key under which the preprocessing stands in an exported file's metadata.
+pub const PREPROCESS_KEY: &str = "bitlens.preprocess";
 
 /// A network quantized by a recipe.
 #[derive(Debug)]
@@ -42,12 +46,18 @@ impl QuantizedNetwork {
         network: &Network,
         statistics: Arc<Statistics>,
         recipe: Recipe,
+        preprocess: &Preprocess,
         isa: Isa,
     ) -> Result<Self, SessionError> {
         let plan = quant::plan(network.graph(), &statistics, &recipe)?;
         let quantized = quant::apply(network.graph(), &plan)?;
         let model = QuantizedModel::from_graph(&quantized.graph, isa)?;
-        let metadata = BTreeMap::from([(RECIPE_KEY.to_owned(), recipe.to_json())]);
+        // Whoever opens the file again needs the same inputs for the same answers.
+        let preprocess = serde_json::to_string(preprocess).unwrap_or_default();
+        let metadata = BTreeMap::from([
+            (RECIPE_KEY.to_owned(), recipe.to_json()),
+            (PREPROCESS_KEY.to_owned(), preprocess),
+        ]);
         let file = onnx::export(&quantized.graph, &ExportOptions { metadata })?;
         let layers = layers(network, &plan, &recipe, &model.integer_nodes);
         Ok(Self {
@@ -71,7 +81,8 @@ impl QuantizedNetwork {
         let graph = network.graph().clone();
         let written = network.info.metadata.iter().find(|(key, _)| key == RECIPE_KEY);
         let recipe = written.and_then(|(_, json)| Recipe::from_json(json).ok()).unwrap_or_default();
-        let metadata = BTreeMap::from([(RECIPE_KEY.to_owned(), recipe.to_json())]);
+        let mut metadata: BTreeMap<String, String> = network.info.metadata.iter().cloned().collect();
+        metadata.insert(RECIPE_KEY.to_owned(), recipe.to_json());
         Ok(Self {
             recipe,
             statistics: Arc::new(Statistics::none(&graph)),
@@ -274,6 +285,7 @@ impl Job for QuantizeJob {
             None => Arc::new(self.calibrator.finish(self.network.graph())?),
         };
         let recipe = self.recipe.clone();
-        Ok(Step::Done(QuantizedNetwork::build(&self.network, statistics, recipe, self.isa)?))
+        let preprocess = self.inputs.preprocess();
+        Ok(Step::Done(QuantizedNetwork::build(&self.network, statistics, recipe, preprocess, self.isa)?))
     }
 }

@@ -305,6 +305,8 @@ views! {
 pub enum PreprocessSource {
     /// A `preprocessor_config.json`.
     File,
+    /// The network's own file, where Bitlens wrote it.
+    Network,
     /// The shape of the network's input.
     Guessed,
     /// The user.

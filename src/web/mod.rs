@@ -44,6 +44,7 @@ impl Engine {
     ///
     /// # Errors
     /// Throws `{code, message, node, hint}`.
+    #[allow(clippy::needless_pass_by_value, reason = "JavaScript hands values over, not references")]
     pub fn begin(&mut self, request: Ts<Request>, files: Vec<Uint8Array>) -> Result<(), JsValue> {
         let request = request.to_rust().map_err(|e| JsValue::from_str(&e.to_string()))?;
         let files = files.iter().map(Uint8Array::to_vec).collect();

@@ -212,6 +212,7 @@ pub enum Event {
 #[derive(Debug, Clone, Serialize, Tsify)]
 #[serde(tag = "state", rename_all = "camelCase", rename_all_fields = "camelCase")]
 #[tsify(missing_as_null, hashmap_as_object)]
+#[allow(clippy::large_enum_variant, reason = "one exists at a time, on its way to JavaScript")]
 pub enum StepResult {
     /// There is more to do.
     Running {

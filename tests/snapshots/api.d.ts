@@ -715,7 +715,7 @@ export interface Recipe {
 /**
  * Where the preprocessing comes from.
  */
-export type PreprocessSource = "file" | "guessed" | "edited";
+export type PreprocessSource = "file" | "network" | "guessed" | "edited";
 
 
 /**

@@ -46,6 +46,9 @@ pub(crate) fn load(args: &DataArgs, network: &Network) -> Result<Data, Failure> 
 
 fn preprocess(args: &DataArgs, network: &Network) -> Result<Preprocess, Failure> {
     let Some(path) = &args.preprocess else {
+        if let Some(stated) = network.stated_preprocess() {
+            return Ok(stated);
+        }
         eprintln!("note: no --preprocess; guessed from the shape of the network's input");
         return Ok(network.default_preprocess());
     };

@@ -42,6 +42,7 @@ export function PreprocessCard() {
 }
 
 function Source({ source }: { source: PreprocessView['source'] }) {
+  if (source === 'network') return <p class="quiet small">Taken from the network’s own file.</p>;
   if (source === 'file') return <p class="quiet small">Taken from preprocessor_config.json.</p>;
   if (source === 'edited') return <p class="quiet small">Edited here.</p>;
   return <p class="small"><strong>Guessed: check it.</strong> <span class="quiet">Wrong preparation looks like a bad network. Drop its preprocessor_config.json, or edit.</span></p>;
