@@ -81,6 +81,7 @@ impl<T: DotTask> Task for PairTask<T> {
 }
 
 /// The relaxed dot product of this engine; `None` in a build without it.
+#[allow(clippy::unnecessary_wraps, reason = "builds without relaxed SIMD have none")]
 pub(crate) fn relaxed_instruction() -> Option<Dot16> {
     #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
     return Some(wasm32::relaxed::dot16);
