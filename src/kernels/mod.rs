@@ -7,7 +7,7 @@
 //!
 //! - Activations are `f32` NCHW or `u8` NHWC; weights come as OIHW (or `N × K`) and are packed once,
 //!   for one [`Isa`], which then decides what later calls run on.
-//! - Integer kernels equal [`reference`] bit for bit on every instruction set. `f32` kernels sum in
+//! - Integer kernels equal [`mod@reference`] bit for bit on every instruction set. `f32` kernels sum in
 //!   another order, and some fuse: within `γ_k · Σ|a||b|` of the exact sum (see [`Exactness`]).
 //! - Nothing is allocated but packed weights and, per call, one tile that fits a second-level cache
 //!   ([`gemm_f32`] also packs a copy of its left-hand side).

@@ -13,7 +13,7 @@ use std::sync::Arc;
 pub struct Prepared(Arc<dyn Any + Send + Sync>);
 
 impl Prepared {
-    /// Wraps what [`Operator::prepare`] made.
+    /// Wraps what [`Operator::prepare`](super::Operator::prepare) made.
     pub fn new<T: Any + Send + Sync>(value: T) -> Self {
         Self(Arc::new(value))
     }
@@ -35,7 +35,7 @@ impl fmt::Debug for Prepared {
 pub struct Context<'a> {
     /// Instruction set for the kernels.
     pub isa: Isa,
-    /// What [`Operator::prepare`] made, if it ran.
+    /// What [`Operator::prepare`](super::Operator::prepare) made, if it ran.
     pub prepared: Option<&'a Prepared>,
 }
 
@@ -45,7 +45,7 @@ impl<'a> Context<'a> {
         Self { isa, prepared: None }
     }
 
-    /// What [`Operator::prepare`] made, when it is a `T`.
+    /// What [`Operator::prepare`](super::Operator::prepare) made, when it is a `T`.
     pub fn prepared<T: Any>(&self) -> Option<&'a T> {
         self.prepared.and_then(Prepared::get)
     }
