@@ -211,7 +211,7 @@ mod tests {
     #[test]
     fn an_impossible_shape_is_refused_before_anything_is_allocated() {
         assert!(matches!(Value::zeros::<f32>(&[usize::MAX, 2]), Err(TensorError::TooLarge { .. })));
-        assert!(matches!(Value::zeros::<f32>(&[1 << 50]), Err(TensorError::TooLarge { .. })));
+        assert!(matches!(Value::zeros::<f32>(&[usize::MAX / 8]), Err(TensorError::TooLarge { .. })));
     }
 
     #[test]
