@@ -16,5 +16,5 @@ mod verify;
 
 pub use attrs::{Attr, AttrError, Attrs, Opset};
 pub use graph::{Graph, GraphBuilder, Node, NodeId, Operation, ValueData, ValueId};
-pub use patch::{GraphPatch, PatchValue};
+pub use patch::GraphPatch;
 pub use verify::GraphError;

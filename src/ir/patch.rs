@@ -5,9 +5,6 @@ use super::{Graph, GraphError, Node, NodeId, Operation, ValueData, ValueId};
 use crate::tensor::{TensorType, Value};
 use std::fmt;
 
-/// A value named in a patch: one of the graph's or one that the patch adds.
-pub type PatchValue = ValueId;
-
 #[derive(Debug, Clone)]
 enum Edit<O> {
     AddValue(ValueData),

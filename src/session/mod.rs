@@ -211,7 +211,7 @@ impl Session {
     ///
     /// # Errors
     /// As [`Session::compare`], or when the picture or class does not exist.
-    pub fn lens(&mut self, picture: usize, target: Option<usize>) -> Result<LensView, SessionError> {
+    pub fn lens(&self, picture: usize, target: Option<usize>) -> Result<LensView, SessionError> {
         let (network, quantized) = (self.network()?, self.quantized()?);
         let input = self.pictures.inputs(&self.preprocess, Role::Any)?.get_picture(picture)?;
         lens::look(&network, &quantized, &input, (target, &self.classes))
