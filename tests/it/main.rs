@@ -6,6 +6,7 @@ mod attribution;
 mod bad_input;
 #[cfg(feature = "cli")]
 mod cli;
+mod conformance;
 mod documents;
 mod forced;
 mod golden;
@@ -14,6 +15,7 @@ mod onnxruntime;
 mod quantization;
 mod real_networks;
 mod support;
+mod tensors;
 mod tidy;
 
 use std::fs;
