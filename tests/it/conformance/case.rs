@@ -147,6 +147,7 @@ fn check(got: &[Value], expected: &[FileTensor]) -> Result<(), String> {
     Ok(())
 }
 
+#[allow(clippy::float_cmp, reason = "infinities, and numbers that must be the same")]
 fn compare(got: &Value, expected: &FileTensor) -> Result<(), String> {
     let value = &expected.value;
     if (got.dtype(), got.shape()) != (value.dtype(), value.shape()) {
