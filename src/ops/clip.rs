@@ -6,10 +6,11 @@
 
 use super::{
     Clamp, Context, ExportStep, Facts, ImportInput, ImportNode, Inputs, Kind, OpError, Operator, Tape,
-    TypeInputs, broadcast, elementwise,
+    TypeInputs, convert, elementwise,
+    numbers::{self, with_wide},
 };
 use crate::ir::{AttrError, Attrs};
-use crate::tensor::{DType, Element, TensorType, Value};
+use crate::tensor::{Element, TensorType, Value};
 
 /// `y = min(max(x, min), max)`. Inputs: `x`, `min`, `max`.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,18 +57,22 @@ impl Operator for Clip {
     }
 
     fn infer(&self, inputs: &TypeInputs<'_>) -> Result<Vec<TensorType>, OpError> {
-        elementwise::infer_number(inputs)
+        numbers::infer_unary(inputs)
     }
 
     fn forward(&self, _: &Context<'_>, mut inputs: Inputs) -> Result<Vec<Value>, OpError> {
         let x = inputs.take(0)?;
-        let (min, max) = (inputs.optional(1), inputs.optional(2));
-        Ok(vec![match x.dtype() {
-            DType::F32 => clip(x, bound::<f32>(min)?, bound(max)?)?,
-            DType::I64 => clip(x, bound::<i64>(min)?, bound(max)?)?,
-            DType::I32 => clip(x, bound::<i32>(min)?, bound(max)?)?,
-            got => return Err(OpError::DType { what: "the input", expected: broadcast::NUMBERS, got }),
-        }])
+        let dtype = x.dtype();
+        numbers::check("the input", dtype)?;
+        let bound_of = |at: usize| {
+            let Some(bound) = inputs.optional(at) else { return Ok(None) };
+            numbers::check_same(dtype, bound.dtype())?;
+            numbers::widened(bound.clone()).map(Some)
+        };
+        let (min, max) = (bound_of(1)?, bound_of(2)?);
+        let x = numbers::widened(x)?;
+        let clipped = with_wide!(dtype, T => clip(x, bound::<T>(min.as_ref())?, bound(max.as_ref())?)?);
+        Ok(vec![convert::convert(clipped, dtype)?])
     }
 
     fn backward(&self, _: &Context<'_>, tape: &Tape<'_>) -> Result<Vec<Option<Value>>, OpError> {

@@ -4,9 +4,8 @@
 //! to the platform (exp, tanh, …) are taken from `libm`, so that a network gives the same numbers
 //! natively and in the browser.
 
-use super::broadcast::{NUMBERS, is_number};
 use super::{Inputs, OpError, Tape, TypeInputs};
-use crate::tensor::{DType, Element, TensorType, Value};
+use crate::tensor::{Element, TensorType, Value};
 
 /// The input's type, which must be float.
 pub(super) fn infer(inputs: &TypeInputs<'_>) -> Result<Vec<TensorType>, OpError> {
@@ -16,31 +15,6 @@ pub(super) fn infer(inputs: &TypeInputs<'_>) -> Result<Vec<TensorType>, OpError>
 /// `f` of every element of the first input, in place where nobody else holds it.
 pub(super) fn map(mut inputs: Inputs, f: impl Fn(f32) -> f32) -> Result<Vec<Value>, OpError> {
     Ok(vec![map_value(inputs.take(0)?, f)?])
-}
-
-/// The input's type, which must be one that arithmetic is defined on.
-pub(super) fn infer_number(inputs: &TypeInputs<'_>) -> Result<Vec<TensorType>, OpError> {
-    let ty = inputs.ty(0)?;
-    if is_number(ty.dtype) {
-        return Ok(vec![ty.clone()]);
-    }
-    Err(OpError::DType { what: "the input", expected: NUMBERS, got: ty.dtype })
-}
-
-/// As [`map`], also for integers.
-pub(super) fn map_number(
-    mut inputs: Inputs,
-    float: impl Fn(f32) -> f32,
-    long: impl Fn(i64) -> i64,
-    int: impl Fn(i32) -> i32,
-) -> Result<Vec<Value>, OpError> {
-    let x = inputs.take(0)?;
-    Ok(vec![match x.dtype() {
-        DType::F32 => map_value(x, float)?,
-        DType::I64 => map_value(x, long)?,
-        DType::I32 => map_value(x, int)?,
-        got => return Err(OpError::DType { what: "the input", expected: NUMBERS, got }),
-    }])
 }
 
 /// `f` of every element, in place where nobody else holds them.

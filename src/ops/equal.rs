@@ -1,11 +1,11 @@
 //! `Equal` (ONNX opsets 7–19): whether `lhs = rhs`, element by element, with multidirectional
 //! broadcasting. Not differentiable.
 
-use super::{Context, ExportStep, ImportNode, Inputs, OpError, Operator, TypeInputs, broadcast};
+use super::{Context, ExportStep, ImportNode, Inputs, OpError, Operator, TypeInputs, broadcast, numbers};
 use crate::ir::{AttrError, Attrs};
 use crate::tensor::{DType, TensorType, Value};
 
-const TYPES: &str = "float32, int64, int32 or bool";
+const TYPES: &str = "a type of numbers, of 8 bits or more, or bool";
 
 /// Whether `lhs = rhs`.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,20 +24,16 @@ impl Operator for Equal {
     }
 
     fn infer(&self, inputs: &TypeInputs<'_>) -> Result<Vec<TensorType>, OpError> {
-        let ty = broadcast::infer(inputs, TYPES, |d| broadcast::is_number(d) || d == DType::Bool)?;
+        let ty = broadcast::infer(inputs, TYPES, |d| numbers::is_number(d) || d == DType::Bool)?;
         Ok(vec![TensorType::new(DType::Bool, ty.shape)])
     }
 
     #[allow(clippy::float_cmp, reason = "ONNX defines Equal of floats as exact")]
     fn forward(&self, _: &Context<'_>, inputs: Inputs) -> Result<Vec<Value>, OpError> {
-        let (lhs, rhs) = (inputs.get(0)?, inputs.get(1)?);
-        Ok(vec![match lhs.dtype() {
-            DType::F32 => broadcast::compare::<f32>(lhs, rhs, |a, b| a == b)?,
-            DType::I64 => broadcast::compare::<i64>(lhs, rhs, |a, b| a == b)?,
-            DType::I32 => broadcast::compare::<i32>(lhs, rhs, |a, b| a == b)?,
-            DType::Bool => broadcast::compare::<bool>(lhs, rhs, |a, b| a == b)?,
-            got => return Err(OpError::DType { what: "the first input", expected: TYPES, got }),
-        }])
+        if inputs.get(0)?.dtype() == DType::Bool {
+            return Ok(vec![broadcast::compare::<bool>(inputs.get(0)?, inputs.get(1)?, |a, b| a == b)?]);
+        }
+        Ok(vec![numbers::comparison!(inputs, T => |a, b| a == b)])
     }
 }
 

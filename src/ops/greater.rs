@@ -1,7 +1,7 @@
 //! `Greater` (ONNX opsets 7–13): whether `lhs > rhs`, element by element, with multidirectional
 //! broadcasting. Not differentiable.
 
-use super::{Context, ExportStep, ImportNode, Inputs, OpError, Operator, TypeInputs, broadcast};
+use super::{Context, ExportStep, ImportNode, Inputs, OpError, Operator, TypeInputs, broadcast, numbers};
 use crate::ir::{AttrError, Attrs};
 use crate::tensor::{DType, TensorType, Value};
 
@@ -22,18 +22,12 @@ impl Operator for Greater {
     }
 
     fn infer(&self, inputs: &TypeInputs<'_>) -> Result<Vec<TensorType>, OpError> {
-        let ty = broadcast::infer(inputs, broadcast::NUMBERS, broadcast::is_number)?;
+        let ty = broadcast::infer_numbers(inputs)?;
         Ok(vec![TensorType::new(DType::Bool, ty.shape)])
     }
 
     fn forward(&self, _: &Context<'_>, inputs: Inputs) -> Result<Vec<Value>, OpError> {
-        let (lhs, rhs) = (inputs.get(0)?, inputs.get(1)?);
-        Ok(vec![match lhs.dtype() {
-            DType::F32 => broadcast::compare::<f32>(lhs, rhs, |a, b| a > b)?,
-            DType::I64 => broadcast::compare::<i64>(lhs, rhs, |a, b| a > b)?,
-            DType::I32 => broadcast::compare::<i32>(lhs, rhs, |a, b| a > b)?,
-            got => return Err(OpError::DType { what: "the first input", expected: broadcast::NUMBERS, got }),
-        }])
+        Ok(vec![numbers::comparison!(inputs, T => |a, b| a > b)])
     }
 }
 

@@ -11,13 +11,16 @@
 
 mod broadcast;
 mod context;
+mod convert;
 mod elementwise;
 mod error;
 mod facts;
 mod file_form;
+mod file_type;
 mod index;
 mod linear;
 mod lower;
+mod numbers;
 mod operator;
 mod pooling;
 mod reduce;
@@ -34,6 +37,7 @@ pub use context::{Context, Inputs, Prepared, Tape};
 pub use error::OpError;
 pub use facts::{ChannelAffine, Clamp, Facts, Kind, Linear};
 pub use file_form::{ExportStep, ImportInput, ImportNode};
+pub use file_type::FileType;
 pub use linear::{IntegerEpilogue, RealEpilogue};
 pub use lower::{Codes, Layout, LowerContext, LowerInput, Lowered};
 pub use operator::Operator;
@@ -64,6 +68,7 @@ registry::operators! {
     average_pool::AveragePool,
     batch_normalization::BatchNormalization,
     cast::Cast,
+    cast_like::CastLike,
     clip::Clip,
     concat::Concat,
     constant_of_shape::ConstantOfShape,

@@ -4,13 +4,13 @@
 //! (`edge`). `wrap` of opset 19 is refused. Pads, value and axes are inputs; before opset 11 pads and
 //! value were attributes. The value has no gradient.
 
-use super::index::{self, FILL, IndexMap, with_element};
+use super::index::{self, FILL, IndexMap};
 use super::{
     Context, ExportStep, Facts, ImportInput, ImportNode, Inputs, Kind, Layout, LowerContext, LowerInput,
     Lowered, OpError, Operator, Tape, TypeInputs, lower,
 };
 use crate::ir::{Attr, AttrError, Attrs};
-use crate::tensor::{DType, Dim, Element, Shape, TensorType, Value};
+use crate::tensor::{Dim, Shape, TensorType, Value};
 
 /// What new elements are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,7 +107,7 @@ impl Operator for Pad {
     fn forward(&self, _: &Context<'_>, inputs: Inputs) -> Result<Vec<Value>, OpError> {
         let x = inputs.get(0)?;
         let map = self.map(x.shape(), inputs.get(1)?, inputs.optional(3))?;
-        Ok(vec![with_element!(x.dtype(), T => map.read(x, fill::<T>(inputs.optional(2))?)?)])
+        Ok(vec![map.take(x, inputs.optional(2))?])
     }
 
     fn lower_int8(&self, context: &LowerContext<'_>) -> Option<Lowered> {
@@ -201,20 +201,8 @@ fn amounts(pads: &Value, axes: Option<&Value>, rank: usize) -> Result<Vec<(usize
     Ok(axes.into_iter().zip(amounts).collect())
 }
 
-/// The value of new elements.
-fn fill<T: Element>(value: Option<&Value>) -> Result<T, OpError> {
-    match value.map(Value::as_slice::<T>).transpose()? {
-        None => Ok(T::default()),
-        Some(&[value]) => Ok(value),
-        Some(several) => Err(index::count_error("number of values to pad with", 1, several.len())),
-    }
-}
-
 fn is_zero(value: &Value) -> bool {
-    match value.dtype() {
-        DType::F32 => value.as_slice::<f32>() == Ok(&[0.0]),
-        dtype => with_element!(dtype, T => value.as_slice::<T>() == Ok(&[T::default()])),
-    }
+    Value::zeros_of(value.dtype(), &[]).is_ok_and(|zero| value.clone().reshaped(&[]) == Ok(zero))
 }
 
 #[cfg(test)]

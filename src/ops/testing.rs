@@ -150,7 +150,8 @@ fn import(
     output_count: usize,
 ) -> Result<(Op, Vec<(usize, Value)>), AttrError> {
     let named_outputs = output_count;
-    let mut node = ImportNode { attrs, opset, inputs, output_count, named_outputs, new_inputs: Vec::new() };
+    let (formats, new_inputs) = (Vec::new(), Vec::new());
+    let mut node = ImportNode { attrs, opset, inputs, formats, output_count, named_outputs, new_inputs };
     let op = Op::import(op_type, &mut node).expect("an operator of the list")?;
     node.attrs.finish(opset)?;
     Ok((op, node.new_inputs))
@@ -205,7 +206,10 @@ fn check_round_trip(op_type: &str, sample: &Sample) {
     assert_eq!(first.op_type, op_type);
     assert!(first.extra_inputs.is_empty(), "{op_type}: what is imported as input stays an input");
     let inputs = slots.iter().map(Slot::as_import).collect();
-    let again = import(op_type, first.attrs.clone(), EXPORT_OPSET, inputs, sample.output_count);
+    let described: Vec<_> = slots.iter().map(|slot| describe(slot, Known::Everything)).collect();
+    let types = described.iter().map(|slot| slot.as_ref().map(|(ty, value)| (ty, *value))).collect();
+    let opset = Opset(op.file_opset(&TypeInputs::new(types)));
+    let again = import(op_type, first.attrs.clone(), opset, inputs, sample.output_count);
     let (again, new_inputs) = again.unwrap_or_else(|e| panic!("{op_type} written by us: {e}"));
     assert_eq!(again, op);
     assert!(new_inputs.is_empty(), "{op_type}: the form of opset 18 has no attributes to move");
