@@ -25,6 +25,7 @@ mod operator;
 mod pooling;
 mod reduce;
 mod registry;
+mod scales;
 mod softmax_rows;
 #[cfg(test)]
 mod testing;

@@ -1,13 +1,13 @@
-//! `Pad` (ONNX opsets 2–18): more elements before and after, or fewer where a pad is negative.
+//! `Pad` (ONNX opsets 2–25): more elements before and after, or fewer where a pad is negative.
 //!
 //! Modes: a constant, the mirror image without the edge itself (`reflect`), the nearest element
-//! (`edge`). `wrap` of opset 19 is refused. Pads, value and axes are inputs; before opset 11 pads and
+//! (`edge`), the tensor once more (`wrap`, since opset 19). Pads, value and axes are inputs; before opset 11 pads and
 //! value were attributes. The value has no gradient.
 
 use super::index::{self, FILL, IndexMap};
 use super::{
-    Context, ExportStep, Facts, ImportInput, ImportNode, Inputs, Kind, Layout, LowerContext, LowerInput,
-    Lowered, OpError, Operator, Tape, TypeInputs, lower,
+    Context, EXPORT_OPSET, ExportStep, Facts, ImportInput, ImportNode, Inputs, Kind, Layout, LowerContext,
+    LowerInput, Lowered, OpError, Operator, Tape, TypeInputs, lower,
 };
 use crate::ir::{Attr, AttrError, Attrs};
 use crate::tensor::{Dim, Shape, TensorType, Value};
@@ -24,6 +24,8 @@ pub enum PadMode {
     Reflect,
     /// The first or last element.
     Edge,
+    /// The tensor again and again.
+    Wrap,
 }
 
 /// Inputs: `x`, `pads` (all begins, then all ends), `value`, `axes`; the last two are optional.
@@ -57,11 +59,12 @@ impl Operator for Pad {
             None | Some("constant") => PadMode::Constant { is_zero },
             Some("reflect") => PadMode::Reflect,
             Some("edge") => PadMode::Edge,
+            Some("wrap") => PadMode::Wrap,
             Some(other) => {
                 return Err(AttrError::Unsupported {
                     name: "mode".into(),
                     value: other.into(),
-                    reason: "only constant, reflect and edge are",
+                    reason: "only constant, reflect, edge and wrap are",
                 });
             }
         };
@@ -73,8 +76,13 @@ impl Operator for Pad {
             PadMode::Constant { .. } => "constant",
             PadMode::Reflect => "reflect",
             PadMode::Edge => "edge",
+            PadMode::Wrap => "wrap",
         };
         Some(vec![ExportStep::new(Self::OP_TYPE, Attrs::new()).with("mode", Attr::String(mode.into()))])
+    }
+
+    fn file_opset(&self, _: &TypeInputs<'_>) -> u32 {
+        if self.mode == PadMode::Wrap { 19 } else { EXPORT_OPSET.0 }
     }
 
     fn facts(&self) -> Facts {
@@ -115,7 +123,7 @@ impl Operator for Pad {
         let lowered = context.rearranged(self.clone().into())?;
         let lowered = match self.mode {
             PadMode::Constant { .. } => lowered.reading(2).with_constant(2, Value::scalar(codes.zero_point)),
-            PadMode::Reflect | PadMode::Edge => lowered,
+            PadMode::Reflect | PadMode::Edge | PadMode::Wrap => lowered,
         };
         if context.rank(0) != Some(4) {
             return Some(lowered);
@@ -146,6 +154,7 @@ impl Pad {
                     PadMode::Constant { .. } if at < 0 || at > last => FILL,
                     PadMode::Constant { .. } => at as u32,
                     PadMode::Edge => at.clamp(0, last) as u32,
+                    PadMode::Wrap => at.rem_euclid(last + 1) as u32,
                     PadMode::Reflect => (last - (last - at.abs()).abs()) as u32,
                 }
             };
@@ -171,8 +180,8 @@ impl Amount {
             got: format!("{} and {}", self.before, self.after),
         };
         let most = match mode {
-            PadMode::Edge if size == 0 => 0,
-            PadMode::Constant { .. } | PadMode::Edge => i64::MAX,
+            PadMode::Edge | PadMode::Wrap if size == 0 => 0,
+            PadMode::Constant { .. } | PadMode::Edge | PadMode::Wrap => i64::MAX,
             PadMode::Reflect => size as i64 - 1,
         };
         if self.before.max(self.after) > most.max(0) {
@@ -232,6 +241,8 @@ mod tests {
                 pad("reflect", [2, 2], &[3.0, 2.0, 1.0, 2.0, 3.0, 2.0, 1.0]),
                 pad("edge", [1, 2], &[1.0, 1.0, 2.0, 3.0, 3.0, 3.0]),
                 pad("edge", [-1, 1], &[2.0, 3.0, 3.0]),
+                pad("wrap", [1, 4], &[3.0, 1.0, 2.0, 3.0, 1.0, 2.0, 3.0, 1.0]).opset(19),
+                pad("wrap", [-1, 2], &[2.0, 3.0, 1.0, 2.0]).opset(19),
                 pad("reflect", [-1, 1], &[2.0, 3.0, 2.0]),
                 pad("constant", [-2, -1], &[]),
                 Sample::new(attrs).opset(7).input(x.clone()).gives(vec![row(&[
@@ -280,7 +291,7 @@ mod tests {
         assert!(run(constant, &[-4, 2]).is_err());
         assert!(run(constant, &[1]).is_err());
         assert!(run(PadMode::Reflect, &[3, 0]).is_err());
-        let error = import_node("Pad", mode("wrap"), 19, &[]).unwrap_err();
-        assert!(error.to_string().contains("only constant, reflect and edge are"));
+        let error = import_node("Pad", mode("mirror"), 19, &[]).unwrap_err();
+        assert!(error.to_string().contains("only constant, reflect, edge and wrap are"));
     }
 }
