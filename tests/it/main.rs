@@ -6,6 +6,7 @@ mod attribution;
 mod bad_input;
 #[cfg(feature = "cli")]
 mod cli;
+mod conformance;
 mod documents;
 mod forced;
 mod golden;
@@ -13,7 +14,9 @@ mod layering;
 mod onnxruntime;
 mod quantization;
 mod real_networks;
+mod session;
 mod support;
+mod tensors;
 mod tidy;
 
 use std::fs;
