@@ -6,9 +6,10 @@ mod attribution;
 mod bad_input;
 #[cfg(feature = "cli")]
 mod cli;
-mod conformance;
 mod documents;
 mod forced;
+#[path = "../golden/mod.rs"]
+#[allow(dead_code, reason = "the crate's own tests, on every target, read the rest")]
 mod golden;
 mod layering;
 mod onnxruntime;
@@ -16,7 +17,6 @@ mod quantization;
 mod real_networks;
 mod session;
 mod support;
-mod tensors;
 mod tidy;
 
 use std::fs;
