@@ -3,11 +3,12 @@
 //! The files are part of the test binary, since a browser has no file system. Compiled into the
 //! crate's own tests, which run natively, in Node and in a browser, and into `tests/it`.
 
+#[allow(dead_code, reason = "the conformance cases of `tests/it` ask for more")]
+pub(crate) mod tensors;
+
 use bitlens::exec::{Executor, NoProbe};
 use bitlens::ops::{Graph, Isa};
 use bitlens::tensor::Value;
-use half::f16;
-use prost::Message;
 use serde_json::Value as Json;
 
 /// The files of one folder.
@@ -69,42 +70,13 @@ impl Golden {
 
     /// What the network is given.
     pub(crate) fn inputs(&self) -> Vec<Value> {
-        self.files.inputs.iter().map(|bytes| read_tensor(bytes)).collect()
+        self.files.inputs.iter().map(|bytes| tensors::read(bytes).unwrap().value).collect()
     }
 
     /// What onnxruntime made of it.
     pub(crate) fn outputs(&self) -> Vec<Value> {
-        self.files.outputs.iter().map(|bytes| read_tensor(bytes)).collect()
+        self.files.outputs.iter().map(|bytes| tensors::read(bytes).unwrap().value).collect()
     }
-}
-
-/// ONNX `TensorProto`, as far as the golden files use it.
-#[derive(Message)]
-struct TensorProto {
-    #[prost(int64, repeated, tag = "1")]
-    dims: Vec<i64>,
-    #[prost(int32, tag = "2")]
-    data_type: i32,
-    #[prost(bytes = "vec", tag = "9")]
-    raw_data: Vec<u8>,
-}
-
-/// A tensor of a golden file; half precision is widened, as the importer does.
-fn read_tensor(bytes: &[u8]) -> Value {
-    let proto = TensorProto::decode(bytes).unwrap();
-    let shape: Vec<usize> = proto.dims.iter().map(|&size| usize::try_from(size).unwrap()).collect();
-    let raw = &proto.raw_data;
-    match proto.data_type {
-        1 => Value::from_vec(&shape, raw.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect()),
-        2 => Value::from_vec(&shape, raw.clone()),
-        7 => Value::from_vec(&shape, raw.as_chunks().0.iter().map(|b| i64::from_le_bytes(*b)).collect()),
-        10 => {
-            let widened = raw.as_chunks().0.iter().map(|b| f16::from_le_bytes(*b).to_f32());
-            Value::from_vec(&shape, widened.collect())
-        }
-        other => panic!("element type {other} is not read here"),
-    }
-    .unwrap()
 }
 
 /// Runs a graph.

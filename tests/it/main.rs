@@ -6,6 +6,7 @@ mod attribution;
 mod bad_input;
 #[cfg(feature = "cli")]
 mod cli;
+mod conformance;
 mod documents;
 mod forced;
 #[path = "../golden/mod.rs"]
@@ -21,6 +22,8 @@ mod tidy;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use golden::tensors;
 
 /// The repository's root folder.
 fn root() -> &'static Path {
