@@ -33,7 +33,7 @@ let work;
 before(async () => {
   work = await mkdtemp(join(tmpdir(), 'bitlens-'));
   const sample = join(repository, 'www/public/sample');
-  chromium = await openChromium({ '/data/': data, '/sample/': sample, '/work/': work });
+  chromium = await openChromium({ '/data/': data, '/sample/': sample, '/made/': work });
 });
 
 after(async () => {
@@ -141,7 +141,7 @@ for (const name of ['sample_resnet', 'sample_mobilenet']) {
     assert.equal(new Set(inNode).size, INTEGER_PICTURES, 'every picture has its own');
     await writeFile(join(work, `${name}.onnx`), engine.bytes(engine.ask('exportModel').onnx));
     const found = await integers({
-      model: `/work/${name}.onnx`,
+      model: `/made/${name}.onnx`,
       preprocess: '/sample/preprocessor_config.json',
       pictures: (await samplePictures()).map((file) => `/sample/${file.name}`),
     });

@@ -101,9 +101,9 @@ class Measured:
         self.integer_hashes = [sha256(logits) for logits in integers]
 
         float_task = task(row, chosen, f"/data/{row.file.relative_to(row.data)}", quantize=False)
-        integer_task = task(row, few, "/work/q.onnx", quantize=True)
+        integer_task = task(row, few, "/made/q.onnx", quantize=True)
         tasks = [given | {"build": build} for build in BUILDS for given in (float_task, integer_task)]
-        answers = in_chromium({"/data/": row.data, "/work/": work}, tasks)
+        answers = in_chromium({"/data/": row.data, "/made/": work}, tasks)
         self.float = dict(zip(BUILDS, answers[0::2], strict=True))
         self.integer = dict(zip(BUILDS, answers[1::2], strict=True))
 
