@@ -66,7 +66,7 @@ pub(crate) const STEPS: &[Step] = &[
     step("types", "TypeScript", || check("tsc", node(&["node_modules/typescript/bin/tsc", "--noEmit"]))).after("package"),
     step("page", "unit tests of the page", page).after("package"),
     step("site", "production build of the page", || done(serve::build_page())).after("package"),
-    step("e2e", "the page in Chromium", end_to_end).after("site"),
+    step("e2e", "the page and both wasm builds in Chromium", end_to_end).after("site"),
     step("web-node-simd128", "wasm tests in Node, simd128", || in_node(Variant::Simd128)),
     step("web-browser-simd128", "wasm tests in a Chromium worker, simd128", || in_browser(Variant::Simd128)),
     step("web-node-relaxed", "wasm tests in Node, relaxed SIMD", || in_node(Variant::Relaxed)),
