@@ -2,6 +2,7 @@
 export const testids = {
   app: 'app',
   version: 'version',
+  offline: 'offline',
   modelPill: 'model-pill',
   picturesPill: 'pictures-pill',
   openMenu: 'open-menu',

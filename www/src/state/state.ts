@@ -117,6 +117,8 @@ export interface AppState {
   givenUp: { key: string; reason: 'cancelled' | 'failed' }[];
   problems: Problem[];
   notice: string | null;
+  /** Whether the page works without a network from now on. */
+  offline: boolean;
   view: {
     overlay: number;
     outline: boolean;
@@ -176,7 +178,8 @@ export type EngineReport =
   | { type: 'jobEnded' }
   | { type: 'gaveUp'; key: string; reason: 'cancelled' | 'failed' }
   | { type: 'problemRaised'; problem: Omit<Problem, 'id'> }
-  | { type: 'noticed'; text: string };
+  | { type: 'noticed'; text: string }
+  | { type: 'siteKept' };
 
 export type AppEvent = UserEvent | EngineReport;
 
@@ -206,6 +209,7 @@ export const initialState: AppState = {
   givenUp: [],
   problems: [],
   notice: null,
+  offline: false,
   view: {
     overlay: 0.8,
     outline: true,

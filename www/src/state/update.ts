@@ -30,6 +30,8 @@ export function update(state: AppState, event: AppEvent): AppState {
       return { ...state, notice: null };
     case 'noticed':
       return { ...state, notice: event.text };
+    case 'siteKept':
+      return { ...state, offline: true };
     case 'viewChanged':
       return { ...state, view: { ...state.view, ...event.view } };
     default:
