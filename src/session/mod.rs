@@ -7,6 +7,7 @@
 mod compare;
 mod job;
 mod latency;
+mod layers;
 mod lens;
 mod network;
 mod pictures;

@@ -62,6 +62,8 @@ views! {
         pub classes: usize,
         /// Layers with weights.
         pub layers: usize,
+        /// Whether the file is quantized already: then it is run as it is.
+        pub quantized: bool,
         /// The tensor that Grad-CAM looks at; none where no tensor has positions.
         pub attribution_layer: Option<String>,
         /// What the user should know.

@@ -13,6 +13,7 @@ mod layering;
 mod onnxruntime;
 mod quantization;
 mod real_networks;
+mod session;
 mod support;
 mod tidy;
 
