@@ -27,6 +27,29 @@ fn linear_nodes(graph: &Graph) -> impl Iterator<Item = (&Node, Linear)> {
     })
 }
 
+/// A layer's output in both networks.
+#[derive(Debug, Clone)]
+pub(super) struct LayerValues {
+    /// Name of the layer's node.
+    pub(super) name: String,
+    /// Its output in full precision.
+    pub(super) full: ValueId,
+    /// The same in the definition of the quantized network, before it is quantized.
+    pub(super) definition: ValueId,
+}
+
+/// The outputs of those layers, by the names that quantizing leaves them.
+pub(super) fn values(rows: &[LayerView], full: &Graph, definition: &Graph) -> Vec<LayerValues> {
+    let outputs = full.nodes().filter_map(|(_, node)| Some((node.name.as_str(), *node.outputs.first()?)));
+    let outputs: BTreeMap<&str, ValueId> = outputs.collect();
+    let both = |row: &LayerView| {
+        let full_id = *outputs.get(row.name.as_str())?;
+        let definition = definition.find_value(&full.value(full_id).name)?;
+        Some(LayerValues { name: row.name.clone(), full: full_id, definition })
+    };
+    rows.iter().filter_map(both).collect()
+}
+
 /// Rows of a network that was quantized here into `graph`: as the graph states them, with the bits
 /// that were asked for and what the weights lost.
 pub(super) fn planned(

@@ -16,7 +16,7 @@ mod runnable;
 pub mod view;
 
 pub use crate::error::Error as SessionError;
-pub use compare::{CompareJob, Compared, Explained, METHOD, answer};
+pub use compare::{CompareJob, Compared, Explained, Known, METHOD, answer};
 pub use job::{Job, Progress, Step};
 pub use latency::{Clock, LatencyJob};
 pub use network::Network;
@@ -27,6 +27,7 @@ pub use runnable::QuantizedModel;
 use crate::data::{Preprocess, labels};
 use crate::ops::Isa;
 use crate::quant::{Recipe, Statistics};
+use lens::FullLook;
 use std::sync::Arc;
 use view::{
     LabelsView, LensView, ModelView, PictureView, PreprocessSource, PreprocessView, QuantizedView, Refused,
@@ -43,8 +44,10 @@ pub struct Session {
     classes: Arc<Vec<String>>,
     preprocess: Arc<Preprocess>,
     preprocess_source: PreprocessSource,
-    /// What full precision said of each picture; refilled when network, pictures or preprocessing change.
-    explained: Vec<Option<Arc<Explained>>>,
+    /// What comparisons have learned; forgotten when network, pictures or preprocessing change.
+    known: Known,
+    /// Full precision on the picture that was looked at last, as long as that.
+    looked: Option<FullLook>,
 }
 
 impl Session {
@@ -59,7 +62,8 @@ impl Session {
             classes: Arc::default(),
             preprocess: Arc::new(Preprocess::default()),
             preprocess_source: PreprocessSource::Guessed,
-            explained: Vec::new(),
+            known: Known::default(),
+            looked: None,
         }
     }
 
@@ -115,8 +119,9 @@ impl Session {
             labels::LabelFile::Classes(classes) => self.classes = Arc::new(classes),
             labels::LabelFile::Files(files) => self.pictures.label(&files, &self.classes),
         }
-        // Labels may change which pictures calibrate.
+        // Labels may change which pictures calibrate, and which answers are right.
         self.statistics = None;
+        self.known.forget_comparisons();
         Ok(LabelsView { classes: self.classes.to_vec(), pictures: self.pictures.view() })
     }
 
@@ -153,7 +158,8 @@ impl Session {
     fn forget_results(&mut self) {
         self.quantized = None;
         self.statistics = None;
-        self.explained = vec![None; self.pictures.len()];
+        self.known = Known::nothing(self.pictures.len());
+        self.looked = None;
     }
 
     /// The job that quantizes by a recipe; calibrates first, unless ranges are known already.
@@ -170,6 +176,7 @@ impl Session {
     /// Keeps what a [`QuantizeJob`] made.
     pub fn set_quantized(&mut self, quantized: QuantizedNetwork) -> QuantizedView {
         self.statistics = Some(Arc::clone(quantized.statistics()));
+        self.known.forget_comparisons();
         let view = quantized.view();
         self.quantized = Some(Arc::new(quantized));
         view
@@ -181,20 +188,20 @@ impl Session {
     /// Without a network, a quantized network or pictures.
     pub fn compare(&self) -> Result<CompareJob, SessionError> {
         let inputs = self.pictures.inputs(&self.preprocess, Role::Evaluate)?;
-        let known = self.explained.clone();
         Ok(CompareJob::new(
             self.network()?,
             Arc::clone(self.quantized()?.model()),
             inputs,
             Arc::clone(&self.classes),
         )
-        .with_known(known))
+        .with_known(self.known.clone()))
     }
 
-    /// Keeps what a [`CompareJob`] learned of full precision, for the next one.
-    pub fn keep_explained(&mut self, explained: Vec<Option<Arc<Explained>>>) {
-        if explained.len() == self.explained.len() {
-            self.explained = explained;
+    /// Keeps what a [`CompareJob`] of this session learned, finished or not, for the next one. To be
+    /// called before anything else changes.
+    pub fn keep_known(&mut self, known: Known) {
+        if known.pictures() == self.known.pictures() {
+            self.known = known;
         }
     }
 
@@ -208,14 +215,23 @@ impl Session {
         Ok(LatencyJob::new(self.network()?, Arc::clone(self.quantized()?.model()), first.value, runs, clock))
     }
 
-    /// One picture in depth.
+    /// One picture in depth. Full precision runs once for as long as the picture stays the same.
     ///
     /// # Errors
     /// As [`Session::compare`], or when the picture or class does not exist.
-    pub fn lens(&self, picture: usize, target: Option<usize>) -> Result<LensView, SessionError> {
+    pub fn lens(&mut self, picture: usize, target: Option<usize>) -> Result<LensView, SessionError> {
         let (network, quantized) = (self.network()?, self.quantized()?);
         let input = self.pictures.inputs(&self.preprocess, Role::Any)?.get_picture(picture)?;
-        lens::look(&network, &quantized, &input, (target, &self.classes))
+        let full = match self.looked.take().filter(|look| look.is_of(picture, target)) {
+            Some(full) => full,
+            None => FullLook::new(&network, &input, target, self.known.explained(picture))?,
+        };
+        if target.is_none() {
+            self.known.explain(picture, &full.explained);
+        }
+        let view = lens::look(&quantized, &input, &full, &self.classes);
+        self.looked = Some(full);
+        view
     }
 
     /// The pixels of a picture as the network sees them: width, height, RGB.

@@ -218,14 +218,18 @@ impl PictureInputs {
         &self.preprocess
     }
 
+    /// Number, in the session, of the picture at a position of this list.
+    pub fn number(&self, position: usize) -> Option<usize> {
+        self.chosen.get(position).copied()
+    }
+
     /// Prepares the picture at a position of this list.
     ///
     /// # Errors
     /// When it does not fit the preprocessing.
     pub fn get(&self, position: usize) -> Result<PictureInput, SessionError> {
         let count = self.chosen.len();
-        let picture = self.chosen.get(position).copied();
-        self.get_picture(picture.ok_or(SessionError::NoSuchPicture { index: position, count })?)
+        self.get_picture(self.number(position).ok_or(SessionError::NoSuchPicture { index: position, count })?)
     }
 
     /// Prepares the picture of that number.

@@ -2,7 +2,7 @@
 
 use super::SessionError;
 use super::job::{Job, Progress, Step};
-use super::layers;
+use super::layers::{self, LayerValues};
 use super::network::Network;
 use super::pictures::PictureInputs;
 use super::runnable::QuantizedModel;
@@ -32,6 +32,7 @@ pub struct QuantizedNetwork {
     model: Arc<QuantizedModel>,
     file: Vec<u8>,
     layers: Vec<LayerView>,
+    layer_values: Vec<LayerValues>,
     full_size_bytes: usize,
 }
 
@@ -62,6 +63,7 @@ impl QuantizedNetwork {
             recipe,
             statistics,
             plan,
+            layer_values: layers::values(&layers, network.graph(), model.definition.executor.graph()),
             graph: quantized.graph,
             model: Arc::new(model),
             file,
@@ -87,6 +89,7 @@ impl QuantizedNetwork {
             recipe,
             statistics: Arc::new(Statistics::none(&graph)),
             plan: QuantPlan::default(),
+            layer_values: layers::values(&layers, &graph, model.definition.executor.graph()),
             model: Arc::new(model),
             file: onnx::export(&graph, &ExportOptions { metadata })?,
             graph,
@@ -128,6 +131,11 @@ impl QuantizedNetwork {
     /// Rows of the layer table, in order of execution.
     pub fn layers(&self) -> &[LayerView] {
         &self.layers
+    }
+
+    /// Where the outputs of these layers are found in both networks.
+    pub(super) fn layer_values(&self) -> &[LayerValues] {
+        &self.layer_values
     }
 
     /// What runs when the network is asked.

@@ -3,10 +3,11 @@
 use std::fs;
 
 use bitlens::ops::Isa;
-use bitlens::session::view::{LayerPath, LayerView};
-use bitlens::session::{Network, QuantizedNetwork};
+use bitlens::quant::Recipe;
+use bitlens::session::view::{LayerPath, LayerView, LensView, PictureComparison, Summary};
+use bitlens::session::{Job as _, Network, QuantizedNetwork, Session, Step};
 
-use crate::support::{SAMPLES, bits, data_folder, quantized_sample};
+use crate::support::{SAMPLES, bits, data_folder, quantize, quantized_sample, sample, sample_session};
 
 /// The layers of a file that is opened as the network itself.
 fn layers_of_file(bytes: Vec<u8>) -> Vec<LayerView> {
@@ -64,4 +65,84 @@ fn a_file_that_others_quantized_lists_its_layers() {
             "{name}"
         );
     }
+}
+
+fn compare(session: &mut Session) -> (Summary, Vec<PictureComparison>) {
+    let compared = session.compare().unwrap().run(&mut |_| ()).unwrap();
+    session.keep_known(compared.known);
+    (compared.summary, compared.pictures)
+}
+
+/// Compares some pictures and stops.
+fn compare_some(session: &mut Session, pictures: usize) {
+    let mut job = session.compare().unwrap();
+    for _ in 0..pictures {
+        assert!(matches!(job.step().unwrap(), Step::Running(_)));
+    }
+    session.keep_known(job.into_known());
+}
+
+#[test]
+fn a_comparison_that_was_stopped_goes_on_where_it_was() {
+    let mut session = sample_session(SAMPLES[0]);
+    quantize(&mut session, &bits(4, 4));
+    let whole = compare(&mut session);
+    quantize(&mut session, &bits(4, 4));
+    assert_eq!(compare(&mut session), whole);
+
+    let mut session = sample_session(SAMPLES[0]);
+    quantize(&mut session, &bits(4, 4));
+    compare_some(&mut session, 7);
+    let known = session.compare().unwrap().into_known();
+    assert_eq!((0..40).filter(|&picture| known.explained(picture).is_some()).count(), 7);
+    assert_eq!(compare(&mut session), whole);
+}
+
+#[test]
+fn what_is_remembered_is_never_of_another_network_or_of_other_labels() {
+    let mut session = sample_session(SAMPLES[0]);
+    quantize(&mut session, &bits(8, 8));
+    compare_some(&mut session, 7);
+    quantize(&mut session, &bits(3, 3));
+    let (summary, pictures) = compare(&mut session);
+    let (mut fresh, _) = quantized_sample(SAMPLES[0], &bits(3, 3));
+    assert_eq!((summary, pictures.clone()), compare(&mut fresh));
+
+    session.set_labels("labels.txt", b"zero\none\ntwo\nthree\nfour\nfive\nsix\nseven\neight\nnine").unwrap();
+    let (_, renamed) = compare(&mut session);
+    assert_ne!(renamed[0].full[0].name, pictures[0].full[0].name);
+    assert_eq!(renamed[0].full[0].class, pictures[0].full[0].class);
+
+    session.load_model("sample_mobilenet.onnx", sample("sample_mobilenet.onnx")).unwrap();
+    session.read_preprocess("preprocessor_config.json", &sample("preprocessor_config.json")).unwrap();
+    quantize(&mut session, &bits(3, 3));
+    let (mut other, _) = quantized_sample(SAMPLES[1], &bits(3, 3));
+    assert_eq!(compare(&mut session).0, compare(&mut other).0);
+}
+
+fn look(session: &mut Session, picture: usize, target: Option<usize>) -> LensView {
+    session.lens(picture, target).unwrap()
+}
+
+/// A look by a session that remembers nothing.
+fn fresh_look(recipe: &Recipe, picture: usize, target: Option<usize>) -> LensView {
+    look(&mut quantized_sample(SAMPLES[0], recipe).0, picture, target)
+}
+
+#[test]
+fn a_look_is_the_same_whatever_was_looked_at_or_compared_before() {
+    let mut session = sample_session(SAMPLES[0]);
+    quantize(&mut session, &bits(8, 8));
+    let first = look(&mut session, 20, None);
+    assert_eq!(first, fresh_look(&bits(8, 8), 20, None));
+    assert!(first.layer_sqnr_db.len() > 10);
+    compare(&mut session);
+    for picture in [21, 20] {
+        assert_eq!(look(&mut session, picture, None), fresh_look(&bits(8, 8), picture, None));
+    }
+    quantize(&mut session, &bits(4, 4));
+    assert_eq!(look(&mut session, 20, None), fresh_look(&bits(4, 4), 20, None));
+    let other = (first.target.class + 1) % 10;
+    assert_eq!(look(&mut session, 20, Some(other)), fresh_look(&bits(4, 4), 20, Some(other)));
+    assert_eq!(look(&mut session, 20, None), fresh_look(&bits(4, 4), 20, None));
 }
