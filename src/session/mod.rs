@@ -24,7 +24,7 @@ pub use pictures::{PictureInput, PictureInputs, PictureSet, Role};
 pub use quantized::{PREPROCESS_KEY, QuantizeJob, QuantizedNetwork, RECIPE_KEY};
 pub use runnable::QuantizedModel;
 
-use crate::data::{Preprocess, labels};
+use crate::data::{self, Preprocess, labels};
 use crate::ops::Isa;
 use crate::quant::{Recipe, Statistics};
 use lens::FullLook;
@@ -91,10 +91,13 @@ impl Session {
         Ok((view, self.preprocess_view()))
     }
 
-    /// Adds pictures from a file: one picture, or a data set. What cannot be read is returned beside
-    /// the list of all pictures.
-    pub fn add_pictures(&mut self, files: Vec<(String, Vec<u8>)>) -> (Vec<PictureView>, Vec<Refused>) {
+    /// Adds pictures from files: one picture each, or a data set; labels of an idx file join the
+    /// pictures that they belong to, from these files or from before. What cannot be read is returned
+    /// beside the list of all pictures.
+    pub fn add_pictures(&mut self, mut files: Vec<(String, Vec<u8>)>) -> (Vec<PictureView>, Vec<Refused>) {
         let mut refused = Vec::new();
+        // Labels look for their pictures among those that are there.
+        files.sort_by_key(|(_, bytes)| data::idx::is_labels(bytes));
         for (name, bytes) in files {
             if let Err(error) = self.pictures.add(&name, bytes) {
                 refused.push(Refused { name, error: view::ErrorView::from(&SessionError::from(error)) });

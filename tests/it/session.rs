@@ -9,6 +9,50 @@ use bitlens::session::{Job as _, Network, QuantizedNetwork, Session, Step};
 
 use crate::support::{SAMPLES, bits, data_folder, quantize, quantized_sample, sample, sample_session};
 
+/// An idx file: pictures of 2 × 1 pixels, or labels.
+fn idx(axes: &[u32], values: &[u8]) -> Vec<u8> {
+    let sizes = axes.iter().flat_map(|axis| axis.to_be_bytes());
+    [0, 0, 8, axes.len() as u8].into_iter().chain(sizes).chain(values.iter().copied()).collect()
+}
+
+/// What becomes of files that are added together: the labels of all pictures, and what is refused.
+fn labels_of(session: &mut Session, files: &[(&str, &[u8])]) -> (Vec<Option<usize>>, Vec<String>) {
+    let files = files.iter().map(|(name, bytes)| ((*name).to_owned(), bytes.to_vec())).collect();
+    let (pictures, refused) = session.add_pictures(files);
+    let refused = refused.into_iter().map(|refused| refused.error.message).collect();
+    (pictures.into_iter().map(|picture| picture.label).collect(), refused)
+}
+
+#[test]
+fn labels_of_idx_files_find_their_pictures() {
+    let new = || Session::new(Isa::best());
+    let three = idx(&[3, 1, 2], &[9; 6]);
+    let (of_three, others, of_two) = (idx(&[3], &[7, 8, 9]), idx(&[3], &[4, 5, 6]), idx(&[2], &[4, 5]));
+    let named: &[(&str, &[u8])] = &[
+        ("set/train-labels-idx1-ubyte", &of_three),
+        ("set/t10k-labels-idx1-ubyte", &others),
+        ("set/train-images-idx3-ubyte", &three),
+        ("set/t10k-images-idx3-ubyte", &three),
+    ];
+    let all = [7, 8, 9, 4, 5, 6].map(Some).to_vec();
+    assert_eq!(labels_of(&mut new(), named), (all, vec![]));
+
+    // Later, and by their number alone.
+    let mut session = new();
+    assert_eq!(labels_of(&mut session, &[("pictures.idx", &three)]), (vec![None; 3], vec![]));
+    let (_, refused) = labels_of(&mut session, &[("classes.idx", &of_two)]);
+    assert!(refused[0].contains("classes.idx") && refused[0].contains("drop it together"), "{refused:?}");
+    let labelled = vec![Some(7), Some(8), Some(9)];
+    assert_eq!(labels_of(&mut session, &[("classes.idx", &of_three)]), (labelled.clone(), vec![]));
+    let (labels, refused) = labels_of(&mut session, &[("more.idx", &of_three)]);
+    assert_eq!((labels, refused.len()), (labelled, 1), "they have their labels");
+
+    let wrong: &[(&str, &[u8])] = &[("images-idx3-ubyte", &three), ("labels-idx1-ubyte", &of_two)];
+    let (labels, refused) = labels_of(&mut new(), wrong);
+    assert_eq!(labels, vec![None; 3]);
+    assert!(refused[0].contains("2 labels") && refused[0].contains("are 3"), "{refused:?}");
+}
+
 /// The layers of a file that is opened as the network itself.
 fn layers_of_file(bytes: Vec<u8>) -> Vec<LayerView> {
     let network = Network::load("quantized.onnx", bytes, Isa::best()).unwrap();

@@ -152,6 +152,14 @@ test('any mix of files in one drop finds its place, the rest is listed', async (
   expect(state.problems[0]?.why).toContain('notes.pdf');
 });
 
+test('labels of a data set come behind its pictures, however they were dropped', async () => {
+  const store = page();
+  const files = [file('t10k-labels-idx1-ubyte', 'x'), file('net.onnx', MODEL), file('t10k-images-idx3-ubyte', 'x')];
+  store.dispatch({ type: 'filesOpened', files });
+  const { pictures } = await until(store, complete);
+  expect(pictures.map(({ name }) => name)).toEqual(['t10k-images-idx3-ubyte', 't10k-labels-idx1-ubyte']);
+});
+
 test('a network alone keeps the sample pictures, without their classes, and says so', async () => {
   const store = page();
   store.dispatch({ type: 'sampleChosen', sample: 'resnet' });

@@ -101,11 +101,13 @@ export class Loader {
   async #sort(files: OpenedFile[]): Promise<Sorted> {
     const sorted: Sorted = { models: [], pictures: [], labels: [], preprocess: [], recipes: [], refused: [] };
     const waiting = [...files];
+    const late: OpenedFile[] = [];
     for (let file = waiting.shift(); file; file = waiting.shift()) {
       const { name, blob } = file;
       const role = await classify(name, () => blob.text());
       if (role.role === 'model') sorted.models.push(file);
       else if (role.role === 'picture') sorted.pictures.push(file);
+      else if (role.role === 'pictureLabels') late.push(file);
       else if (role.role === 'labels') sorted.labels.push(file);
       else if (role.role === 'preprocess') sorted.preprocess.push(file);
       else if (role.role === 'recipe') sorted.recipes.push({ file, recipe: role.recipe });
@@ -118,6 +120,8 @@ export class Loader {
         });
       }
     }
+    // They go the way of pictures, behind those that they label.
+    sorted.pictures.push(...late);
     return sorted;
   }
 
