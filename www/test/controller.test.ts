@@ -1,6 +1,7 @@
 import { afterEach, expect, test, vi } from 'vitest';
 import { Client, type WorkerLike } from '../src/engine/client';
 import { MockEngine, mockWorker } from '../src/engine/mock';
+import type { EngineError, EngineRequest } from '../src/engine/protocol';
 import { Controller } from '../src/state/controller';
 import type { Environment } from '../src/state/loader';
 import { createStore, type Store } from '../src/state/store';
@@ -150,6 +151,25 @@ test('any mix of files in one drop finds its place, the rest is listed', async (
   expect(state.quantized?.value.recipe.weightBits).toBe(5);
   expect(state.problems).toHaveLength(1);
   expect(state.problems[0]?.why).toContain('notes.pdf');
+});
+
+test.each([
+  ['quantize', 'The network could not be quantized', 'sample_resnet.onnx, node conv1'],
+  ['lens', 'This picture could not be looked at', 'sample_resnet.onnx, 4.png, node conv1'],
+  ['compare', 'The pictures could not be compared', 'sample_resnet.onnx, node conv1'],
+  ['preview', 'The picture could not be prepared', '4.png, node conv1'],
+] as const)('a failure of %s says on which network and picture', async (kind, what, where) => {
+  class Failing extends MockEngine {
+    override begin(request: EngineRequest, inputs: Uint8Array[]): void {
+      const fault: EngineError = { code: 'test', message: 'no.', node: 'conv1', hint: null };
+      if (request.kind === kind) throw fault;
+      super.begin(request, inputs);
+    }
+  }
+  const store = page(() => new Failing());
+  store.dispatch({ type: 'sampleChosen', sample: 'resnet' });
+  const { problems } = await until(store, (state) => state.problems.length > 0);
+  expect(problems[0]).toMatchObject({ what, where });
 });
 
 test('labels of a data set come behind its pictures, however they were dropped', async () => {

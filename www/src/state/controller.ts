@@ -34,6 +34,8 @@ const FAILURES: Record<Task['name'], string> = {
   thumbnail: 'A thumbnail could not be drawn',
 };
 
+const ABOUT_A_PICTURE: ReadonlySet<Task['name']> = new Set(['preview', 'lens', 'thumbnail']);
+
 export class Controller {
   readonly #store: Store;
   readonly #client: Client;
@@ -71,7 +73,7 @@ export class Controller {
       case 'preprocessEdited':
         return this.#exclusive('preparing pictures', (signal) => this.#loader.setPreprocess(event.preprocess, signal));
       case 'exportAsked':
-        return this.#exclusive('writing the file', (signal) => this.#export(signal));
+        return this.#exclusive('writing the file', (signal) => this.#export(signal), this.#state.model?.fileName);
       case 'cancelAsked':
         return this.#cancel();
       default:
@@ -88,7 +90,7 @@ export class Controller {
   }
 
   /** Queues a request: stops the background task, shows progress, turns a failure into a card. */
-  #exclusive(phase: string, work: (signal: AbortSignal) => Promise<void>): void {
+  #exclusive(phase: string, work: (signal: AbortSignal) => Promise<void>, where: string | null = null): void {
     this.#pending += 1;
     this.#running?.stop.abort();
     this.#requests = this.#requests.then(async () => {
@@ -97,7 +99,7 @@ export class Controller {
       try {
         await work(this.#request.signal);
       } catch (error) {
-        this.#fail(`Stopped while ${phase}`, error);
+        this.#fail(`Stopped while ${phase}`, error, where);
       } finally {
         this.#request = null;
         this.#pending -= 1;
@@ -125,8 +127,9 @@ export class Controller {
       await this.#perform(task, stop.signal);
     } catch (error) {
       if (!(error instanceof Cancelled) && !(error instanceof EngineCrash)) {
+        const where = this.#where(task);
         this.#store.dispatch({ type: 'gaveUp', key: task.key, reason: 'failed' });
-        this.#fail(FAILURES[task.name], error);
+        this.#fail(FAILURES[task.name], error, where);
       }
     }
     this.#running = null;
@@ -208,9 +211,17 @@ export class Controller {
     this.#store.dispatch({ type: 'exported', key, file: { fileName, sizeBytes, verified, url: this.#environment.makeUrl(blob) } });
   }
 
-  #fail(what: string, error: unknown): void {
+  #fail(what: string, error: unknown, where: string | null = null): void {
     if (error instanceof Cancelled || error instanceof EngineCrash) return; // a crash has its own card
-    this.#store.dispatch({ type: 'problemRaised', problem: problemFrom(what, error) });
+    this.#store.dispatch({ type: 'problemRaised', problem: problemFrom(what, error, where) });
+  }
+
+  /** Which network, and which picture where it is about one. */
+  #where({ name, picture }: Task): string | null {
+    const { model, pictures } = this.#state;
+    const file = name === 'preview' || name === 'thumbnail' ? null : model?.fileName;
+    const shown = ABOUT_A_PICTURE.has(name) ? pictures.find(({ index }) => index === picture)?.name : null;
+    return [file, shown].filter(Boolean).join(', ') || null;
   }
 
   async #onReady(build: string): Promise<void> {
