@@ -38,6 +38,7 @@ export const testids = {
   stripOrder: 'strip-order',
   flippedOnly: 'flipped-only',
   recipe: 'recipe',
+  fixed: 'fixed', // in place of the sliders, for a file that is quantized already
   preset: 'preset',
   weightBits: 'weight-bits',
   activationBits: 'activation-bits',

@@ -66,6 +66,7 @@ function plain(store: Store, key: string, openFiles: () => void): boolean {
 }
 
 function changeBits({ state, dispatch }: Store, field: 'weightBits' | 'activationBits', by: number): void {
+  if (state.peek().model?.quantized) return; // there is nothing to choose
   const recipe = state.peek().recipe.present;
   const bits = Math.min(MAX_BITS, Math.max(MIN_BITS, recipe[field] + by));
   dispatch({ type: 'recipeEdited', recipe: { ...recipe, [field]: bits }, field, at: performance.now() });

@@ -1,7 +1,7 @@
 /** Which layer: a table of all of them, linked with the curve of the signal along the network. */
 import type { LensView } from '../../engine/protocol';
 import { bytes, decibels } from '../../lib/format';
-import type { LayerColumn } from '../../state/state';
+import { MAX_BITS, type LayerColumn } from '../../state/state';
 import { useDispatch, useSlice } from '../../state/store';
 import { quantizeKey } from '../../state/tasks';
 import { testids } from '../../testids';
@@ -91,8 +91,8 @@ function LayerRow({ row, best }: { row: Row; best: number }) {
       </th>
       <td class="quiet wide-only">{layer.op}</td>
       <td class="number">
-        {layer.weightBits}
-        <span class="quiet"> / {layer.activationBits}</span>
+        {bits(layer.weightBits)}
+        <span class="quiet"> / {bits(layer.activationBits)}</span>
       </td>
       <td class="number quiet wide-only">{layer.weightShape}</td>
       <td class="number">
@@ -102,6 +102,9 @@ function LayerRow({ row, best }: { row: Row; best: number }) {
     </tr>
   );
 }
+
+/** Whatever has more bits than can be asked for was left in float. */
+const bits = (count: number): string => (count > MAX_BITS ? 'float' : String(count));
 
 function Bar({ sqnrDb, best }: { sqnrDb: number | null; best: number }) {
   const share = sqnrDb === null ? 1 : Math.max(0, sqnrDb / best);

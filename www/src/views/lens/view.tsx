@@ -44,6 +44,7 @@ function Picture({ preview, lens }: { preview: Seen; lens: LensData | null }) {
   const overlay = useSlice((state) => state.view.overlay);
   const outlined = useSlice((state) => state.view.outline);
   const recipe = useSlice((state) => state.quantized?.value.recipe ?? state.recipe.present);
+  const fixed = useSlice((state) => state.model?.quantized ?? false);
   const upToDate = useSlice((state) => state.preview?.key === previewKey(state));
   // A map of another picture must not lie on this one, not even for a moment.
   const selected = useSlice((state) => state.selected);
@@ -54,7 +55,7 @@ function Picture({ preview, lens }: { preview: Seen; lens: LensData | null }) {
     <figure class="picture">
       <TwoUp
         aspect={preview.width / preview.height}
-        leftLabel="Full precision"
+        leftLabel={fixed ? 'In float' : 'Full precision'}
         rightLabel={quantizedLabel(recipe)}
         left={<HeatCanvas picture={preview} map={mapOf(data, 'full')} overlay={overlay} label={label('full-precision')} testid={testids.mapFull} />}
         right={<HeatCanvas picture={preview} map={mapOf(data, 'quantized')} overlay={overlay} label={label('quantized')} testid={testids.mapQuantized} />}
@@ -140,7 +141,8 @@ function Why({ lens }: { lens: LensData['lens'] }) {
   const recipe = useSlice((state) => state.recipe.present);
   const dispatch = useDispatch();
   const drop = steepestDrop(lens.layerSqnrDb);
-  const remedy = oneMoreBit(recipe);
+  const fixed = useSlice((state) => state.model?.quantized ?? false);
+  const remedy = fixed ? null : oneMoreBit(recipe);
   if (!drop) return null;
   return (
     <p class="note why">

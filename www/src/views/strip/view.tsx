@@ -68,11 +68,11 @@ function Thumbnails({ shown, comparisons, current }: ThumbnailsProps) {
     dispatch({ type: 'pictureSelected', picture: to.index });
     list.current?.querySelector<HTMLElement>(`[data-picture="${to.index}"]`)?.focus();
   };
+  const place = shown.findIndex(({ index }) => index === selected);
   useEffect(() => {
     const chosen = list.current?.querySelector<HTMLElement>('[aria-selected="true"]');
-    // Scrolls the strip alone: scrollIntoView would move the page under the reader.
-    if (list.current && chosen) list.current.scrollLeft = chosen.offsetLeft - list.current.clientWidth / 2 + chosen.offsetWidth / 2;
-  }, [selected]);
+    if (list.current && chosen) bringIntoView(list.current, chosen);
+  }, [selected, place]);
   // The strip's own tab stop is the selected picture, or the first when the filter hides it.
   const stop = shown.some(({ index }) => index === selected) ? selected : shown[0]?.index;
   return (
@@ -129,6 +129,13 @@ function Thumbnail({ picture, comparison, current, selected, tabIndex }: Thumbna
       </span>
     </div>
   );
+}
+
+/** Scrolls the strip alone, and only when it must: scrollIntoView would move the page under the reader. */
+function bringIntoView(strip: HTMLElement, chosen: HTMLElement): void {
+  const [left, right] = [chosen.offsetLeft, chosen.offsetLeft + chosen.offsetWidth];
+  if (left >= strip.scrollLeft && right <= strip.scrollLeft + strip.clientWidth) return;
+  strip.scrollLeft = (left + right - strip.clientWidth) / 2;
 }
 
 function target(key: string, shown: PictureView[], selected: number): PictureView | undefined {
