@@ -144,13 +144,38 @@ test('the film strip selects another picture', async () => {
   );
 });
 
-test('the keys change bits, walk the pictures and explain themselves', async () => {
-  await page.locator('body').press('[');
-  await person.settled(page);
-  assert.equal(await page.getByTestId('weight-bits').inputValue(), '7');
-  await page.locator('body').press(']');
-  await person.settled(page);
-  assert.equal(await page.getByTestId('weight-bits').inputValue(), '8');
+test('the keys change bits and change them back', async () => {
+  const after = async (...keys) => {
+    for (const key of keys) await page.locator('body').press(key);
+    await person.settled(page);
+    const value = (id) => page.getByTestId(id).inputValue();
+    return `${await value('weight-bits')}/${await value('activation-bits')}`;
+  };
+  assert.equal(await after('['), '7/8');
+  assert.equal(await after('}', '{', '{'), '7/6', 'more than eight there are not');
+  assert.equal(await after('Control+z'), '7/8', 'a movement is one step back');
+  assert.equal(await after('Control+Shift+z'), '7/6');
+  assert.equal(await after('Control+z', 'Control+z'), '8/8');
+  assert.equal(await after('Control+y'), '7/8');
+  assert.equal(await after(']'), '8/8');
+});
+
+test('the arrows move the divider', async () => {
+  const swipe = page.getByTestId('swipe');
+  const at = async () => Number(await swipe.getAttribute('aria-valuenow'));
+  assert.equal(await at(), 50);
+  await page.locator('body').press('ArrowRight');
+  assert.equal(await at(), 52);
+  await page.locator('body').press('Shift+ArrowLeft');
+  assert.equal(await at(), 42);
+  await swipe.press('End');
+  assert.equal(await at(), 100);
+  await swipe.press('Space');
+  assert.equal(await at(), 50);
+  await swipe.blur();
+});
+
+test('the keys walk the pictures and explain themselves', async () => {
   const name = () =>
     page.locator('[data-testid="thumbnail"][aria-selected="true"]').getAttribute('title');
   const first = await name();

@@ -120,6 +120,8 @@ export interface AppState {
   /** Whether the page works without a network from now on. */
   offline: boolean;
   view: {
+    /** Where the divider of the lens stands, 0 to 1. */
+    split: number;
     overlay: number;
     outline: boolean;
     stripOrder: StripOrder;
@@ -211,6 +213,7 @@ export const initialState: AppState = {
   notice: null,
   offline: false,
   view: {
+    split: 0.5,
     overlay: 0.8,
     outline: true,
     stripOrder: 'changed',

@@ -1,4 +1,5 @@
 /** What changed on this picture: where both networks look, what they answer, and a sentence about it. */
+import type { ComponentProps } from 'preact';
 import { HeatCanvas } from '../../components/heat-canvas';
 import { TwoUp } from '../../components/two-up';
 import type { HeatMap } from '../../lib/heat';
@@ -53,7 +54,7 @@ function Picture({ preview, lens }: { preview: Seen; lens: LensData | null }) {
   const label = (who: string): string => (data ? `Where the ${who} network looks for ${target}` : `The picture, ${who} side`);
   return (
     <figure class="picture">
-      <TwoUp
+      <Swipe
         aspect={preview.width / preview.height}
         leftLabel={fixed ? 'In float' : 'Full precision'}
         rightLabel={quantizedLabel(recipe)}
@@ -62,13 +63,20 @@ function Picture({ preview, lens }: { preview: Seen; lens: LensData | null }) {
       >
         {preview.object && outlined && <Outline mask={preview.object} />}
         {data?.maps && <Legend max={data.maps.max} target={target} overlay={overlay} />}
-      </TwoUp>
+      </Swipe>
       <figcaption>
         <Overlay />
         {preview.object && <OutlineToggle />}
       </figcaption>
     </figure>
   );
+}
+
+/** By itself, so that a moved divider draws nothing else anew. */
+function Swipe(props: Omit<ComponentProps<typeof TwoUp>, 'split' | 'onSplit'>) {
+  const split = useSlice((state) => state.view.split);
+  const dispatch = useDispatch();
+  return <TwoUp {...props} split={split} onSplit={(to) => dispatch({ type: 'viewChanged', view: { split: to } })} />;
 }
 
 function Overlay() {
