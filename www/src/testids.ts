@@ -59,6 +59,7 @@ export const testids = {
   keysDialog: 'keys-dialog',
   problem: 'problem',
   problemDismiss: 'problem-dismiss',
+  tryAnyway: 'try-anyway',
   notice: 'notice',
   progress: 'progress',
   cancel: 'cancel',

@@ -16,6 +16,7 @@ const environment: Environment = {
   now: () => performance.now(),
   makeUrl: (blob) => `blob:${blob.size}`,
   revokeUrl: () => {},
+  machine: () => ({ memoryGiB: 8, handheld: false }),
   readMask: () => Promise.resolve({ width: 1, height: 1, inside: new Uint8Array(1) }),
   drawThumbnail: () => Promise.resolve('blob:drawn'),
   fetchFile: (path) => Promise.resolve(new Blob([content(path) as BlobPart])),
@@ -33,14 +34,14 @@ afterEach(() => {
   for (const worker of workers.splice(0)) worker.terminate();
 });
 
-function page(newEngine: () => MockEngine = () => new MockEngine()): Store {
+function page(newEngine: () => MockEngine = () => new MockEngine(), around: Environment = environment): Store {
   const store = createStore();
   const client = new Client(() => {
     const worker = mockWorker(newEngine());
     workers.push(worker);
     return worker;
   });
-  new Controller(store, client, environment);
+  new Controller(store, client, around);
   return store;
 }
 
@@ -170,6 +171,18 @@ test.each([
   store.dispatch({ type: 'sampleChosen', sample: 'resnet' });
   const { problems } = await until(store, (state) => state.problems.length > 0);
   expect(problems[0]).toMatchObject({ what, where });
+});
+
+test('what is doubtful to fit is opened when the user insists, and not before', async () => {
+  const small = { ...environment, machine: () => ({ memoryGiB: 0.5, handheld: true }) };
+  const store = page(() => new MockEngine(), small);
+  store.dispatch({ type: 'filesOpened', files: [file('net.onnx', MODEL), file('a.png', 'x')] });
+  const { problems, model } = await until(store, (state) => state.problems.length > 0);
+  expect(model).toBeNull();
+  store.dispatch({ type: 'filesOpened', files: problems[0]!.anyway!, anyway: true });
+  const state = await until(store, complete);
+  expect(state.model?.fileName).toBe('net.onnx');
+  expect(state.pictures).toHaveLength(1);
 });
 
 test('labels of a data set come behind its pictures, however they were dropped', async () => {

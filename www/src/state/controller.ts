@@ -67,7 +67,7 @@ export class Controller {
   #onEvent(event: AppEvent): void {
     switch (event.type) {
       case 'filesOpened':
-        return this.#exclusive('opening files', (signal) => this.#loader.open(event.files, signal));
+        return this.#exclusive('opening files', (signal) => this.#loader.open(event.files, signal, event.anyway));
       case 'sampleChosen':
         return this.#exclusive('loading the sample', (signal) => this.#loader.openSample(event.sample, signal));
       case 'preprocessEdited':

@@ -28,6 +28,8 @@ export interface Problem {
   where: string | null;
   why: string;
   todo: string | null;
+  /** Files that were not opened for want of memory, for the user to insist on. */
+  anyway?: OpenedFile[];
 }
 
 /** A result and the key of the question it answers; an older key means that it is being replaced. */
@@ -142,7 +144,7 @@ export interface OpenedFile {
 }
 
 export type UserEvent =
-  | { type: 'filesOpened'; files: OpenedFile[] }
+  | { type: 'filesOpened'; files: OpenedFile[]; anyway?: boolean }
   | { type: 'sampleChosen'; sample: SampleId }
   | { type: 'recipeEdited'; recipe: Recipe; field: string; at: number }
   | { type: 'linkFollowed'; recipe: Recipe; picture: number | null }
