@@ -107,6 +107,8 @@ test('a site that changed while it was fetched is not kept', async () => {
 test('a newer build takes over at a visit, whole, and only when no tab runs the older one', async () => {
   const { page } = await openPage(browser, server.address);
   await kept(page);
+  await page.reload(); // the first visit came from the server
+  await kept(page);
   await deploy('newer');
   assert.equal(await look(page), 'installed');
   const other = await page.context().newPage();
