@@ -185,6 +185,13 @@ test('what is doubtful to fit is opened when the user insists, and not before', 
   expect(state.pictures).toHaveLength(1);
 });
 
+test('a folder with nothing to open is not passed over in silence', async () => {
+  const store = page();
+  store.dispatch({ type: 'filesOpened', files: [file('holiday/README.md', 'x')] });
+  const { notice } = await until(store, (state) => state.notice !== null);
+  expect(notice).toContain('nothing in it');
+});
+
 test('labels of a data set come behind its pictures, however they were dropped', async () => {
   const store = page();
   const files = [file('t10k-labels-idx1-ubyte', 'x'), file('net.onnx', MODEL), file('t10k-images-idx3-ubyte', 'x')];

@@ -78,6 +78,7 @@ export class Loader {
   async open(files: OpenedFile[], signal: AbortSignal, anyway = false): Promise<void> {
     const sorted = await this.#sort(files);
     const [model, ...others] = sorted.models;
+    if (Object.values(sorted).every((list) => list.length === 0)) return this.#notice('There is nothing in it that Bitlens opens.');
     const load = this.#loadOf(model, sorted.pictures);
     const problem = memoryProblem(load, willFit(load, this.#environment.machine()), files);
     if (problem && !(anyway && problem.anyway)) return this.#store.dispatch({ type: 'problemRaised', problem });
