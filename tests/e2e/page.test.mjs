@@ -162,7 +162,12 @@ test('the keys change bits and change them back', async () => {
 
 test('the arrows move the divider', async () => {
   const swipe = page.getByTestId('swipe');
-  const at = async () => Number(await swipe.getAttribute('aria-valuenow'));
+  const at = async () => {
+    await person.settled(page);
+    return Number(await swipe.getAttribute('aria-valuenow'));
+  };
+  // On the strip they walk; a click beside everything leaves it.
+  await page.getByTestId('version').click();
   assert.equal(await at(), 50);
   await page.locator('body').press('ArrowRight');
   assert.equal(await at(), 52);
@@ -203,6 +208,7 @@ test('the link in the address bar opens the same scene again', async () => {
 
 test('the file taken home is read back with identical logits, and is the engineâ€™s own', async () => {
   const shown = await person.answers(page);
+  const layers = await page.getByTestId('layer-row').count();
   const chosen = await page
     .locator('[data-testid="thumbnail"][aria-selected="true"]')
     .getAttribute('title');
@@ -236,6 +242,10 @@ test('the file taken home is read back with identical logits, and is the engineâ
     const before = shown.find((one) => one.class === row.class);
     if (before) assert.equal(row.quantized, before.quantized, row.name);
   }
+  assert.match(await page.getByTestId('fixed').innerText(), /Quantized already/);
+  assert.equal(await page.getByTestId('weight-bits').count(), 0, 'there is nothing to choose');
+  assert.equal(await page.getByTestId('layer-row').count(), layers);
+  assert.match(await page.getByTestId('layer-row').first().innerText(), /8 \/ 8/);
   assert.equal(await page.getByTestId('problem').count(), 0);
 });
 
