@@ -273,7 +273,7 @@ views! {
         pub full: Times,
         /// Quantized.
         pub quantized: QuantizedTimes,
-        /// Measured runs of each.
+        /// Samples of each: single runs, or means of as many as fill 10 ms.
         pub runs: usize,
         /// Instruction set that ran.
         pub isa: String,

@@ -1,5 +1,6 @@
 //! What a session remembers, and what it says of files that were quantized before.
 
+use std::cell::Cell;
 use std::fs;
 
 use bitlens::ops::Isa;
@@ -51,6 +52,22 @@ fn labels_of_idx_files_find_their_pictures() {
     let (labels, refused) = labels_of(&mut new(), wrong);
     assert_eq!(labels, vec![None; 3]);
     assert!(refused[0].contains("2 labels") && refused[0].contains("are 3"), "{refused:?}");
+}
+
+/// A clock on which 0.4 ms pass between two looks and that shows whole milliseconds.
+fn coarse_clock() -> f64 {
+    thread_local!(static LOOKS: Cell<u32> = const { Cell::new(0) });
+    LOOKS.set(LOOKS.get() + 1);
+    (0.4 * f64::from(LOOKS.get())).floor()
+}
+
+#[test]
+fn a_run_that_is_shorter_than_a_tick_of_the_clock_has_a_time() {
+    let (session, _) = quantized_sample(SAMPLES[0], &bits(8, 8));
+    let latency = session.measure_latency(1, coarse_clock).unwrap().run(&mut |_| ()).unwrap();
+    for median in [latency.full.median_ms, latency.quantized.median_ms] {
+        assert!((median - 0.4).abs() < 0.4 * 0.1, "{median} ms");
+    }
 }
 
 /// The layers of a file that is opened as the network itself.

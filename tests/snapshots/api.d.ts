@@ -417,7 +417,7 @@ export interface LatencyView {
      */
     quantized: QuantizedTimes;
     /**
-     * Measured runs of each.
+     * Samples of each: single runs, or means of as many as fill 10 ms.
      */
     runs: number;
     /**
