@@ -90,7 +90,7 @@ test('a dragged slider ends at its last value, and its results are of that value
 test('what the user stops stays stopped, and goes on when asked', async () => {
   const store = page(() => new MockEngine(8));
   store.dispatch({ type: 'sampleChosen', sample: 'resnet' });
-  const ignore = store.listen(({ type }) => type === 'pictureCompared' && store.dispatch({ type: 'cancelAsked' }));
+  const ignore = store.listen(({ type }) => type === 'picturesCompared' && store.dispatch({ type: 'cancelAsked' }));
   await until(store, ({ givenUp }) => givenUp.length > 0);
   ignore();
   const stopped = await until(store, ({ job, summary }) => job === null && summary === null);

@@ -122,7 +122,8 @@ export class Controller {
   async #run(task: Task): Promise<void> {
     const stop = new AbortController();
     this.#running = { task, stop };
-    this.#store.dispatch({ type: 'jobStarted', key: task.key, phase: PHASES[task.name], at: this.#environment.now() });
+    // A thumbnail is drawn in passing: nobody waits for it, and to stop it would be no use.
+    if (task.name !== 'thumbnail') this.#store.dispatch({ type: 'jobStarted', key: task.key, phase: PHASES[task.name], at: this.#environment.now() });
     try {
       await this.#perform(task, stop.signal);
     } catch (error) {
@@ -138,7 +139,7 @@ export class Controller {
 
   async #perform({ name, key, picture }: Task, signal: AbortSignal): Promise<void> {
     const { dispatch } = this.#store;
-    const onEvent = (event: EngineEvent): void => this.#onEngineEvent(key, event);
+    const onEvents = (events: EngineEvent[]): void => this.#onEngineEvents(key, events);
     switch (name) {
       case 'preview': {
         const preview = await this.#preview(picture, signal);
@@ -146,17 +147,17 @@ export class Controller {
       }
       case 'quantize': {
         const recipe = this.#state.recipe.present;
-        const { quantized } = await this.#client.call('quantize', { recipe }, { signal, onEvent });
+        const { quantized } = await this.#client.call('quantize', { recipe }, { signal, onEvents });
         return dispatch({ type: 'quantized', key, quantized });
       }
       case 'lens':
         return this.#look(key, picture, signal);
       case 'compare': {
-        const { summary, pictures } = await this.#client.call('compare', {}, { signal, onEvent });
+        const { summary, pictures } = await this.#client.call('compare', {}, { signal, onEvents });
         return dispatch({ type: 'compared', key, summary, pictures });
       }
       case 'latency': {
-        const { latency } = await this.#client.call('measureLatency', { runs: LATENCY_RUNS }, { signal, onEvent });
+        const { latency } = await this.#client.call('measureLatency', { runs: LATENCY_RUNS }, { signal, onEvents });
         return dispatch({ type: 'latencyMeasured', key, latency });
       }
       case 'thumbnail': {
@@ -188,12 +189,12 @@ export class Controller {
     this.#store.dispatch({ type: 'lensReady', key, data: { lens, maps } });
   }
 
-  #onEngineEvent(key: string, event: EngineEvent): void {
-    if (event.kind === 'pictureCompared') {
-      this.#store.dispatch({ type: 'pictureCompared', key, comparison: event.comparison });
-    } else {
-      this.#store.dispatch({ ...event, type: 'jobProgressed', at: this.#environment.now() });
-    }
+  /** One change of the state for all of them: a small network is compared faster than the page is drawn. */
+  #onEngineEvents(key: string, events: EngineEvent[]): void {
+    const comparisons = events.flatMap((event) => (event.kind === 'pictureCompared' ? [event.comparison] : []));
+    if (comparisons.length > 0) this.#store.dispatch({ type: 'picturesCompared', key, comparisons });
+    const progress = events.findLast((event) => event.kind === 'progress');
+    if (progress) this.#store.dispatch({ ...progress, type: 'jobProgressed', at: this.#environment.now() });
   }
 
   async #export(signal: AbortSignal): Promise<void> {
@@ -204,7 +205,7 @@ export class Controller {
       const { quantized } = await this.#client.call('quantize', { recipe: this.#state.recipe.present }, { signal });
       this.#store.dispatch({ type: 'quantized', key, quantized });
     }
-    const reply = await this.#client.call('exportModel', {}, { signal, onEvent: (event) => this.#onEngineEvent(key, event) });
+    const reply = await this.#client.call('exportModel', {}, { signal, onEvents: (events) => this.#onEngineEvents(key, events) });
     const blob = new Blob([reply.buffer<Uint8Array<ArrayBuffer>>(reply.onnx)], { type: 'application/octet-stream' });
     if (this.#state.exported) this.#environment.revokeUrl(this.#state.exported.value.url);
     const { fileName, sizeBytes, verified } = reply;

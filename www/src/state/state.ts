@@ -83,7 +83,7 @@ export interface ExportedFile {
 }
 
 export type StripOrder = 'changed' | 'file';
-export type LayerColumn = 'order' | 'name' | 'op' | 'bits' | 'shape' | 'bytes' | 'sqnr';
+export type LayerColumn = 'order' | 'name' | 'bits' | 'shape' | 'bytes' | 'alone' | 'sqnr';
 export type Theme = 'auto' | 'light' | 'dark';
 export type DialogName = 'takeHome' | 'keys' | 'preprocess';
 
@@ -128,6 +128,8 @@ export interface AppState {
     outline: boolean;
     stripOrder: StripOrder;
     flippedOnly: boolean;
+    /** Indices of the pictures that the strip holds now, those in view first: only they need thumbnails. */
+    stripHolds: number[];
     layerColumn: LayerColumn;
     layerDescending: boolean;
     layer: string | null;
@@ -173,7 +175,7 @@ export type EngineReport =
   | { type: 'lensReady'; key: string; data: LensData }
   | { type: 'previewReady'; key: string; preview: Seen }
   | { type: 'masksKnown'; masks: Record<string, string> }
-  | { type: 'pictureCompared'; key: string; comparison: PictureComparison }
+  | { type: 'picturesCompared'; key: string; comparisons: PictureComparison[] }
   | { type: 'compared'; key: string; summary: Summary; pictures: PictureComparison[] }
   | { type: 'latencyMeasured'; key: string; latency: LatencyView }
   | { type: 'exported'; key: string; file: ExportedFile }
@@ -220,6 +222,7 @@ export const initialState: AppState = {
     outline: true,
     stripOrder: 'changed',
     flippedOnly: false,
+    stripHolds: [],
     layerColumn: 'order',
     layerDescending: false,
     layer: null,
