@@ -117,6 +117,7 @@ function Story({ data: { lens, maps } }: { data: LensData }) {
   const position = useSlice((state) => evaluated(state.pictures).findIndex(({ index }) => index === lens.picture) + 1);
   const total = useSlice((state) => evaluated(state.pictures).length);
   const object = useSlice((state) => (state.preview?.key === previewKey(state) ? state.preview.value.object : null));
+  const fixed = useSlice((state) => state.model?.quantized ?? false);
   const full = shortName(lens.fullTop.name);
   const right = truth(lens, classes);
   return (
@@ -137,7 +138,7 @@ function Story({ data: { lens, maps } }: { data: LensData }) {
         <p class="small quiet" data-testid={testids.sentence}>{whatHappened(lens, maps !== null)}</p>
         {maps && object && <Pointing maps={maps} mask={object} />}
         {right && <p class="small" data-testid={testids.truth}>{right}</p>}
-        <Answers lens={lens} />
+        <Answers lens={lens} full={fixed ? 'float' : 'full'} />
         <Why lens={lens} />
       </div>
     </>

@@ -1,6 +1,7 @@
 /** What is done to the network: the preset, then the bits, acting as they move. */
 import type { Recipe } from '../../engine/protocol';
 import { BitSlider } from '../../components/bit-slider';
+import { Chevron } from '../../components/icons';
 import { bitsOf, pathTitle } from '../../lib/sentences';
 import { plural } from '../../lib/format';
 import { MAX_BITS, MIN_BITS } from '../../state/state';
@@ -62,6 +63,7 @@ function Choices() {
             </option>
           ))}
         </select>
+        <Chevron />
       </label>
       <p class="about quiet small">{preset?.about}</p>
       <BitSlider name="Weights" value={recipe.weightBits} min={MIN_BITS} max={MAX_BITS} testid={testids.weightBits} keys="[ ]" onChange={(bits) => edit('weightBits', bits)} />
