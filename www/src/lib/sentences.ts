@@ -5,7 +5,7 @@ import { correlation, percent, plural, shortName } from './format';
 
 /** Below these rank correlations two maps are said to have moved a little, or a lot. */
 const STAYED = 0.85;
-const MOVED_A_LITTLE = 0.6;
+export const MOVED = 0.6;
 /** A change of probability that is worth a word. */
 const NOTABLE_SHIFT = 0.05;
 
@@ -24,7 +24,7 @@ function answerSentence(lens: LensView): string {
 
 function attentionSentence({ spearman, top10Overlap }: LensView): string {
   if (spearman === null) return 'One of the two maps is the same everywhere, so their order cannot be compared.';
-  const what = spearman >= STAYED ? 'Attention stayed' : spearman >= MOVED_A_LITTLE ? 'Attention moved a little' : 'Attention moved';
+  const what = spearman >= STAYED ? 'Attention stayed' : spearman >= MOVED ? 'Attention moved a little' : 'Attention moved';
   const overlap = top10Overlap === null ? '' : `; the hottest tenths overlap by ${percent(top10Overlap)}`;
   return `${what}: rank correlation ${correlation(spearman)}${overlap}.`;
 }

@@ -2,6 +2,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { PictureComparison, PictureView } from '../../engine/protocol';
 import { correlation } from '../../lib/format';
+import { MOVED } from '../../lib/sentences';
 import { useDispatch, useSlice, useStore } from '../../state/store';
 import { compareKey } from '../../state/tasks';
 import { evaluated } from '../../state/update';
@@ -159,7 +160,7 @@ function Thumbnail({ position, picture, comparison, current, selected, tabIndex 
         {comparison ? (
           <>
             <span class={comparison.flipped ? 'loss' : 'quiet'}>{comparison.flipped ? 'flipped' : 'kept'}</span>{' '}
-            {spearman !== null && <span class="quiet">ρ {correlation(spearman)}</span>}
+            {spearman !== null && <span class={spearman < MOVED ? 'moved' : 'quiet'}>ρ {correlation(spearman)}</span>}
           </>
         ) : (
           <span class="quiet">…</span>
