@@ -89,7 +89,7 @@ pub enum Request {
     },
     /// Measures both networks in turns.
     MeasureLatency {
-        /// Measured runs of each.
+        /// Samples of each.
         runs: usize,
     },
     /// The picture as the network sees it.

@@ -13,6 +13,7 @@ mod forced;
 #[allow(dead_code, reason = "the crate's own tests, on every target, read the rest")]
 mod golden;
 mod layering;
+mod logits;
 mod onnxruntime;
 mod quantization;
 mod real_networks;

@@ -185,6 +185,10 @@ export interface ModelView {
      */
     layers: number;
     /**
+     * Whether the file is quantized already: then it is run as it is.
+     */
+    quantized: boolean;
+    /**
      * The tensor that Grad-CAM looks at; none where no tensor has positions.
      */
     attributionLayer: string | null;
@@ -413,7 +417,7 @@ export interface LatencyView {
      */
     quantized: QuantizedTimes;
     /**
-     * Measured runs of each.
+     * Samples of each: single runs, or means of as many as fill 10 ms.
      */
     runs: number;
     /**

@@ -40,7 +40,7 @@ test('events arrive before the answer', async () => {
   let step = 0;
   engine.steps = () => (step++ < 2 ? { state: 'running', events: [progress] } : { state: 'done', events: [progress], response: { kind: 'clearPictures' } });
   const events: EngineEvent[] = [];
-  await expect(connect(engine).call('clearPictures', {}, { onEvent: (event) => events.push(event) })).resolves.toMatchObject({ kind: 'clearPictures' });
+  await expect(connect(engine).call('clearPictures', {}, { onEvents: (some) => events.push(...some) })).resolves.toMatchObject({ kind: 'clearPictures' });
   expect(events).toHaveLength(3);
 });
 
@@ -98,7 +98,7 @@ test('a running job is cancelled between two steps', async () => {
   const engine = new Scripted();
   engine.steps = () => ({ state: 'running', events: [progress] });
   const stop = new AbortController();
-  const call = connect(engine).call('compare', {}, { signal: stop.signal, onEvent: () => stop.abort() });
+  const call = connect(engine).call('compare', {}, { signal: stop.signal, onEvents: () => stop.abort() });
   await expect(call).rejects.toBeInstanceOf(Cancelled);
   expect(engine.cancelled).toBe(1);
 });

@@ -164,7 +164,7 @@ export class MockEngine implements Engine {
     this.#quantized = false;
     return {
       kind: 'loadModel',
-      model: { name: name.replace(/\.onnx$/, ''), fileName: name, producer: 'bitlens sample', opset: 17, nodes: 31, parameters, sizeBytes: parameters * 4 + 5400, inputName: 'input', inputShape: `batch×3×${SIDE}×${SIDE}`, inputSize: [SIDE, SIDE], channels: 3, classes: 10, layers: LAYERS.length, attributionLayer: 'block4/conv2', warnings: [] },
+      model: { name: name.replace(/\.onnx$/, ''), fileName: name, producer: 'bitlens sample', opset: 17, nodes: 31, parameters, sizeBytes: parameters * 4 + 5400, inputName: 'input', inputShape: `batch×3×${SIDE}×${SIDE}`, inputSize: [SIDE, SIDE], channels: 3, classes: 10, layers: LAYERS.length, quantized: false, attributionLayer: 'block4/conv2', warnings: [] },
       preprocess: this.#preprocessView(),
     };
   }
