@@ -11,6 +11,8 @@ pub(crate) trait Floats: Copy {
     const F32_LANES: usize;
     /// Rows of a register tile: as many as leave accumulators, operands and one splat in registers.
     const F32_ROWS: usize;
+    /// Whether `f32::mul_add` is an instruction.
+    const FUSES: bool = false;
     /// A vector of `f32`.
     type F32: Copy;
 

@@ -34,6 +34,7 @@ impl Avx2 {
 impl Floats for Avx2 {
     const F32_LANES: usize = 8;
     const F32_ROWS: usize = 6;
+    const FUSES: bool = true;
     type F32 = __m256;
 
     #[inline(always)]
