@@ -9,11 +9,10 @@ use std::sync::Arc;
 
 use bitlens::ops::Isa;
 use bitlens::quant::Recipe;
-use bitlens::session::{Job as _, QuantizeJob, QuantizedNetwork, Role};
+use bitlens::session::{Job as _, QuantizeJob, QuantizedNetwork, Role, codes};
 use bitlens::tensor::Value;
 use serde_json::Value as Json;
 
-use crate::forced::codes;
 use crate::real_networks::Real;
 use crate::root;
 use crate::support::{SAMPLES, bits, data_folder, inputs, python, quantize, sample_path, sample_session};

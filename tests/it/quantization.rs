@@ -9,10 +9,10 @@ use bitlens::onnx;
 use bitlens::ops::{Graph, Isa, Kind, Node};
 use bitlens::passes;
 use bitlens::quant::{self, Calibrator, QuantError, Recipe};
-use bitlens::session::{QuantizedModel, QuantizedNetwork, Role, Session};
+use bitlens::session::{QuantizedModel, QuantizedNetwork, Role, Session, codes};
 use bitlens::tensor::Value;
 
-use crate::forced::{Agreement, codes, node_by_node, whole_network};
+use crate::forced::{Agreement, node_by_node, whole_network};
 use crate::support::{
     Golden, SAMPLES, bits, inputs, quantize, quantized_sample, same_bits, sample_network, sample_session,
 };
