@@ -4,8 +4,8 @@
 
 use super::broadcast::{self, ChannelConstant};
 use super::{
-    ChannelAffine, Clamp, Context, ExportStep, Facts, ImportNode, Inputs, Kind, LowerContext, Lowered, OpError,
-    Operator, Tape, TypeInputs, q_add,
+    ChannelAffine, Clamp, Context, ExportStep, Facts, ImportNode, Inputs, Kind, LowerContext, Lowered,
+    OpError, Operator, Tape, TypeInputs, q_add,
 };
 use crate::ir::{AttrError, Attrs};
 use crate::tensor::{TensorType, Value};

@@ -147,7 +147,8 @@ impl Golden {
         read_tensor(&fs::read(self.path(file)).unwrap())
     }
 
-    fn path(&self, file: &str) -> PathBuf {
+    /// A file of its folder.
+    pub(crate) fn path(&self, file: &str) -> PathBuf {
         root().join("tests/golden").join(&self.name).join(file)
     }
 }

@@ -3,9 +3,9 @@
 use super::square_conv;
 use crate::kernels::layout::{Conv2dGeometry, MatLayout, Pool2dGeometry, Window2d};
 use crate::kernels::{
-    Accumulate, AddU8, AffineParams, Epilogue, GemmF32, Isa, KernelError, PackedConvF32, PackedConvI8, PackedGemmI8,
-    QuantizedInput, Requantize, add_u8, conv2d_f32, conv2d_u8, fake_quantize_f32, gemm_f32, max_pool_u8, quantize_i8,
-    quantize_u8,
+    Accumulate, AddU8, AffineParams, Epilogue, GemmF32, Isa, KernelError, PackedConvF32, PackedConvI8,
+    PackedGemmI8, QuantizedInput, Requantize, add_u8, conv2d_f32, conv2d_u8, fake_quantize_f32, gemm_f32,
+    max_pool_u8, quantize_i8, quantize_u8,
 };
 use wasm_bindgen_test::wasm_bindgen_test;
 
