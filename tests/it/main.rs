@@ -11,6 +11,7 @@ mod forced;
 mod golden;
 mod layering;
 mod onnxruntime;
+mod properties;
 mod quantization;
 mod real_networks;
 mod support;
