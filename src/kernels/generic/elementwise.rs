@@ -172,7 +172,7 @@ impl Task for AddTask<'_> {
         let AddU8 { lhs_factor, rhs_factor, min, max, .. } = self.add;
         let (limits, offset) = (Limits::of_u8(0, min, max), self.add.offset());
         let add = |code: u8, factor: f32, addend: f32| {
-            if S::FUSES { f32::from(code).mul_add(factor, addend) } else { fused(code, factor, addend) }
+            if S::HAS_FMA { f32::from(code).mul_add(factor, addend) } else { fused(code, factor, addend) }
         };
         for (out, (&a, &b)) in self.out.iter_mut().zip(self.lhs.iter().zip(self.rhs)) {
             *out = limits.code(add(a, lhs_factor, add(b, rhs_factor, offset))) as u8;
