@@ -6,6 +6,7 @@ mod attribution;
 mod bad_input;
 #[cfg(feature = "cli")]
 mod cli;
+mod conformance;
 mod documents;
 mod forced;
 mod golden;
@@ -15,6 +16,7 @@ mod properties;
 mod quantization;
 mod real_networks;
 mod support;
+mod tensors;
 mod tidy;
 
 use std::fs;

@@ -11,11 +11,9 @@ use bitlens::ops::{Context, Graph, Inputs, Isa, Op};
 use bitlens::quant::Recipe;
 use bitlens::session::{Job, PictureInput, QuantizedNetwork, Role, Session};
 use bitlens::tensor::Value;
-use half::f16;
-use prost::Message;
 use serde_json::Value as Json;
 
-use crate::root;
+use crate::{root, tensors};
 
 /// The networks that the page ships with.
 pub(crate) const SAMPLES: [&str; 2] = ["sample_resnet", "sample_mobilenet"];
@@ -144,42 +142,13 @@ impl Golden {
     }
 
     fn tensor(&self, file: &str) -> Value {
-        read_tensor(&fs::read(self.path(file)).unwrap())
+        tensors::read(&fs::read(self.path(file)).unwrap()).unwrap().value
     }
 
     /// A file of its folder.
     pub(crate) fn path(&self, file: &str) -> PathBuf {
         root().join("tests/golden").join(&self.name).join(file)
     }
-}
-
-/// ONNX `TensorProto`, as far as the golden files use it.
-#[derive(Message)]
-struct TensorProto {
-    #[prost(int64, repeated, tag = "1")]
-    dims: Vec<i64>,
-    #[prost(int32, tag = "2")]
-    data_type: i32,
-    #[prost(bytes = "vec", tag = "9")]
-    raw_data: Vec<u8>,
-}
-
-/// A tensor of a golden file; half precision is widened, as the importer does.
-fn read_tensor(bytes: &[u8]) -> Value {
-    let proto = TensorProto::decode(bytes).unwrap();
-    let shape: Vec<usize> = proto.dims.iter().map(|&size| usize::try_from(size).unwrap()).collect();
-    let raw = &proto.raw_data;
-    match proto.data_type {
-        1 => Value::from_vec(&shape, raw.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect()),
-        2 => Value::from_vec(&shape, raw.clone()),
-        7 => Value::from_vec(&shape, raw.as_chunks().0.iter().map(|b| i64::from_le_bytes(*b)).collect()),
-        10 => {
-            let widened = raw.as_chunks().0.iter().map(|b| f16::from_le_bytes(*b).to_f32());
-            Value::from_vec(&shape, widened.collect())
-        }
-        other => panic!("element type {other} is not read here"),
-    }
-    .unwrap()
 }
 
 /// Runs a graph.

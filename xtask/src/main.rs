@@ -5,6 +5,7 @@
 //! linked in as a library, so that nothing is installed beside the toolchain and Node, and no
 //! version can drift from the one in `Cargo.lock`.
 
+mod cases;
 mod codegen;
 mod process;
 mod serve;

@@ -69,8 +69,7 @@ pub(crate) fn need_browser() -> Result<()> {
     if found() {
         return Ok(());
     }
-    let is_root = output("id", &["-u"]).is_some_and(|id| id == "0");
-    if is_root && on_path(&["apt-get"]).is_some() {
+    if may_install() {
         eprintln!("Chromium or chromedriver is missing: installing Debian's packages.");
         apt_get(&["update"])?;
         apt_get(&["install", "--yes", "--no-install-recommends", "chromium", "chromium-driver"])?;
@@ -81,6 +80,30 @@ pub(crate) fn need_browser() -> Result<()> {
          (Debian: sudo apt-get install chromium chromium-driver)"
     );
     Ok(())
+}
+
+/// Finds Python 3 with pip, or installs Debian's as root.
+pub(crate) fn need_python() -> Result<()> {
+    let found = || output("python3", &["-m", "pip", "--version"]).is_some();
+    if found() {
+        return Ok(());
+    }
+    if may_install() {
+        eprintln!("Python 3 or its pip is missing: installing Debian's packages.");
+        apt_get(&["update"])?;
+        apt_get(&["install", "--yes", "--no-install-recommends", "python3", "python3-pip"])?;
+    }
+    ensure!(
+        found(),
+        "the conformance cases come from a Python package: Python 3 with pip is needed on PATH \
+         (Debian: sudo apt-get install python3 python3-pip)"
+    );
+    Ok(())
+}
+
+/// Whether packages can be installed here: as root, on Debian.
+fn may_install() -> bool {
+    output("id", &["-u"]).is_some_and(|id| id == "0") && on_path(&["apt-get"]).is_some()
 }
 
 fn apt_get(arguments: &[&str]) -> Result<()> {

@@ -6,6 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
+use crate::cases::need_cases;
 use crate::process::{cargo, node, root, run, run_and_read};
 use crate::setup::{need_browser, need_npm, need_target};
 use crate::summary::{Runner, Summary};
@@ -50,6 +51,7 @@ pub(crate) const STEPS: &[Step] = &[
     step("clippy-wasm", "lints, wasm32", clippy_wasm),
     step("xtask", "tests of the build tool", || cargo_test(cargo(&["test", "--package", "xtask"]))),
     step("native", "native tests and documentation examples", native),
+    step("conformance", "ONNX's own node cases", conformance),
     step("package", "both wasm builds", || done(wasm::build())),
     step("size", "size budget of the wasm builds", || done(wasm::check_size())).after("package"),
     step("codegen", "interface snapshot", || done(codegen::check())).after("package"),
@@ -121,6 +123,13 @@ fn clippy_wasm() -> Result<Outcome> {
 
 fn native() -> Result<Outcome> {
     cargo_test(cargo(&["test", "--profile", "checked", "--features", "cli"]))
+}
+
+/// The same binary as the step `native` builds; there the cases are not at hand.
+fn conformance() -> Result<Outcome> {
+    let mut command = cargo(&["test", "--profile", "checked", "--features", "cli", "--test", "it"]);
+    command.arg("conformance::every_case").env("BITLENS_ONNX_CASES", need_cases()?);
+    cargo_test(command)
 }
 
 fn page() -> Result<Outcome> {
