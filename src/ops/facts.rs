@@ -171,8 +171,8 @@ mod tests {
     fn a_global_maximum_of_nan_is_nan() {
         for (op_type, axes) in [("GlobalMaxPool", None), ("ReduceMax", Some([2_i64, 3]))] {
             let axes = axes.map(|axes| Value::from_vec(&[2], axes.to_vec()).unwrap());
-            let slots = [None, axes.as_ref()];
-            let (op, _) = import_node(op_type, Attrs::new(), 18, &slots[..1 + axes.iter().len()]).unwrap();
+            let slots: Vec<Option<&Value>> = std::iter::once(None).chain(axes.iter().map(Some)).collect();
+            let (op, _) = import_node(op_type, Attrs::new(), 18, &slots).unwrap();
             for place in 0..65 {
                 let mut x = vec![1.0_f32; 65];
                 x[place] = f32::NAN;
