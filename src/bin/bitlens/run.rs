@@ -33,6 +33,11 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
         Some(quantized) => &quantized.integer,
         None => &network.model,
     };
+    if args.codes.is_some() && quantized.is_none() {
+        return Err(Failure::Usage(format!(
+            "--codes needs a quantized network, and {name} is in full precision"
+        )));
+    }
     let mut files = args.codes.as_deref().map(CodeFiles::new);
     let mut right = 0;
     for position in 0..data.inputs.len() {
