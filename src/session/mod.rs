@@ -9,6 +9,7 @@ mod job;
 mod latency;
 mod layers;
 mod lens;
+mod logits;
 mod network;
 mod pictures;
 mod quantized;
@@ -19,6 +20,7 @@ pub use crate::error::Error as SessionError;
 pub use compare::{CompareJob, Compared, Explained, Known, METHOD, answer};
 pub use job::{Job, Progress, Step};
 pub use latency::{Clock, LatencyJob};
+pub use logits::PictureLogits;
 pub use network::Network;
 pub use pictures::{PictureInput, PictureInputs, PictureSet, Role};
 pub use quantized::{PREPROCESS_KEY, QuantizeJob, QuantizedNetwork, RECIPE_KEY};
@@ -235,6 +237,19 @@ impl Session {
         let view = lens::look(&quantized, &input, &full, &self.classes);
         self.looked = Some(full);
         view
+    }
+
+    /// The raw scores that a picture gets, and the tensor that they were computed from. The quantized
+    /// network's are missing as long as nothing is quantized.
+    ///
+    /// # Errors
+    /// Without a network or pictures, when the picture does not exist or does not fit the
+    /// preprocessing, or when a node fails.
+    pub fn logits(&self, picture: usize) -> Result<PictureLogits, SessionError> {
+        let network = self.network()?;
+        let input = self.pictures.inputs(&self.preprocess, Role::Any)?.get_picture(picture)?;
+        let quantized = self.quantized.as_ref().map(|quantized| quantized.model().as_ref());
+        logits::of(&network, quantized, &input)
     }
 
     /// The pixels of a picture as the network sees them: width, height, RGB.

@@ -141,6 +141,7 @@ impl Core {
                 Response::SetPreprocess { preprocess: self.session.set_preprocess(preprocess) }
             }
             Request::Lens { picture, target } => self.lens(picture, target)?,
+            Request::Logits { picture } => self.logits(picture)?,
             Request::Preview { picture } => self.preview(picture)?,
             Request::ExportModel => self.export()?,
             Request::EngineInfo => Response::EngineInfo { info: info() },
@@ -158,6 +159,16 @@ impl Core {
             max: pair.max,
         });
         Ok(Response::Lens { lens: LensView { map: None, ..lens }, map })
+    }
+
+    fn logits(&mut self, picture: usize) -> Result<Response, SessionError> {
+        let found = self.session.logits(picture)?;
+        Ok(Response::Logits {
+            input: self.buffers.floats(found.input),
+            input_shape: found.input_shape,
+            full: self.buffers.floats(found.full),
+            quantized: found.quantized.map(|logits| self.buffers.floats(logits)),
+        })
     }
 
     fn preview(&mut self, picture: usize) -> Result<Response, SessionError> {
