@@ -10,8 +10,7 @@ use bitlens::quant::Recipe;
 use bitlens::session::view::ErrorView;
 use bitlens::session::{Job as _, Role, Session, SessionError};
 
-use crate::golden::{Golden};
-use crate::support::{bits, inputs, quantize, sample, sample_network, sample_session};
+use crate::support::{Golden, bits, inputs, quantize, sample, sample_network, sample_session};
 
 const NETWORK: &str = "sample_resnet";
 

@@ -16,8 +16,9 @@ use serde_json::Value as Json;
 
 use crate::real_networks::Real;
 use crate::root;
-use crate::golden::{Golden};
-use crate::support::{SAMPLES, bits, data_folder, inputs, python, quantize, sample_path, sample_session};
+use crate::support::{
+    Golden, SAMPLES, bits, data_folder, inputs, python, quantize, sample_path, sample_session,
+};
 
 /// Share of codes that may differ from onnxruntime's: none where it uses AVX2. On other instruction
 /// sets it adds in another order, and below 8 bits of activations it computes in float, since a Clip
@@ -134,7 +135,12 @@ fn onnxruntime_gives_the_codes_of_differences_and_global_maxima() {
     let preprocess = Preprocess::default();
     let quantized =
         QuantizedNetwork::build(&network, statistics, Recipe::default(), &preprocess, Isa::best()).unwrap();
-    let report = check_export(python, &root().join("tests/golden").join(&case.name).join("model.onnx"), &quantized, &pictures);
+    let report = check_export(
+        python,
+        &root().join("tests/golden").join(&case.name).join("model.onnx"),
+        &quantized,
+        &pictures,
+    );
     assert_eq!((&report["checker"], &report["top1_same"]), (&"ok".into(), &2.into()));
     assert!(
         differing(&report, "codes_within_1") == 0.0 && differing(&report, "codes_equal") < 0.001,

@@ -13,8 +13,9 @@ use bitlens::session::{QuantizedModel, QuantizedNetwork, Role, Session, codes};
 use bitlens::tensor::Value;
 
 use crate::forced::{Agreement, node_by_node, whole_network};
-use crate::golden::{Golden, same_bits};
-use crate::support::{SAMPLES, bits, inputs, quantize, quantized_sample, sample_network, sample_session};
+use crate::support::{
+    Golden, SAMPLES, bits, inputs, quantize, quantized_sample, same_bits, sample_network, sample_session,
+};
 
 /// Largest difference of real outputs between integers and the definition, relative to the largest:
 /// the definition sums at most some hundreds of products in f32 where integers are exact.
