@@ -10,13 +10,16 @@ use super::proto::{GraphProto, NodeProto, SparseTensorProto, TensorProto, ValueI
 use super::types::{self, Declared};
 use super::{ImportError, MissingOperator, attr, tensor};
 use crate::ir::{Attr, Attrs, GraphBuilder, GraphError, ValueId};
-use crate::ops::{Graph, ImportInput, ImportNode, Node, Op};
-use crate::tensor::{DType, TensorType, Value};
+use crate::ops::{FileType, Graph, ImportInput, ImportNode, Node, Op};
+use crate::tensor::{DType, FloatFormat, TensorType, Value};
 use prost::bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The operator that is a constant and has no counterpart in `ops`.
 const CONSTANT: &str = "Constant";
+/// The operator that casts to the type of another tensor, and the one that casts to a type.
+const CAST_LIKE: &str = "CastLike";
+const CAST: &str = "Cast";
 /// What names of operators begin with that no file can contain.
 const INTERNAL: &str = "bitlens.";
 
@@ -185,6 +188,8 @@ struct Build<'a> {
     /// Every name of the file, for names that are made.
     names: Names,
     types: BTreeMap<String, TensorType>,
+    /// What the file calls the elements of values that are float32 here.
+    formats: BTreeMap<String, FloatFormat>,
     values: BTreeMap<String, (ValueId, Maker)>,
 }
 
@@ -209,6 +214,7 @@ impl<'a> Build<'a> {
             initializers: BTreeSet::new(),
             names,
             types: BTreeMap::new(),
+            formats: BTreeMap::new(),
             values: BTreeMap::new(),
         }
     }
@@ -221,17 +227,26 @@ impl<'a> Build<'a> {
     ) -> Result<(), ImportError> {
         for (i, bytes) in value_info.iter().enumerate() {
             let info: ValueInfoProto = decode(bytes, || format!("value_info {i}"))?;
-            if let (Declared::Tensor(ty, _), Some(name)) = (types::read(&info), info.name) {
+            if let (Declared::Tensor(ty, element), Some(name)) = (types::read(&info), info.name) {
+                self.formats.extend(element.format().map(|format| (name.clone(), format)));
                 self.types.insert(name, ty);
             }
         }
         for (name, declared) in outputs {
-            if let Declared::Tensor(ty, widened) = declared {
+            if let Declared::Tensor(ty, element) = declared {
                 self.types.insert(name.clone(), ty.clone());
-                self.info.widened.extend(*widened);
+                self.widened(name, *element);
             }
         }
         Ok(())
+    }
+
+    /// Notes that a value has another element type in the file than here, if it has.
+    fn widened(&mut self, name: &str, element: FileType) {
+        if let Some(format) = element.format() {
+            self.info.widened.insert(format.name());
+            self.formats.insert(name.to_owned(), format);
+        }
     }
 
     /// Adds the initializers that are read.
@@ -245,7 +260,7 @@ impl<'a> Build<'a> {
             self.initializers.insert(name.to_owned());
             if self.read.contains(name) {
                 let (value, element) = tensor::read(&tensor, &format!("Initializer `{name}`"))?;
-                self.info.widened.extend(element.widened());
+                self.widened(name, element);
                 self.add_constant(name, value, Maker::Initializer)?;
             }
         }
@@ -259,8 +274,8 @@ impl<'a> Build<'a> {
                 continue;
             }
             let ty = match declared {
-                Declared::Tensor(ty, widened) => {
-                    self.info.widened.extend(widened);
+                Declared::Tensor(ty, element) => {
+                    self.widened(&name, element);
                     ty
                 }
                 Declared::ElementType(got) => {
@@ -288,6 +303,9 @@ impl<'a> Build<'a> {
             if node.op_type == CONSTANT {
                 let value = constant_of(node)?;
                 let name = outputs.first().map(String::as_str).unwrap_or_default();
+                if let Some(element) = attr::tensor_type(&node.proto) {
+                    self.widened(name, element);
+                }
                 self.add_constant(name, value, Maker::Node(i))?;
                 continue;
             }
@@ -310,8 +328,14 @@ impl<'a> Build<'a> {
             .take(present)
             .map(|name| if name.is_empty() { Ok(None) } else { self.find(name, reader).map(Some) });
         let mut inputs = inputs.collect::<Result<Vec<_>, _>>()?;
-        let attrs = attr::read_all(&file.proto, &file.name)?;
-        let (op, new_inputs) = self.import_op(file, attrs, &inputs, output_count)?;
+        let mut attrs = attr::read_all(&file.proto, &file.name)?;
+        let mut op_type = file.op_type.as_str();
+        if let Some(format) = self.cast_to(file) {
+            op_type = CAST;
+            attrs.insert("to", Attr::Int(FileType::from(format).code()));
+            inputs.truncate(1);
+        }
+        let (op, new_inputs) = self.import_op((file, op_type), attrs, &inputs, output_count)?;
         for (index, value) in new_inputs {
             let name = self.names.unique(&format!("{}_input_{index}", file.name));
             if inputs.len() <= index {
@@ -333,10 +357,17 @@ impl<'a> Build<'a> {
         Ok(())
     }
 
+    /// The narrow float that a `CastLike` casts to, where the file declares one for its second input:
+    /// the tensor here does not tell, since it is widened.
+    fn cast_to(&self, file: &FileNode) -> Option<FloatFormat> {
+        let like = file.proto.input.get(1).filter(|_| file.op_type == CAST_LIKE)?;
+        self.formats.get(like).copied()
+    }
+
     /// Lets the operator read its attributes; returns the constants that it wants as inputs, too.
     fn import_op(
         &self,
-        file: &FileNode,
+        (file, op_type): (&FileNode, &str),
         attrs: Attrs,
         inputs: &[Option<ValueId>],
         output_count: usize,
@@ -348,16 +379,20 @@ impl<'a> Build<'a> {
             }
         };
         let opset = self.info.opset;
+        if Op::least_opset(op_type).is_some_and(|least| opset.0 < least) {
+            return Err(ImportError::Opset { got: opset.0.into() });
+        }
         let inputs = inputs.iter().map(slot).collect();
+        let formats = file.proto.input.iter().map(|name| self.formats.get(name).copied()).collect();
         let named_outputs = file.proto.output.len();
         let mut node =
-            ImportNode { attrs, opset, inputs, output_count, named_outputs, new_inputs: Vec::new() };
+            ImportNode { attrs, opset, inputs, formats, output_count, named_outputs, new_inputs: Vec::new() };
         let refused = |source| ImportError::Attribute {
             node: file.name.clone(),
             op_type: file.op_type.clone(),
             source,
         };
-        let op = Op::import(&file.op_type, &mut node).ok_or_else(|| ImportError::UnsupportedOperator {
+        let op = Op::import(op_type, &mut node).ok_or_else(|| ImportError::UnsupportedOperator {
             node: file.name.clone(),
             op_type: file.op_type.clone(),
             more_nodes: Vec::new(),

@@ -184,7 +184,7 @@ pub enum ImportError {
         /// Element type.
         expected: &'static str,
         /// The element.
-        got: i32,
+        got: i128,
     },
     /// Weights are NaN or infinite.
     #[error(

@@ -5,16 +5,25 @@ use super::proto::{
     self, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, StringStringEntryProto, ValueInfoProto,
 };
 use super::{attr, tensor, types};
-use crate::ir::{GraphError, Operation, ValueId};
-use crate::ops::{EXPORT_OPSET, ExportStep, Graph, Node, TypeInputs};
+use crate::ir::{GraphError, Operation, Opset, ValueId};
+use crate::ops::{EXPORT_OPSET, ExportStep, FileType, Graph, Node, TypeInputs};
 use crate::tensor::Value;
 use prost::Message;
 use prost::bytes::Bytes;
 use std::collections::BTreeMap;
 use thiserror::Error;
 
-/// The IR version that came with opset 18 (ONNX 1.13); runtimes of that age read no later one.
-const IR_VERSION: i64 = 8;
+/// The IR version that came with an opset; runtimes of that age read no later one.
+fn ir_version(opset: Opset) -> i64 {
+    match opset.0 {
+        ..=18 => 8,    // ONNX 1.13
+        19 | 20 => 9,  // 1.14, 1.15
+        21 | 22 => 10, // 1.16, 1.17
+        23 => 11,      // 1.18
+        24 => 12,      // 1.19
+        25.. => 13,    // 1.20
+    }
+}
 
 /// Protobuf readers refuse larger messages.
 const GREATEST_SIZE: usize = 0x7fff_ffff;
@@ -80,7 +89,8 @@ impl ExportError {
     }
 }
 
-/// Writes an ONNX file of opset [`EXPORT_OPSET`].
+/// Writes an ONNX file of opset [`EXPORT_OPSET`](crate::ops::EXPORT_OPSET), or of the least later one
+/// that has every operator and element type of the network.
 ///
 /// Operators that had others fused into them become chains of nodes again. Constants are written in
 /// their own types, each once, in the order of their numbers; the same graph and options give the
@@ -96,6 +106,11 @@ pub fn export(graph: &Graph, options: &ExportOptions) -> Result<Vec<u8>, ExportE
             writer.node(node)?;
         }
     }
+    let types = graph.values().filter_map(|(_, value)| {
+        let declared = || Some(value.ty.as_ref()?.dtype);
+        value.constant.as_ref().map(Value::dtype).or_else(declared)
+    });
+    let opset = types.map(|dtype| Opset(FileType::from(dtype).since())).fold(writer.opset, Opset::max);
     let graph_proto = GraphProto {
         node: writer.nodes,
         name: Some(name_of(graph)),
@@ -107,11 +122,11 @@ pub fn export(graph: &Graph, options: &ExportOptions) -> Result<Vec<u8>, ExportE
     let text = |text: &str| Some(text.to_owned());
     let metadata = options.metadata.iter();
     let model = ModelProto {
-        ir_version: Some(IR_VERSION),
+        ir_version: Some(ir_version(opset)),
         producer_name: text(env!("CARGO_PKG_NAME")),
         producer_version: text(env!("CARGO_PKG_VERSION")),
         graph: Some(encode_checked(&graph_proto)?),
-        opset_import: vec![OperatorSetIdProto { domain: text(""), version: Some(EXPORT_OPSET.0.into()) }],
+        opset_import: vec![OperatorSetIdProto { domain: text(""), version: Some(opset.0.into()) }],
         metadata_props: metadata
             .map(|(key, value)| StringStringEntryProto { key: text(key), value: text(value) })
             .collect(),
@@ -165,6 +180,8 @@ struct Writer<'a> {
     initializers: Vec<Bytes>,
     value_names: Names,
     node_names: Names,
+    /// The least opset that has what was written.
+    opset: Opset,
 }
 
 impl<'a> Writer<'a> {
@@ -174,13 +191,15 @@ impl<'a> Writer<'a> {
         let mut node_names = Names::default();
         node_names.reserve(graph.nodes().map(|(_, node)| node.name.as_str()));
         let (nodes, initializers) = (Vec::new(), Vec::new());
-        Self { graph, nodes, shared: BTreeMap::new(), initializers, value_names, node_names }
+        let (shared, opset) = (BTreeMap::new(), EXPORT_OPSET);
+        Self { graph, nodes, shared, initializers, value_names, node_names, opset }
     }
 
     /// Writes the chain of nodes that one operator stands for.
     fn node(&mut self, node: &Node) -> Result<(), ExportError> {
         let no_form = || ExportError::NoOnnxForm { node: node.name.clone(), op_type: node.op.op_type() };
         let steps = self.steps(node).filter(|steps| !steps.is_empty()).ok_or_else(no_form)?;
+        self.opset = self.opset.max(node.op.file_opset(&self.types(node)));
         let outputs = node.outputs.iter().map(|&id| self.name(node, id));
         let outputs = outputs.collect::<Result<Vec<_>, _>>()?;
         let inputs = node.inputs.iter().map(|id| id.map_or(Ok(String::new()), |id| self.name(node, id)));
@@ -209,20 +228,20 @@ impl<'a> Writer<'a> {
     /// The nodes of a file that say what `node` does, with the help of its inputs' types where an
     /// operator of an old opset needs them.
     fn steps(&self, node: &Node) -> Option<Vec<ExportStep>> {
-        let slot = |id: &Option<ValueId>| match id {
-            None => Some(None),
-            Some(id) => {
-                let data = self.graph.value(*id);
-                data.ty.as_ref().map(|ty| Some((ty, data.constant.as_ref())))
-            }
+        node.op.export().or_else(|| node.op.with_sizes(&self.types(node))?.export())
+    }
+
+    /// What is known of a node's inputs.
+    fn types(&self, node: &Node) -> TypeInputs<'a> {
+        let slot = |id: &Option<ValueId>| {
+            let data = self.graph.value((*id)?);
+            data.ty.as_ref().map(|ty| (ty, data.constant.as_ref()))
         };
-        node.op.export().or_else(|| {
-            let slots = node.inputs.iter().map(slot).collect::<Option<Vec<_>>>()?;
-            node.op.with_sizes(&TypeInputs::new(slots))?.export()
-        })
+        TypeInputs::new(node.inputs.iter().map(slot).collect())
     }
 
     fn step(&mut self, step: ExportStep, name: String, mut inputs: Vec<String>, outputs: Vec<String>) {
+        self.opset = self.opset.max(step.opset);
         for (i, value) in step.extra_inputs.into_iter().enumerate() {
             inputs.push(value.map_or_else(String::new, |value| self.constant(&value, &name, i)));
         }

@@ -1,7 +1,8 @@
 //! A node as a file has it: what an operator reads when it is imported and writes when it is exported.
 
+use super::EXPORT_OPSET;
 use crate::ir::{Attr, AttrError, Attrs, Opset};
-use crate::tensor::Value;
+use crate::tensor::{FloatFormat, Value};
 
 /// A node of a file while its operator reads it.
 #[derive(Debug)]
@@ -12,6 +13,8 @@ pub struct ImportNode<'a> {
     pub opset: Opset,
     /// For each input whether it is present, and its tensor when it is a constant.
     pub inputs: Vec<ImportInput<'a>>,
+    /// For each input the format that the file declares for it, where it is widened to float32.
+    pub formats: Vec<Option<FloatFormat>>,
     /// Number of outputs up to the last one that is read, at least one.
     pub output_count: usize,
     /// Number of outputs that the file names, read or not.
@@ -32,6 +35,11 @@ pub enum ImportInput<'a> {
 }
 
 impl ImportNode<'_> {
+    /// The format of an input in the file, where that is known and widened to float32.
+    pub fn format(&self, index: usize) -> Option<FloatFormat> {
+        self.formats.get(index).copied().flatten()
+    }
+
     /// Makes input `index` the constant `value`: for what older opsets had as an attribute.
     pub fn set_input(&mut self, index: usize, value: Value) {
         self.new_inputs.push((index, value));
@@ -59,12 +67,20 @@ pub struct ExportStep {
     pub reads: Option<usize>,
     /// Constant inputs behind those.
     pub extra_inputs: Vec<Option<Value>>,
+    /// The first opset that has the operator in this form.
+    pub opset: Opset,
 }
 
 impl ExportStep {
     /// A node without constant inputs of its own.
     pub fn new(op_type: &'static str, attrs: Attrs) -> Self {
-        Self { op_type, attrs, reads: None, extra_inputs: Vec::new() }
+        Self { op_type, attrs, reads: None, extra_inputs: Vec::new(), opset: EXPORT_OPSET }
+    }
+
+    /// The same, for an operator that is newer than [`EXPORT_OPSET`].
+    #[must_use]
+    pub fn since(self, opset: u32) -> Self {
+        Self { opset: self.opset.max(Opset(opset)), ..self }
     }
 
     /// The same, leaving all inputs but the first `count` to the next step.

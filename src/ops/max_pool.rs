@@ -216,6 +216,7 @@ mod tests {
             inputs: Vec::new(),
             output_count: 2,
             named_outputs: 2,
+            formats: Vec::new(),
             new_inputs: Vec::new(),
         };
         assert!(MaxPool::import(&mut node).unwrap_err().to_string().contains("Indices"));

@@ -11,21 +11,27 @@
 
 mod broadcast;
 mod context;
+mod convert;
 mod elementwise;
 mod error;
 mod facts;
 mod file_form;
+mod file_type;
 mod index;
 mod linear;
 mod lower;
+mod numbers;
 mod operator;
+mod pairwise;
 mod pooling;
 mod reduce;
 mod registry;
+mod scales;
 mod softmax_rows;
 #[cfg(test)]
 mod testing;
 mod types;
+mod variadic;
 mod window;
 
 use file_form::refuse_import;
@@ -34,6 +40,7 @@ pub use context::{Context, Inputs, Prepared, Tape};
 pub use error::OpError;
 pub use facts::{ChannelAffine, Clamp, Facts, Kind, Linear};
 pub use file_form::{ExportStep, ImportInput, ImportNode};
+pub use file_type::FileType;
 pub use linear::{IntegerEpilogue, RealEpilogue};
 pub use lower::{Codes, Layout, LowerContext, LowerInput, Lowered};
 pub use operator::Operator;
@@ -60,41 +67,72 @@ pub type Node = ir::Node<Op>;
 
 registry::operators! {
     abs::Abs,
+    acos::Acos,
+    acosh::Acosh,
     add::Add,
     and::And,
+    asin::Asin,
+    asinh::Asinh,
+    atan::Atan,
+    atanh::Atanh,
     average_pool::AveragePool,
     batch_normalization::BatchNormalization,
+    bit_cast::BitCast,
+    bit_shift::BitShift,
+    bitwise_and::BitwiseAnd,
+    bitwise_not::BitwiseNot,
+    bitwise_or::BitwiseOr,
+    bitwise_xor::BitwiseXor,
     cast::Cast,
+    cast_like::CastLike,
+    ceil::Ceil,
+    celu::Celu,
     clip::Clip,
     concat::Concat,
     constant_of_shape::ConstantOfShape,
     conv::Conv,
+    cos::Cos,
+    cosh::Cosh,
     dequantize_linear::DequantizeLinear,
     div::Div,
     dropout::Dropout,
+    elu::Elu,
     equal::Equal,
     erf::Erf,
     exp::Exp,
     expand::Expand,
     flatten::Flatten,
+    floor::Floor,
     gather::Gather,
+    gelu::Gelu,
     gemm::Gemm,
     global_average_pool::GlobalAveragePool,
     global_max_pool::GlobalMaxPool,
     greater::Greater,
+    greater_or_equal::GreaterOrEqual,
     hard_sigmoid::HardSigmoid,
     hard_swish::HardSwish,
+    hardmax::Hardmax,
     identity::Identity,
+    is_inf::IsInf,
+    is_nan::IsNaN,
     leaky_relu::LeakyRelu,
     less::Less,
+    less_or_equal::LessOrEqual,
     log::Log,
     log_softmax::LogSoftmax,
     mat_mul::MatMul,
+    max::Max,
     max_pool::MaxPool,
+    mean::Mean,
+    min::Min,
+    mish::Mish,
+    mod_::Mod,
     mul::Mul,
     neg::Neg,
     not::Not,
     or::Or,
+    p_relu::PRelu,
     pad::Pad,
     pow::Pow,
     q_add::QAdd,
@@ -112,16 +150,30 @@ registry::operators! {
     reduce_sum::ReduceSum,
     relu::Relu,
     reshape::Reshape,
+    round::Round,
+    selu::Selu,
     shape::Shape,
+    shrink::Shrink,
     sigmoid::Sigmoid,
+    sign::Sign,
+    sin::Sin,
+    sinh::Sinh,
+    size::Size,
     slice::Slice,
     softmax::Softmax,
+    softplus::Softplus,
+    softsign::Softsign,
     split::Split,
     sqrt::Sqrt,
     squeeze::Squeeze,
     sub::Sub,
+    sum::Sum,
+    swish::Swish,
+    tan::Tan,
     tanh::Tanh,
+    thresholded_relu::ThresholdedRelu,
     transpose::Transpose,
     unsqueeze::Unsqueeze,
     where_::Where,
+    xor::Xor,
 }

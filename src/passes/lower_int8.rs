@@ -164,7 +164,7 @@ impl<'a> Lowering<'a> {
             return None;
         }
         let axis = match &node.op {
-            Op::DequantizeLinear(op) => usize::try_from(op.axis).ok()?,
+            Op::DequantizeLinear(op) if op.block_size == 0 => usize::try_from(op.axis).ok()?,
             _ => return None,
         };
         let scale = constant(1)?.as_slice::<f32>().ok()?;
