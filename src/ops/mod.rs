@@ -45,6 +45,7 @@ pub use linear::{IntegerEpilogue, RealEpilogue};
 pub use lower::{Codes, Layout, LowerContext, LowerInput, Lowered};
 pub use operator::Operator;
 pub use q_average_pool::Averaged;
+pub use q_max_pool::Searched;
 pub use reduce::Axes;
 pub use softmax_rows::Rows;
 pub use types::TypeInputs;
