@@ -5,7 +5,7 @@ use super::proto::{
     self, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, StringStringEntryProto, ValueInfoProto,
 };
 use super::{attr, tensor, types};
-use crate::ir::{GraphError, Operation, ValueId};
+use crate::ir::{GraphError, Operation, Opset, ValueId};
 use crate::ops::{EXPORT_OPSET, ExportStep, Graph, Node, TypeInputs};
 use crate::tensor::Value;
 use prost::Message;
@@ -13,8 +13,17 @@ use prost::bytes::Bytes;
 use std::collections::BTreeMap;
 use thiserror::Error;
 
-/// The IR version that came with opset 18 (ONNX 1.13); runtimes of that age read no later one.
-const IR_VERSION: i64 = 8;
+/// The IR version that came with an opset; runtimes of that age read no later one.
+fn ir_version(opset: Opset) -> i64 {
+    match opset.0 {
+        ..=18 => 8,    // ONNX 1.13
+        19 | 20 => 9,  // 1.14, 1.15
+        21 | 22 => 10, // 1.16, 1.17
+        23 => 11,      // 1.18
+        24 => 12,      // 1.19
+        25.. => 13,    // 1.20
+    }
+}
 
 /// Protobuf readers refuse larger messages.
 const GREATEST_SIZE: usize = 0x7fff_ffff;
@@ -80,7 +89,8 @@ impl ExportError {
     }
 }
 
-/// Writes an ONNX file of opset [`EXPORT_OPSET`].
+/// Writes an ONNX file of opset [`EXPORT_OPSET`](crate::ops::EXPORT_OPSET), or of the least later one
+/// that has every operator of the network.
 ///
 /// Operators that had others fused into them become chains of nodes again. Constants are written in
 /// their own types, each once, in the order of their numbers; the same graph and options give the
@@ -96,6 +106,7 @@ pub fn export(graph: &Graph, options: &ExportOptions) -> Result<Vec<u8>, ExportE
             writer.node(node)?;
         }
     }
+    let opset = writer.opset;
     let graph_proto = GraphProto {
         node: writer.nodes,
         name: Some(name_of(graph)),
@@ -107,11 +118,11 @@ pub fn export(graph: &Graph, options: &ExportOptions) -> Result<Vec<u8>, ExportE
     let text = |text: &str| Some(text.to_owned());
     let metadata = options.metadata.iter();
     let model = ModelProto {
-        ir_version: Some(IR_VERSION),
+        ir_version: Some(ir_version(opset)),
         producer_name: text(env!("CARGO_PKG_NAME")),
         producer_version: text(env!("CARGO_PKG_VERSION")),
         graph: Some(encode_checked(&graph_proto)?),
-        opset_import: vec![OperatorSetIdProto { domain: text(""), version: Some(EXPORT_OPSET.0.into()) }],
+        opset_import: vec![OperatorSetIdProto { domain: text(""), version: Some(opset.0.into()) }],
         metadata_props: metadata
             .map(|(key, value)| StringStringEntryProto { key: text(key), value: text(value) })
             .collect(),
@@ -165,6 +176,8 @@ struct Writer<'a> {
     initializers: Vec<Bytes>,
     value_names: Names,
     node_names: Names,
+    /// The least opset that has what was written.
+    opset: Opset,
 }
 
 impl<'a> Writer<'a> {
@@ -174,7 +187,8 @@ impl<'a> Writer<'a> {
         let mut node_names = Names::default();
         node_names.reserve(graph.nodes().map(|(_, node)| node.name.as_str()));
         let (nodes, initializers) = (Vec::new(), Vec::new());
-        Self { graph, nodes, shared: BTreeMap::new(), initializers, value_names, node_names }
+        let (shared, opset) = (BTreeMap::new(), EXPORT_OPSET);
+        Self { graph, nodes, shared, initializers, value_names, node_names, opset }
     }
 
     /// Writes the chain of nodes that one operator stands for.
@@ -223,6 +237,7 @@ impl<'a> Writer<'a> {
     }
 
     fn step(&mut self, step: ExportStep, name: String, mut inputs: Vec<String>, outputs: Vec<String>) {
+        self.opset = self.opset.max(step.opset);
         for (i, value) in step.extra_inputs.into_iter().enumerate() {
             inputs.push(value.map_or_else(String::new, |value| self.constant(&value, &name, i)));
         }

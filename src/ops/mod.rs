@@ -3,14 +3,16 @@
 //! A file holds everything about its operator: reading and writing its attributes, its types, its
 //! forward and backward computation, and what the quantizer may do with it ([`Facts`]). One line in
 //! the `operators!` list below declares its module and makes it known to the importer, the exporter, the executor and the
-//! shared test suites. Nobody outside an operator's file asks for its name: passes and quantizers
+//! shared test suites. What ONNX defines by other operators may be read as those: [`expand`]. Nobody outside an operator's file asks for its name: passes and quantizers
 //! ask [`Op::facts`].
 //!
 //! Attributes and inputs are brought to the form of [`EXPORT_OPSET`] when a file is read, so there
 //! is one form of each operator here, whatever exporter wrote the file.
 
 mod broadcast;
+mod composed;
 mod context;
+mod conv_shape;
 mod elementwise;
 mod error;
 mod facts;
@@ -18,6 +20,7 @@ mod file_form;
 mod index;
 mod linear;
 mod lower;
+mod normalize;
 mod operator;
 mod pooling;
 mod reduce;
@@ -30,12 +33,15 @@ mod window;
 
 use file_form::refuse_import;
 
+pub use composed::{Expansion, Part, Source, expand, file_op_types};
 pub use context::{Context, Inputs, Prepared, Tape};
 pub use error::OpError;
 pub use facts::{ChannelAffine, Clamp, Facts, Kind, Linear};
 pub use file_form::{ExportStep, ImportInput, ImportNode};
 pub use linear::{IntegerEpilogue, RealEpilogue};
 pub use lower::{Codes, Layout, LowerContext, LowerInput, Lowered};
+pub use lp_pool::LpNorm;
+pub use max_pool::StorageOrder;
 pub use operator::Operator;
 pub use q_average_pool::Averaged;
 pub use reduce::Axes;
@@ -68,6 +74,7 @@ registry::operators! {
     concat::Concat,
     constant_of_shape::ConstantOfShape,
     conv::Conv,
+    conv_transpose::ConvTranspose,
     dequantize_linear::DequantizeLinear,
     div::Div,
     dropout::Dropout,
@@ -79,17 +86,24 @@ registry::operators! {
     gather::Gather,
     gemm::Gemm,
     global_average_pool::GlobalAveragePool,
+    global_lp_pool::GlobalLpPool,
     global_max_pool::GlobalMaxPool,
     greater::Greater,
+    group_normalization::GroupNormalization,
     hard_sigmoid::HardSigmoid,
     hard_swish::HardSwish,
     identity::Identity,
+    instance_normalization::InstanceNormalization,
+    layer_normalization::LayerNormalization,
     leaky_relu::LeakyRelu,
     less::Less,
     log::Log,
     log_softmax::LogSoftmax,
+    lp_pool::LpPool,
+    lrn::LRN,
     mat_mul::MatMul,
     max_pool::MaxPool,
+    max_unpool::MaxUnpool,
     mul::Mul,
     neg::Neg,
     not::Not,
@@ -111,6 +125,7 @@ registry::operators! {
     reduce_sum::ReduceSum,
     relu::Relu,
     reshape::Reshape,
+    rms_normalization::RMSNormalization,
     shape::Shape,
     sigmoid::Sigmoid,
     slice::Slice,

@@ -23,7 +23,6 @@ const HALF_NETWORK: &str = "half_network";
 /// Cases that cannot be imported, each with the reason. One that can be fails the run.
 const NOT_SUPPORTED: &[(&str, &str)] = &[
     ("elu", "Elu is not an operator of Bitlens"),
-    ("lrn", "LRN is not an operator of Bitlens"),
     ("shape_through_casts", "Floor is not an operator of Bitlens"),
 ];
 
