@@ -25,6 +25,7 @@ mod operator;
 mod pooling;
 mod reduce;
 mod registry;
+mod resample;
 mod softmax_rows;
 #[cfg(test)]
 mod testing;
@@ -35,9 +36,11 @@ use file_form::refuse_import;
 
 pub use composed::{Expansion, Part, Source, expand, file_op_types};
 pub use context::{Context, Inputs, Prepared, Tape};
+pub use depth_to_space::BlockOrder;
 pub use error::OpError;
 pub use facts::{ChannelAffine, Clamp, Facts, Kind, Linear};
 pub use file_form::{ExportStep, ImportInput, ImportNode};
+pub use grid_sample::Outside;
 pub use linear::{IntegerEpilogue, RealEpilogue};
 pub use lower::{Codes, Layout, LowerContext, LowerInput, Lowered};
 pub use lp_pool::LpNorm;
@@ -45,6 +48,8 @@ pub use max_pool::StorageOrder;
 pub use operator::Operator;
 pub use q_average_pool::Averaged;
 pub use reduce::Axes;
+pub use resample::{Coordinates, Interpolation, Nearest};
+pub use resize::Aspect;
 pub use softmax_rows::Rows;
 pub use types::TypeInputs;
 pub use window::{AxisWindow, Padding, Rounding, Span, Window};
@@ -66,15 +71,19 @@ pub type Node = ir::Node<Op>;
 registry::operators! {
     abs::Abs,
     add::Add,
+    affine_grid::AffineGrid,
     and::And,
     average_pool::AveragePool,
     batch_normalization::BatchNormalization,
     cast::Cast,
+    center_crop_pad::CenterCropPad,
     clip::Clip,
+    col2im::Col2Im,
     concat::Concat,
     constant_of_shape::ConstantOfShape,
     conv::Conv,
     conv_transpose::ConvTranspose,
+    depth_to_space::DepthToSpace,
     dequantize_linear::DequantizeLinear,
     div::Div,
     dropout::Dropout,
@@ -89,6 +98,7 @@ registry::operators! {
     global_lp_pool::GlobalLpPool,
     global_max_pool::GlobalMaxPool,
     greater::Greater,
+    grid_sample::GridSample,
     group_normalization::GroupNormalization,
     hard_sigmoid::HardSigmoid,
     hard_swish::HardSwish,
@@ -125,11 +135,13 @@ registry::operators! {
     reduce_sum::ReduceSum,
     relu::Relu,
     reshape::Reshape,
+    resize::Resize,
     rms_normalization::RMSNormalization,
     shape::Shape,
     sigmoid::Sigmoid,
     slice::Slice,
     softmax::Softmax,
+    space_to_depth::SpaceToDepth,
     split::Split,
     sqrt::Sqrt,
     squeeze::Squeeze,

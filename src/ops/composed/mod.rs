@@ -12,6 +12,7 @@
 mod normalization;
 #[cfg(test)]
 mod testing;
+mod upsample;
 
 use super::{ImportNode, Op};
 use crate::ir::AttrError;
@@ -53,26 +54,41 @@ pub enum Source {
 /// What names of operators begin with that no file can contain.
 const INTERNAL: &str = "bitlens.";
 
-/// How a node is read.
-type Expand = fn(&mut ImportNode<'_>) -> Result<Expansion, AttrError>;
+/// An operator that is read as several.
+struct Composed {
+    /// Its name, with the domain in front where it is not ONNX's own.
+    name: &'static str,
+    /// The first opset in which it is read as itself.
+    until: u32,
+    /// How a node is read.
+    expand: fn(&mut ImportNode<'_>) -> Result<Expansion, AttrError>,
+}
 
-/// Names, with the domain in front where it is not ONNX's own, and how their nodes are read.
-const COMPOSED: &[(&str, Expand)] = &[
-    ("LpNormalization", normalization::lp_normalization),
-    ("MeanVarianceNormalization", normalization::mean_variance_normalization),
+const ALWAYS: u32 = u32::MAX;
+
+const COMPOSED: &[Composed] = &[
+    Composed { name: "LpNormalization", until: ALWAYS, expand: normalization::lp_normalization },
+    Composed {
+        name: "MeanVarianceNormalization",
+        until: ALWAYS,
+        expand: normalization::mean_variance_normalization,
+    },
+    Composed { name: "Resize", until: 11, expand: upsample::resize },
+    Composed { name: "Upsample", until: ALWAYS, expand: upsample::upsample },
 ];
 
 /// The names of all operators that files may use: those of [`Op`] that files can contain, and those
 /// that are read as several.
 pub fn file_op_types() -> impl Iterator<Item = &'static str> {
     let own = Op::OP_TYPES.iter().copied().filter(|name| !name.starts_with(INTERNAL));
-    own.chain(COMPOSED.iter().map(|(name, _)| *name))
+    own.chain(COMPOSED.iter().filter(|one| one.until == ALWAYS).map(|one| one.name))
 }
 
-/// Reads a node of an operator that is read as several; `None` when there is no such operator.
+/// Reads a node of an operator that is read as several in the file's opset; `None` when there is no
+/// such operator.
 pub fn expand(op_type: &str, node: &mut ImportNode<'_>) -> Option<Result<Expansion, AttrError>> {
-    let (_, expand) = COMPOSED.iter().find(|(name, _)| *name == op_type)?;
-    Some(expand(node))
+    let found = COMPOSED.iter().find(|one| one.name == op_type && node.opset.0 < one.until)?;
+    Some((found.expand)(node))
 }
 
 impl Expansion {
