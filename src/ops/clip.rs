@@ -63,7 +63,12 @@ impl Operator for Clip {
         let x = inputs.take(0)?;
         let (min, max) = (inputs.optional(1), inputs.optional(2));
         Ok(vec![match x.dtype() {
-            DType::F32 => clip(x, bound::<f32>(min)?, bound(max)?)?,
+            DType::F32 => {
+                let (min, max) = (bound::<f32>(min)?, bound::<f32>(max)?);
+                let limits =
+                    Clamp { min: min.unwrap_or(f32::NEG_INFINITY), max: max.unwrap_or(f32::INFINITY) };
+                elementwise::map_value(x, |v| limits.apply(v))?
+            }
             DType::I64 => clip(x, bound::<i64>(min)?, bound(max)?)?,
             DType::I32 => clip(x, bound::<i32>(min)?, bound(max)?)?,
             got => return Err(OpError::DType { what: "the input", expected: broadcast::NUMBERS, got }),
@@ -97,11 +102,11 @@ fn bound<T: Element>(value: Option<&Value>) -> Result<Option<T>, OpError> {
     }
 }
 
-/// NaN stays NaN; where `min > max` the result is `max`.
-fn clip<T: Element + PartialOrd>(x: Value, min: Option<T>, max: Option<T>) -> Result<Value, OpError> {
+/// Of integers; where `min > max` the result is `max`.
+fn clip<T: Element + Ord>(x: Value, min: Option<T>, max: Option<T>) -> Result<Value, OpError> {
     elementwise::map_value(x, |v: T| {
-        let v = min.filter(|&min| v < min).unwrap_or(v);
-        max.filter(|&max| v > max).unwrap_or(v)
+        let v = min.map_or(v, |min| v.max(min));
+        max.map_or(v, |max| v.min(max))
     })
 }
 

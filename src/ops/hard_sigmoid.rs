@@ -3,7 +3,8 @@
 //! The derivative at the two kinks is 0.
 
 use super::{
-    Context, ExportStep, Facts, ImportNode, Inputs, Kind, OpError, Operator, Tape, TypeInputs, elementwise,
+    Clamp, Context, ExportStep, Facts, ImportNode, Inputs, Kind, OpError, Operator, Tape, TypeInputs,
+    elementwise,
 };
 use crate::ir::{Attr, AttrError, Attrs};
 use crate::tensor::{TensorType, Value};
@@ -40,7 +41,7 @@ impl Operator for HardSigmoid {
     }
 
     fn forward(&self, _: &Context<'_>, inputs: Inputs) -> Result<Vec<Value>, OpError> {
-        elementwise::map(inputs, |x| (self.alpha * x + self.beta).clamp(0.0, 1.0))
+        elementwise::map(inputs, |x| Clamp::UNIT.apply(self.alpha * x + self.beta))
     }
 
     fn backward(&self, _: &Context<'_>, tape: &Tape<'_>) -> Result<Vec<Option<Value>>, OpError> {

@@ -3,7 +3,8 @@
 //! The derivative at ±3 is taken from outside: 0 and 1.
 
 use super::{
-    Context, ExportStep, Facts, ImportNode, Inputs, Kind, OpError, Operator, Tape, TypeInputs, elementwise,
+    Clamp, Context, ExportStep, Facts, ImportNode, Inputs, Kind, OpError, Operator, Tape, TypeInputs,
+    elementwise,
 };
 use crate::ir::{AttrError, Attrs};
 use crate::tensor::{TensorType, Value};
@@ -33,7 +34,7 @@ impl Operator for HardSwish {
     }
 
     fn forward(&self, _: &Context<'_>, inputs: Inputs) -> Result<Vec<Value>, OpError> {
-        elementwise::map(inputs, |x| x * (x / 6.0 + 0.5).clamp(0.0, 1.0))
+        elementwise::map(inputs, |x| x * Clamp::UNIT.apply(x / 6.0 + 0.5))
     }
 
     fn backward(&self, _: &Context<'_>, tape: &Tape<'_>) -> Result<Vec<Option<Value>>, OpError> {

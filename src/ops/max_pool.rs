@@ -7,8 +7,8 @@
 use super::pooling::{self, Patch, Pooling, as_floats, first_maximum, from_floats};
 use super::window::{Rounding, Window};
 use super::{
-    Context, ExportStep, Facts, ImportNode, Inputs, Kind, Layout, LowerContext, Lowered, OpError, Operator,
-    QMaxPool, Tape, TypeInputs,
+    Context, ExportStep, Facts, ImportNode, Inputs, Kind, LowerContext, Lowered, OpError, Operator, Searched,
+    Tape, TypeInputs, q_max_pool,
 };
 use crate::ir::{Attr, AttrError};
 use crate::kernels::Pool2dGeometry;
@@ -127,8 +127,7 @@ impl Operator for MaxPool {
         if context.rank(0) != Some(4) {
             return context.rearranged(self.clone().into());
         }
-        let op = QMaxPool { pool: self.clone() }.into();
-        context.keeps_codes().then(|| Lowered::new(op, vec![0], Layout::Nhwc))
+        q_max_pool::lower(context, Searched::Window(self.clone()), true)
     }
 
     fn backward(&self, _: &Context<'_>, tape: &Tape<'_>) -> Result<Vec<Option<Value>>, OpError> {

@@ -47,6 +47,7 @@ pub use lp_pool::LpNorm;
 pub use max_pool::StorageOrder;
 pub use operator::Operator;
 pub use q_average_pool::Averaged;
+pub use q_max_pool::Searched;
 pub use reduce::Axes;
 pub use resample::{Coordinates, Interpolation, Nearest};
 pub use resize::Aspect;

@@ -1,10 +1,14 @@
 //! `ReduceMax` (ONNX opsets 1–18): largest value over some axes.
 //!
-//! NaN wins, so that it does not vanish. The gradient goes to the first maximum in row-major order.
+//! Over the two spatial axes of an image it is a global max pool, on codes too. NaN wins, so that it
+//! does not vanish. The gradient goes to the first maximum in row-major order.
 
 use super::pooling::check_gradient;
 use super::reduce::Axes;
-use super::{Context, ExportStep, Facts, ImportNode, Inputs, Kind, OpError, Operator, Tape, TypeInputs};
+use super::{
+    Context, ExportStep, Facts, ImportNode, Inputs, Kind, LowerContext, Lowered, OpError, Operator, Searched,
+    Tape, TypeInputs, q_max_pool,
+};
 use crate::ir::AttrError;
 use crate::tensor::{TensorType, Value};
 
@@ -42,6 +46,11 @@ impl Operator for ReduceMax {
         Ok(vec![Value::from_vec(&reduction.output_shape, out)?])
     }
 
+    fn lower_int8(&self, context: &LowerContext<'_>) -> Option<Lowered> {
+        let searched = self.axes.are_spatial().then_some(Searched::All)?;
+        q_max_pool::lower(context, searched, self.axes.keep_dims)
+    }
+
     fn backward(&self, _: &Context<'_>, tape: &Tape<'_>) -> Result<Vec<Option<Value>>, OpError> {
         let mut gradients = vec![None; tape.inputs.len()];
         let Some(gradient) = tape.wanted_gradient() else { return Ok(gradients) };
@@ -76,6 +85,8 @@ mod tests {
                     .constant(integers(&[2, 0]))
                     .gives(vec![tensor(&[3], &[4.0, 5.0, 1.0])]),
                 Sample::new(keep(1)).input(random()).constant(integers(&[1, -1])).gradients(&[0]),
+                Sample::new(keep(1)).input(random()).constant(integers(&[2, 3])).gradients(&[0]),
+                Sample::new(keep(0)).input(random()).constant(integers(&[-1, 2])).gradients(&[0]),
                 Sample::new(old).opset(11).input(random()).gradients(&[0]),
                 Sample::new(keep(0)).input(random()).gradients(&[0]),
                 Sample::new(keep(0)).input(random()).input(integers(&[0])).gradients(&[0]),

@@ -1,20 +1,19 @@
 //! A quantized network: its definition, what runs, and its file.
 
 use super::SessionError;
-use super::compare::finite;
 use super::job::{Job, Progress, Step};
+use super::layers::{self, LayerValues};
 use super::network::Network;
 use super::pictures::PictureInputs;
 use super::runnable::QuantizedModel;
 use super::view::{ByteSizes, LayerPath, LayerView, QuantizedView, RunPath};
 use crate::data::Preprocess;
-use crate::ir::{Operation as _, ValueId};
-use crate::metrics::sqnr_db;
+use crate::exec::Executor;
 use crate::onnx::{self, ExportOptions};
-use crate::ops::{Graph, Isa, Kind, Linear, Node};
+use crate::ops::{Graph, Isa};
 use crate::quant::{self, Calibrator, QuantPlan, Recipe, Statistics};
-use crate::tensor::{Shape, Value};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::tensor::Value;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Key under which the recipe stands in an exported file's metadata.
@@ -34,6 +33,7 @@ pub struct QuantizedNetwork {
     model: Arc<QuantizedModel>,
     file: Vec<u8>,
     layers: Vec<LayerView>,
+    layer_values: Vec<LayerValues>,
     full_size_bytes: usize,
 }
 
@@ -59,11 +59,12 @@ impl QuantizedNetwork {
             (PREPROCESS_KEY.to_owned(), preprocess),
         ]);
         let file = onnx::export(&quantized.graph, &ExportOptions { metadata })?;
-        let layers = layers(network, &plan, &recipe, &model.integer_nodes);
+        let layers = layers::planned(network, (&plan, &recipe), &quantized.graph, &model.integer_nodes);
         Ok(Self {
             recipe,
             statistics,
             plan,
+            layer_values: layers::values(&layers, network.graph(), model.definition.executor.graph()),
             graph: quantized.graph,
             model: Arc::new(model),
             file,
@@ -83,14 +84,17 @@ impl QuantizedNetwork {
         let recipe = written.and_then(|(_, json)| Recipe::from_json(json).ok()).unwrap_or_default();
         let mut metadata: BTreeMap<String, String> = network.info.metadata.iter().cloned().collect();
         metadata.insert(RECIPE_KEY.to_owned(), recipe.to_json());
+        let model = QuantizedModel::from_graph(&graph, isa)?;
+        let layers = layers::stated(&graph, &model.integer_nodes);
         Ok(Self {
             recipe,
             statistics: Arc::new(Statistics::none(&graph)),
             plan: QuantPlan::default(),
-            model: Arc::new(QuantizedModel::from_graph(&graph, isa)?),
+            layer_values: layers::values(&layers, &graph, model.definition.executor.graph()),
+            model: Arc::new(model),
             file: onnx::export(&graph, &ExportOptions { metadata })?,
             graph,
-            layers: Vec::new(),
+            layers,
             full_size_bytes: network.info.size_bytes,
         })
     }
@@ -128,6 +132,11 @@ impl QuantizedNetwork {
     /// Rows of the layer table, in order of execution.
     pub fn layers(&self) -> &[LayerView] {
         &self.layers
+    }
+
+    /// Where the outputs of these layers are found in both networks.
+    pub(super) fn layer_values(&self) -> &[LayerValues] {
+        &self.layer_values
     }
 
     /// What runs when the network is asked.
@@ -178,67 +187,11 @@ impl QuantizedNetwork {
     }
 }
 
-fn layers(
-    network: &Network,
-    plan: &QuantPlan,
-    recipe: &Recipe,
-    integer_nodes: &BTreeSet<String>,
-) -> Vec<LayerView> {
-    let graph = network.graph();
-    let order = graph.order().unwrap_or_default();
-    let nodes = order.into_iter().filter_map(|id| graph.node(id));
-    let linear = nodes.filter_map(|n| match n.op.facts().kind {
-        Kind::Linear(linear) => Some((n, linear)),
-        _ => None,
-    });
-    linear.filter_map(|(node, linear)| layer(graph, (node, linear), plan, recipe, integer_nodes)).collect()
-}
-
-fn layer(
-    graph: &Graph,
-    (node, linear): (&Node, Linear),
-    plan: &QuantPlan,
-    recipe: &Recipe,
-    integer_nodes: &BTreeSet<String>,
-) -> Option<LayerView> {
-    let constant = |slot: usize| {
-        let id = node.inputs.get(slot).copied().flatten()?;
-        graph.constant(id).map(|value| (graph.value(id).name.as_str(), value))
-    };
-    let (name, weight) = constant(linear.weight)?;
-    let bias = linear.bias.and_then(constant).map_or(0, |(_, value)| value.len());
-    let quant = plan.weights.get(name);
-    let channels = quant.map_or(0, |q| q.params.scale.len());
-    let is_integer = integer_nodes.contains(node.name.as_str());
-    let output: Option<&ValueId> = node.outputs.first();
-    let range = output.and_then(|&id| plan.activations.get(&graph.value(id).name)).map(|q| {
-        let (scale, zero) = (q.params.scale[0], q.params.zero_point[0]);
-        [(q.spec.qmin() - zero) as f32 * scale, (q.spec.qmax() - zero) as f32 * scale]
-    });
-    let full = 4 * (weight.len() + bias);
-    Some(LayerView {
-        name: node.name.clone(),
-        op: node.op.op_type().to_owned(),
-        weight_shape: Shape::fixed(weight.shape()).to_string(),
-        weights: weight.len(),
-        weight_bits: recipe.weight_bits,
-        activation_bits: recipe.activation_bits,
-        // Codes take a byte each, biases four, and each channel has a scale and a zero point.
-        size_bytes: ByteSizes { full, quantized: weight.len() + 4 * bias + 5 * channels },
-        path: if is_integer { LayerPath::Int8 } else { LayerPath::Float },
-        output_range: range,
-        weight_sqnr_db: quant.and_then(|q| weight_sqnr_db(weight, q)),
-    })
-}
-
-/// Signal-to-quantization-noise ratio of a weight; `None` when nothing was lost.
-fn weight_sqnr_db(weight: &Value, quant: &quant::TensorQuant) -> Option<f64> {
-    let codes = quant::affine::weight_codes(weight, quant).ok()?;
-    let real = quant::affine::dequantized(&codes, quant).ok()?;
-    finite(sqnr_db(weight.as_slice::<f32>().ok()?, &real))
-}
-
 /// Calibrates, a picture a step, then quantizes.
+///
+/// Ranges decide the file, so calibration runs on kernels that give the same bits everywhere
+/// ([`Isa::reproducible`]): the same network, pictures and recipe make the same file, byte for byte, in
+/// every browser and on the command line.
 #[derive(Debug)]
 pub struct QuantizeJob {
     network: Arc<Network>,
@@ -246,6 +199,8 @@ pub struct QuantizeJob {
     inputs: PictureInputs,
     known: Option<Arc<Statistics>>,
     calibrator: Calibrator,
+    /// What calibration runs, once it has begun, where the network itself was made ready for others.
+    reproducible: Option<Executor>,
     done: usize,
     isa: Isa,
 }
@@ -260,7 +215,24 @@ impl QuantizeJob {
         isa: Isa,
     ) -> Self {
         let calibrator = Calibrator::new(network.graph());
-        Self { network, recipe, inputs, known, calibrator, done: 0, isa }
+        Self { network, recipe, inputs, known, calibrator, reproducible: None, done: 0, isa }
+    }
+
+    fn calibrate(&mut self, input: Value) -> Result<(), SessionError> {
+        let own = &self.network.model.executor;
+        let executor = if own.isa() == Isa::reproducible() {
+            own
+        } else {
+            let made = match self.reproducible.take() {
+                Some(made) => made,
+                None => Executor::new(own.graph().clone(), Isa::reproducible())?,
+            };
+            self.reproducible.insert(made)
+        };
+        executor.run(&[input], &mut self.calibrator)?;
+        self.calibrator.finish_run();
+        self.done += 1;
+        Ok(())
     }
 }
 
@@ -274,9 +246,7 @@ impl Job for QuantizeJob {
         }
         if self.known.is_none() && self.done < total {
             let input = self.inputs.get(self.done)?;
-            self.network.model.executor.run(&[input.value], &mut self.calibrator)?;
-            self.calibrator.finish_run();
-            self.done += 1;
+            self.calibrate(input.value)?;
             let progress = Progress { phase: "calibrating", done: self.done, total, comparison: None };
             return Ok(Step::Running(progress));
         }
@@ -287,5 +257,48 @@ impl Job for QuantizeJob {
         let recipe = self.recipe.clone();
         let preprocess = self.inputs.preprocess();
         Ok(Step::Done(QuantizedNetwork::build(&self.network, statistics, recipe, preprocess, self.isa)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::Session;
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    /// FNV-1a.
+    fn hash(bytes: &[u8]) -> u64 {
+        bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        })
+    }
+
+    /// What decides a file, of a bundled network calibrated on four bundled pictures.
+    fn plan(network: &[u8]) -> String {
+        let pictures: [(&str, &[u8]); 4] = [
+            ("boat.png", include_bytes!("../../www/public/sample/boat_0.png")),
+            ("car.png", include_bytes!("../../www/public/sample/car_0.png")),
+            ("cup.png", include_bytes!("../../www/public/sample/cup_0.png")),
+            ("fish.png", include_bytes!("../../www/public/sample/fish_0.png")),
+        ];
+        let mut session = Session::new(Isa::best());
+        session.load_model("sample.onnx", network.to_vec()).unwrap();
+        let settings = include_bytes!("../../www/public/sample/preprocessor_config.json");
+        session.read_preprocess("preprocessor_config.json", settings).unwrap();
+        let files = pictures.map(|(name, bytes)| (name.to_owned(), bytes.to_vec()));
+        assert!(session.add_pictures(files.to_vec()).1.is_empty());
+        let quantized = session.quantize(&Recipe::default()).unwrap().run(&mut |_| ()).unwrap();
+        serde_json::to_string(quantized.plan()).unwrap()
+    }
+
+    /// Where a number here is meant to change (other networks, pictures or rules), the failing test
+    /// says what it is now; it must be the same natively, in Node and in a browser, with either build.
+    #[wasm_bindgen_test(unsupported = test)]
+    fn every_build_decides_alike() {
+        let dense = plan(include_bytes!("../../www/public/sample/sample_resnet.onnx"));
+        let depthwise = plan(include_bytes!("../../www/public/sample/sample_mobilenet.onnx"));
+        let found = [hash(dense.as_bytes()), hash(depthwise.as_bytes())];
+        let known = [0x3752_7d0c_e51c_8d58, 0xab65_ff93_46e5_39ce];
+        assert_eq!(found, known, "{found:#x?} on {}", Isa::best());
     }
 }
