@@ -9,8 +9,8 @@ use super::names::Names;
 use super::proto::{GraphProto, NodeProto, SparseTensorProto, TensorProto, ValueInfoProto};
 use super::types::{self, Declared};
 use super::{ImportError, MissingOperator, attr, tensor};
-use crate::ir::{Attr, Attrs, GraphBuilder, GraphError, ValueId};
-use crate::ops::{FileType, Graph, ImportInput, ImportNode, Node, Op};
+use crate::ir::{Attr, Attrs, GraphBuilder, GraphError, Operation, ValueId};
+use crate::ops::{self, Expansion, FileType, Graph, ImportInput, ImportNode, Node, Op, Source};
 use crate::tensor::{DType, FloatFormat, TensorType, Value};
 use prost::bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,8 +20,6 @@ const CONSTANT: &str = "Constant";
 /// The operator that casts to the type of another tensor, and the one that casts to a type.
 const CAST_LIKE: &str = "CastLike";
 const CAST: &str = "Cast";
-/// What names of operators begin with that no file can contain.
-const INTERNAL: &str = "bitlens.";
 
 /// How many nodes, initializers or declarations a network may have: a hundred times what the
 /// largest image networks have, and few enough that a hostile file cannot fill the memory with them.
@@ -37,7 +35,7 @@ pub(super) fn build(
     info: &mut ModelInfo,
 ) -> Result<Graph, ImportError> {
     refuse_too_many(graph)?;
-    let nodes = read_nodes(&graph.node)?;
+    let (nodes, node_names) = read_nodes(&graph.node)?;
     refuse_unsupported(&nodes, functions)?;
     refuse_sparse(&graph.sparse_initializer)?;
     let outputs = read_infos(&graph.output, "output")?;
@@ -45,6 +43,7 @@ pub(super) fn build(
         return Err(ImportError::NoOutput);
     }
     let mut build = Build::new(graph, &nodes, &outputs, info);
+    build.node_names = node_names;
     build.declare_types(&graph.value_info, &outputs)?;
     build.add_initializers(&graph.initializer)?;
     build.add_inputs(&graph.input)?;
@@ -80,7 +79,8 @@ struct FileNode {
     proto: NodeProto,
 }
 
-fn read_nodes(messages: &[Bytes]) -> Result<Vec<FileNode>, ImportError> {
+/// The nodes, and all names that are taken.
+fn read_nodes(messages: &[Bytes]) -> Result<(Vec<FileNode>, Names), ImportError> {
     let mut protos = Vec::new();
     for (i, bytes) in messages.iter().enumerate() {
         let proto: NodeProto = decode(bytes, || format!("node {i}"))?;
@@ -112,7 +112,7 @@ fn read_nodes(messages: &[Bytes]) -> Result<Vec<FileNode>, ImportError> {
         });
         FileNode { name, op_type, proto }
     });
-    Ok(nodes.collect())
+    Ok((nodes.collect(), names))
 }
 
 /// Looks at all nodes before it refuses, so that the user learns everything at once.
@@ -125,8 +125,7 @@ fn refuse_unsupported(nodes: &[FileNode], functions: &BTreeSet<(String, String)>
             return Err(ImportError::Function { node: node.name.clone(), function: node.op_type.clone() });
         }
         let op_type = node.op_type.as_str();
-        let known = op_type == CONSTANT || Op::OP_TYPES.contains(&op_type);
-        if known && !op_type.starts_with(INTERNAL) {
+        if op_type == CONSTANT || ops::file_op_types().any(|name| name == op_type) {
             continue;
         }
         let place = *places.entry(op_type).or_insert(missing.len());
@@ -177,6 +176,14 @@ enum Maker {
     Node(usize),
 }
 
+/// What a node is read as.
+enum Read {
+    /// An operator, and the constants that it wants as inputs.
+    One(Box<Op>, Vec<(usize, Value)>),
+    /// Several operators.
+    Several(Expansion),
+}
+
 struct Build<'a> {
     nodes: &'a [FileNode],
     info: &'a mut ModelInfo,
@@ -187,6 +194,8 @@ struct Build<'a> {
     initializers: BTreeSet<String>,
     /// Every name of the file, for names that are made.
     names: Names,
+    /// Every name of a node.
+    node_names: Names,
     types: BTreeMap<String, TensorType>,
     /// What the file calls the elements of values that are float32 here.
     formats: BTreeMap<String, FloatFormat>,
@@ -213,6 +222,7 @@ impl<'a> Build<'a> {
             read,
             initializers: BTreeSet::new(),
             names,
+            node_names: Names::default(),
             types: BTreeMap::new(),
             formats: BTreeMap::new(),
             values: BTreeMap::new(),
@@ -335,17 +345,7 @@ impl<'a> Build<'a> {
             attrs.insert("to", Attr::Int(FileType::from(format).code()));
             inputs.truncate(1);
         }
-        let (op, new_inputs) = self.import_op((file, op_type), attrs, &inputs, output_count)?;
-        for (index, value) in new_inputs {
-            let name = self.names.unique(&format!("{}_input_{index}", file.name));
-            if inputs.len() <= index {
-                inputs.resize(index + 1, None);
-            }
-            let id = self.builder.constant(name, value);
-            if let Some(slot) = inputs.get_mut(index) {
-                *slot = Some(id);
-            }
-        }
+        let read = self.import_op((file, op_type), attrs, &inputs, output_count)?;
         let outputs = file.proto.output.iter().take(output_count);
         let outputs = outputs.map(|name| match self.values.get(name) {
             Some(&(id, _)) => id,
@@ -353,7 +353,22 @@ impl<'a> Build<'a> {
             None => self.builder.value(self.names.unique(&format!("{}_unused", file.name)), None),
         });
         let outputs = outputs.collect();
-        self.builder.node(Node { name: file.name.clone(), op, inputs, outputs });
+        match read {
+            Read::One(op, new_inputs) => {
+                for (index, value) in new_inputs {
+                    let name = self.names.unique(&format!("{}_input_{index}", file.name));
+                    if inputs.len() <= index {
+                        inputs.resize(index + 1, None);
+                    }
+                    let id = self.builder.constant(name, value);
+                    if let Some(slot) = inputs.get_mut(index) {
+                        *slot = Some(id);
+                    }
+                }
+                self.builder.node(Node { name: file.name.clone(), op: *op, inputs, outputs });
+            }
+            Read::Several(expansion) => self.add_expansion(&file.name, expansion, &inputs, &outputs),
+        }
         Ok(())
     }
 
@@ -364,14 +379,46 @@ impl<'a> Build<'a> {
         self.formats.get(like).copied()
     }
 
-    /// Lets the operator read its attributes; returns the constants that it wants as inputs, too.
+    /// Adds the operators that a node is read as.
+    fn add_expansion(
+        &mut self,
+        node: &str,
+        expansion: Expansion,
+        inputs: &[Option<ValueId>],
+        outputs: &[ValueId],
+    ) {
+        let mut made: Vec<ValueId> = Vec::new();
+        for (index, part) in expansion.parts.into_iter().enumerate() {
+            let is_main = index == expansion.main;
+            let own = format!("{node}_{}", part.op.op_type());
+            let name = if is_main { node.to_owned() } else { self.node_names.unique(&own) };
+            let read = |(slot, source): (usize, Source)| match source {
+                Source::Absent => None,
+                Source::Input(at) => inputs.get(at).copied().flatten(),
+                Source::Made(at) => made.get(at).copied(),
+                Source::Constant(value) => {
+                    let name = self.names.unique(&format!("{name}_input_{slot}"));
+                    Some(self.builder.constant(name, value))
+                }
+            };
+            let inputs = part.inputs.into_iter().enumerate().map(read).collect();
+            let output = expansion.outputs.iter().position(|&part| part == index);
+            let output = output.and_then(|at| outputs.get(at)).copied();
+            let output = output
+                .unwrap_or_else(|| self.builder.value(self.names.unique(&format!("{name}_output")), None));
+            self.builder.node(Node { name, op: part.op, inputs, outputs: vec![output] });
+            made.push(output);
+        }
+    }
+
+    /// Lets the operator read its attributes.
     fn import_op(
         &self,
         (file, op_type): (&FileNode, &str),
         attrs: Attrs,
         inputs: &[Option<ValueId>],
         output_count: usize,
-    ) -> Result<(Op, Vec<(usize, Value)>), ImportError> {
+    ) -> Result<Read, ImportError> {
         let slot = |id: &Option<ValueId>| match id {
             None => ImportInput::Absent,
             Some(id) => {
@@ -392,15 +439,20 @@ impl<'a> Build<'a> {
             op_type: file.op_type.clone(),
             source,
         };
-        let op = Op::import(op_type, &mut node).ok_or_else(|| ImportError::UnsupportedOperator {
+        let expanded = ops::expand(op_type, &mut node).map(|several| several.map(Read::Several));
+        let read = expanded.or_else(|| {
+            let op = Op::import(op_type, &mut node)?;
+            Some(op.map(|op| Read::One(op.into(), std::mem::take(&mut node.new_inputs))))
+        });
+        let read = read.ok_or_else(|| ImportError::UnsupportedOperator {
             node: file.name.clone(),
             op_type: file.op_type.clone(),
             more_nodes: Vec::new(),
             others: Vec::new(),
         })?;
-        let op = op.map_err(refused)?;
+        let read = read.map_err(refused)?;
         node.attrs.finish(opset).map_err(refused)?;
-        Ok((op, node.new_inputs))
+        Ok(read)
     }
 
     fn finish(mut self, outputs: &[(String, Declared)]) -> Result<Graph, ImportError> {

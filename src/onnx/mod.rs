@@ -45,7 +45,8 @@
 //!
 //! # What is written
 //!
-//! Opset 18, IR version 8, later ones where an operator or a type needs them; nodes in an order of execution, every constant that is read once, as an
+//! Opset 18, IR version 8, or the least later ones that have every operator and element type of the
+//! network; nodes in an order of execution, every constant that is read once, as an
 //! initializer with raw bytes in its own type. The same graph gives the same bytes.
 //!
 //! # Untrusted input

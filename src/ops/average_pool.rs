@@ -1,22 +1,22 @@
-//! `AveragePool` (ONNX opsets 1–22): the mean under a moving window, over one or two spatial axes.
+//! `AveragePool` (ONNX opsets 1–22): the mean under a moving window, over up to three spatial
+//! axes.
 //!
 //! With `count_include_pad` the divisor counts the taps on padding, but never those beyond it that
 //! rounding up (`ceil_mode`) lets a last window reach; without, it counts the taps on the input.
-//! That is what ONNX Runtime does. A dilated window came with opset 19 and cannot be written to a
-//! file of the export opset.
+//! That is what ONNX Runtime does. A dilated window came with opset 19.
 
 use super::pooling::{self, Patch, Pooling};
 use super::window::{Rounding, Window};
 use super::{
-    Averaged, Context, EXPORT_OPSET, ExportStep, Facts, ImportNode, Inputs, Kind, LowerContext, Lowered,
-    OpError, Operator, Tape, TypeInputs,
+    Averaged, Context, ExportStep, Facts, ImportNode, Inputs, Kind, LowerContext, Lowered, OpError, Operator,
+    Tape, TypeInputs,
 };
-use crate::ir::{Attr, AttrError, Opset};
+use crate::ir::{Attr, AttrError};
 use crate::kernels::{Pool2dGeometry, PoolDivisor};
 use crate::tensor::{TensorType, Value};
 
 /// First opset whose AveragePool has dilations.
-const DILATED_SINCE: Opset = Opset(19);
+const DILATED_SINCE: u32 = 19;
 
 /// `y[n, c, o] = Σ x[n, c, o · stride + k · dilation − pad] / count`.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,7 +44,7 @@ impl AveragePool {
     /// Sizes that do not fit.
     pub fn divisor(&self, input: &[usize]) -> Result<PoolDivisor, OpError> {
         let axes = self.window.resolve(pooling::spatial(input)?, &self.window.kernel, self.rounding)?;
-        let pad_end = [axes[0].pad_end, axes[1].pad_end];
+        let pad_end = [axes[1].pad_end, axes[2].pad_end];
         Ok(if self.count_include_pad { PoolDivisor::Padded { pad_end } } else { PoolDivisor::Valid })
     }
 
@@ -68,9 +68,6 @@ impl Operator for AveragePool {
     }
 
     fn export(&self) -> Option<Vec<ExportStep>> {
-        if self.window.is_dilated() && EXPORT_OPSET < DILATED_SINCE {
-            return None;
-        }
         let mut attrs = self.window.export();
         if self.rounding == Rounding::Up {
             attrs.insert("ceil_mode", Attr::Int(1));
@@ -78,7 +75,8 @@ impl Operator for AveragePool {
         if self.count_include_pad {
             attrs.insert("count_include_pad", Attr::Int(1));
         }
-        Some(vec![ExportStep::new(Self::OP_TYPE, attrs)])
+        let step = ExportStep::new(Self::OP_TYPE, attrs);
+        Some(vec![if self.window.is_dilated() { step.since(DILATED_SINCE) } else { step }])
     }
 
     fn facts(&self) -> Facts {
@@ -92,16 +90,13 @@ impl Operator for AveragePool {
     fn forward(&self, _: &Context<'_>, inputs: Inputs) -> Result<Vec<Value>, OpError> {
         let input = inputs.get(0)?;
         let pooling = Pooling::new(&self.window, input.shape(), self.rounding)?;
-        let mut out = Value::zeros::<f32>(&pooling.output_shape)?.into_vec::<f32>()?;
         let divisors = self.divisors(&pooling);
-        let planes = input.as_slice::<f32>()?.chunks_exact(pooling.input_cells());
-        for (plane, out) in planes.zip(out.chunks_exact_mut(pooling.output_cells())) {
-            for ((patch, divisor), out) in pooling.patches().zip(&divisors).zip(out) {
-                let sum: f64 = patch.cells().map(|at| f64::from(plane[at])).sum();
-                *out = (sum / divisor) as f32;
-            }
-        }
-        Ok(vec![Value::from_vec(&pooling.output_shape, out)?])
+        let mut divisors = divisors.iter().cycle();
+        let mean = |plane: &[f32], patch: Patch| {
+            let sum: f64 = patch.cells().map(|at| f64::from(plane[at])).sum();
+            (sum / divisors.next().unwrap_or(&1.0)) as f32
+        };
+        Ok(vec![pooling.reduce(input.as_slice()?, mean)?])
     }
 
     fn lower_int8(&self, context: &LowerContext<'_>) -> Option<Lowered> {
@@ -113,17 +108,12 @@ impl Operator for AveragePool {
         let Some(gradient) = tape.wanted_gradient() else { return Ok(vec![None]) };
         let input = tape.input(0)?;
         let pooling = Pooling::new(&self.window, input.shape(), self.rounding)?;
-        let gradient = pooling::check_gradient(gradient, &pooling.output_shape)?;
         let divisors = self.divisors(&pooling);
-        let mut out = vec![0.0_f32; input.len()];
-        let out_planes = out.chunks_exact_mut(pooling.input_cells());
-        for (gradient, out) in gradient.chunks_exact(pooling.output_cells()).zip(out_planes) {
-            for ((patch, divisor), gradient) in pooling.patches().zip(&divisors).zip(gradient) {
-                let share = (f64::from(*gradient) / divisor) as f32;
-                patch.cells().for_each(|at| out[at] += share);
-            }
-        }
-        Ok(vec![Some(Value::from_vec(input.shape(), out)?)])
+        let spread = |out: &mut [f32], _: &[f32], patch: Patch, (at, gradient): (usize, f32)| {
+            let share = (f64::from(gradient) / divisors[at % divisors.len()]) as f32;
+            patch.cells().for_each(|at| out[at] += share);
+        };
+        Ok(vec![Some(pooling.spread((input.as_slice()?, input.shape()), gradient, spread)?)])
     }
 }
 
@@ -171,12 +161,16 @@ mod tests {
                 random(padded(up(counted)), &[2, 2, 5, 6]),
                 random(up(partial), &[1, 2, 5, 6]),
                 random(attrs(&[("kernel_shape", &[2]), ("pads", &[0, 1])]), &[2, 2, 4]),
+                random(
+                    padded(attrs(&[("kernel_shape", &[2, 3, 2]), ("pads", &[1, 0, 0, 0, 1, 1])])),
+                    &[1, 2, 3, 4, 2],
+                ),
             ]
         }
     }
 
     #[test]
-    fn dilated_windows_run_but_cannot_be_written_to_opset_18() {
+    fn dilated_windows_ask_for_a_newer_file() {
         let attrs = attrs(&[("kernel_shape", &[2, 2]), ("dilations", &[2, 2]), ("pads", &[1, 1, 0, 1])]);
         let attrs = attrs.with("count_include_pad", Attr::Int(1));
         let (op, _) = import_node("AveragePool", attrs, 19, &[]).unwrap();
@@ -186,6 +180,6 @@ mod tests {
         ];
         let found = run(&op, &[pattern(&[1, 1, 5, 6], 7, 11)]);
         assert_close(&found[0], &tensor(&[1, 1, 4, 6], &y), 0.0, "onnxruntime");
-        assert_eq!(op.export(), None);
+        assert_eq!(op.export().unwrap()[0].opset.0, 19);
     }
 }

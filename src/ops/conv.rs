@@ -1,13 +1,16 @@
-//! `Conv` (ONNX opsets 1–22): convolution over one or two spatial axes, with groups, strides,
+//! `Conv` (ONNX opsets 1–22): convolution over up to three spatial axes, with groups, strides,
 //! dilations, asymmetric padding, and optionally a clamp on its output.
 //!
 //! Shapes: `[N, C, H, W] ∗ [O, C/groups, KH, KW] + [O] → [N, O, OH, OW]`. One spatial axis is
-//! computed as two with a height of 1; three are refused. Constant weights are laid out for the
-//! kernels once, whatever the size of the input.
+//! computed as two with a height of 1, three as many convolutions over two. Constant weights over one
+//! or two axes are laid out for the kernels once, whatever the size of the input.
 
-use super::linear::{self, IntegerEpilogue, export_clamp};
-use super::pooling::{check_gradient, split_spatial, window_2d};
-use super::window::{Rounding, Window};
+use super::conv_shape::{
+    ConvShape, Unknown, add_bias, bias_gradient, check_channels, check_rank, take_groups,
+};
+use super::linear::{self, IntegerEpilogue, apply_clamp, export_clamp};
+use super::pooling::{check_gradient, split_spatial};
+use super::window::{Rounding, Window, too_many_axes};
 use super::{
     Clamp, Context, ExportStep, Facts, ImportNode, Inputs, Isa, Kind, Layout, Linear, LowerContext, Lowered,
     OpError, Operator, Prepared, QConv, Tape, TypeInputs,
@@ -28,26 +31,18 @@ pub struct Conv {
 }
 
 impl Conv {
-    /// Shapes for the kernels, from those of the input and of the weight. One spatial axis becomes
-    /// two with a height of 1.
+    /// Shapes for the kernels, from those of an input and a weight with one or two spatial axes. One
+    /// becomes two with a height of 1.
     ///
     /// # Errors
-    /// Ranks and channels that do not fit together, a window larger than the padded input.
+    /// Ranks and channels that do not fit together, a window larger than the padded input, a depth.
     pub fn geometry(&self, input: &[usize], weight: &[usize]) -> Result<Conv2dGeometry, OpError> {
-        let (head, spatial) = split_spatial(input)?;
-        check_rank(weight.len(), input.len())?;
-        let (channels, kernel) = split_spatial(weight)?;
-        self.check_channels(head[1], channels[1])?;
-        let axes = self.window.resolve(spatial, kernel, Rounding::Down)?;
-        Ok(Conv2dGeometry::new(head[0], self.groups, head[1], channels[0], window_2d(&axes))?)
+        let shape = self.shape(input, weight)?;
+        if shape.is_volume() { Err(too_many_axes(3)) } else { Ok(shape.plane) }
     }
 
-    /// Shape of the output for a geometry made from an input of that rank.
-    fn output_shape(geometry: &Conv2dGeometry, rank: usize) -> Vec<usize> {
-        let mut shape = vec![geometry.batch(), geometry.out_channels()];
-        let output = geometry.window().output;
-        shape.extend(output.iter().skip(4 - rank.min(4)));
-        shape
+    fn shape(&self, input: &[usize], weight: &[usize]) -> Result<ConvShape, OpError> {
+        ConvShape::new(&self.window, self.groups, input, weight)
     }
 
     /// A geometry with the weight's own sizes: how weights are laid out for the kernels does not
@@ -71,17 +66,6 @@ impl Conv {
         Ok(PackedConvF32::pack(isa, &geometry, weight.as_slice()?)?)
     }
 
-    fn check_channels(&self, input: usize, weight: usize) -> Result<(), OpError> {
-        if weight.checked_mul(self.groups) == Some(input) {
-            return Ok(());
-        }
-        Err(OpError::Shape {
-            what: "channels of the input",
-            expected: format!("{weight} per group of the weight times {} groups", self.groups),
-            got: input.to_string(),
-        })
-    }
-
     fn output_dims(&self, input: &Shape, weight: &Shape) -> Result<Shape, OpError> {
         let Some(rank) = input.rank().or(weight.rank()) else { return Ok(Shape::Unranked) };
         let unknown = vec![Dim::Unknown; rank];
@@ -90,11 +74,11 @@ impl Conv {
         check_rank(weight.len(), rank)?;
         let (head, spatial) = split_spatial(input)?;
         let (channels, taps) = split_spatial(weight)?;
-        if spatial.len() > 2 {
+        if spatial.len() > 3 {
             return Err(too_many_axes(spatial.len()));
         }
         if let (Some(input), Some(weight)) = (head[1].fixed(), channels[1].fixed()) {
-            self.check_channels(input, weight)?;
+            check_channels(input, weight, self.groups)?;
         }
         let stated = |axis: usize| self.window.kernel.get(axis).copied();
         let kernel: Vec<_> = taps.iter().enumerate().map(|(i, dim)| dim.fixed().or(stated(i))).collect();
@@ -104,32 +88,12 @@ impl Conv {
     }
 }
 
-fn check_rank(weight: usize, input: usize) -> Result<(), OpError> {
-    if weight == input {
-        return Ok(());
-    }
-    let expected = format!("{input}, as the input has it");
-    Err(OpError::Shape { what: "rank of the weight", expected, got: weight.to_string() })
-}
-
-fn too_many_axes(got: usize) -> OpError {
-    let expected = "1 or 2 (3-D convolution is not supported)".to_owned();
-    OpError::Shape { what: "spatial axes", expected, got: got.to_string() }
-}
-
 impl Operator for Conv {
     const OP_TYPE: &'static str = "Conv";
 
     fn import(node: &mut ImportNode<'_>) -> Result<Self, AttrError> {
         let window = Window::import(node)?;
-        let group = node.attrs.take_int("group")?.unwrap_or(1);
-        let groups = usize::try_from(group).ok().filter(|&groups| groups > 0);
-        let groups = groups.ok_or_else(|| AttrError::Unsupported {
-            name: "group".to_owned(),
-            value: group.to_string(),
-            reason: "there must be at least one group",
-        })?;
-        Ok(Self { window, groups, clamp: None })
+        Ok(Self { window, groups: take_groups(&mut node.attrs)?, clamp: None })
     }
 
     fn export(&self) -> Option<Vec<ExportStep>> {
@@ -155,15 +119,24 @@ impl Operator for Conv {
     }
 
     fn prepare(&self, isa: Isa, inputs: &[Option<&Value>]) -> Result<Option<Prepared>, OpError> {
-        let weight = inputs.get(1).copied().flatten();
-        weight.map(|weight| self.pack(isa, weight).map(Prepared::new)).transpose()
+        let planar = inputs.get(1).copied().flatten().filter(|weight| weight.rank() <= 4);
+        planar.map(|weight| self.pack(isa, weight).map(Prepared::new)).transpose()
     }
 
     fn forward(&self, context: &Context<'_>, inputs: Inputs) -> Result<Vec<Value>, OpError> {
         let (input, weight) = (inputs.get(0)?, inputs.get(1)?);
-        let geometry = self.geometry(input.shape(), weight.shape())?;
-        let bias =
-            inputs.optional(2).map(|bias| linear::bias_of(bias, geometry.out_channels())).transpose()?;
+        let conv = self.shape(input.shape(), weight.shape())?;
+        let channels = conv.plane.out_channels();
+        let bias = inputs.optional(2).map(|bias| linear::bias_of(bias, channels)).transpose()?;
+        let shape = conv.output();
+        let mut out = Value::zeros::<f32>(&shape)?.into_vec::<f32>()?;
+        let x = input.as_slice()?;
+        if conv.is_volume() {
+            conv.compute(context.isa, Unknown::Output, [x, weight.as_slice()?, &[]], &mut out)?;
+            add_bias(&mut out, bias.unwrap_or(&[0.0]), shape[2..].iter().product());
+            apply_clamp(&mut out, self.clamp);
+            return Ok(vec![Value::from_vec(&shape, out)?]);
+        }
         let made_now;
         let packed = if let Some(packed) = context.prepared::<PackedConvF32>() {
             packed
@@ -171,10 +144,8 @@ impl Operator for Conv {
             made_now = self.pack(context.isa, weight)?;
             &made_now
         };
-        let shape = Self::output_shape(&geometry, input.rank());
-        let mut out = Value::zeros::<f32>(&shape)?.into_vec::<f32>()?;
         let epilogue = Epilogue { bias, clamp: self.clamp.map(|clamp| (clamp.min, clamp.max)) };
-        kernels::conv2d_f32(&geometry, input.as_slice()?, packed, epilogue, &mut out)?;
+        kernels::conv2d_f32(&conv.plane, x, packed, epilogue, &mut out)?;
         Ok(vec![Value::from_vec(&shape, out)?])
     }
 
@@ -182,31 +153,24 @@ impl Operator for Conv {
         let mut gradients = vec![None; tape.inputs.len()];
         let Some(gradient) = tape.gradient(0) else { return Ok(gradients) };
         let (input, weight) = (tape.input(0)?, tape.input(1)?);
-        let geometry = self.geometry(input.shape(), weight.shape())?;
-        let shape = Self::output_shape(&geometry, input.rank());
+        let conv = self.shape(input.shape(), weight.shape())?;
+        let shape = conv.output();
         check_gradient(gradient, &shape)?;
         let gradient = linear::unclamped_gradient(gradient, self.clamp, tape)?;
         let gradient = gradient.as_slice::<f32>()?;
-        if tape.wants(0) {
-            let mut out = Value::zeros::<f32>(input.shape())?.into_vec::<f32>()?;
-            let weights = weight.as_slice()?;
-            kernels::conv2d_f32_backward_input(context.isa, &geometry, gradient, weights, &mut out)?;
-            gradients[0] = Some(Value::from_vec(input.shape(), out)?);
-        }
-        if tape.wants(1) {
-            let mut out = Value::zeros::<f32>(weight.shape())?.into_vec::<f32>()?;
-            let x = input.as_slice()?;
-            kernels::conv2d_f32_backward_weights(context.isa, &geometry, x, gradient, &mut out)?;
-            gradients[1] = Some(Value::from_vec(weight.shape(), out)?);
+        let given = [input.as_slice()?, weight.as_slice()?, gradient];
+        for (slot, unknown) in [Unknown::Input, Unknown::Weight].into_iter().enumerate() {
+            if tape.wants(slot) {
+                let like = tape.input(slot)?.shape();
+                let mut out = Value::zeros::<f32>(like)?.into_vec::<f32>()?;
+                conv.compute(context.isa, unknown, given, &mut out)?;
+                gradients[slot] = Some(Value::from_vec(like, out)?);
+            }
         }
         if tape.wants(2) && tape.inputs.get(2).is_some_and(Option::is_some) {
-            let mut sums = vec![0.0_f64; geometry.out_channels()];
-            let pixels: usize = shape[2..].iter().product();
-            for (i, plane) in gradient.chunks_exact(pixels.max(1)).enumerate() {
-                sums[i % geometry.out_channels()] += plane.iter().map(|&g| f64::from(g)).sum::<f64>();
-            }
-            let sums = sums.into_iter().map(|sum| sum as f32).collect();
-            gradients[2] = Some(Value::from_vec(&[geometry.out_channels()], sums)?);
+            let channels = conv.plane.out_channels();
+            let sums = bias_gradient(gradient, channels, shape[2..].iter().product());
+            gradients[2] = Some(Value::from_vec(&[channels], sums)?);
         }
         Ok(gradients)
     }
@@ -317,6 +281,24 @@ mod tests {
                 random(grouped(attrs(&[("pads", &[1, 1, 0, 1])]), 2), &[1, 2, 3, 3], &[4, 1, 2, 3]),
                 random(attrs(&[("kernel_shape", &[1, 1])]), &[2, 3, 2, 2], &[2, 3, 1, 1]),
                 random(line, &[2, 2, 6], &[3, 2, 3]),
+                exact(
+                    grouped(
+                        attrs(&[
+                            ("pads", &[1, 0, 0, 0, 1, 1]),
+                            ("strides", &[2, 1, 1]),
+                            ("dilations", &[1, 2, 1]),
+                        ]),
+                        2,
+                    ),
+                    [&[1, 2, 3, 3, 2], &[2, 1, 2, 2, 2], &[1, 2, 2, 2, 2]],
+                    &[0., 6., -12., 0., -10., -9., 19., -19., 35., -8., -2., -1., -43., 5., 20., 3.],
+                )
+                .constant(of(2)),
+                random(
+                    grouped(attrs(&[("strides", &[2, 1, 1]), ("pads", &[1, 0, 1, 0, 1, 0])]), 2),
+                    &[2, 2, 3, 2, 3],
+                    &[4, 1, 2, 2, 2],
+                ),
             ]
         }
     }
@@ -418,7 +400,8 @@ mod tests {
             "channels of the input: expected 3 per group of the weight times 1 groups, got 4"
         );
         assert!(refused(&plain, &[1, 3, 5], &[2, 3, 3, 3]).contains("rank of the weight: expected 3"));
-        assert!(refused(&plain, &[1, 1, 4, 4, 4], &[1, 1, 2, 2, 2]).contains("3-D"));
+        let four = [1, 1, 4, 4, 4, 4];
+        assert!(refused(&plain, &four, &four).contains("spatial axes: expected 1, 2 or 3, got 4"));
         assert!(refused(&plain, &[1, 3, 2, 5], &[2, 3, 3, 3]).contains("window's size 3, got 2"));
         let two = conv(grouped(Attrs::new(), 2));
         assert!(refused(&two, &[1, 4, 3, 3], &[3, 2, 1, 1]).contains("3 output channels"));

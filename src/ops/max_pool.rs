@@ -1,11 +1,10 @@
-//! `MaxPool` (ONNX opsets 1–22): the largest value under a moving window, over one or two spatial
+//! `MaxPool` (ONNX opsets 1–22): the largest value under a moving window, over up to three spatial
 //! axes.
 //!
-//! Padding never wins. NaN does: it must not vanish. The output `Indices` is not supported, and
-//! with it `storage_order` has no effect. The gradient goes to the first maximum in scan order,
-//! where several are equal.
+//! Padding never wins. NaN does: it must not vanish. Of equal values the first in scan order wins; it
+//! gets the gradient, and its place is the one in the second output, where the node has one.
 
-use super::pooling::{self, Pooling, first_maximum};
+use super::pooling::{self, Patch, Pooling, as_floats, first_maximum, from_floats};
 use super::window::{Rounding, Window};
 use super::{
     Context, ExportStep, Facts, ImportNode, Inputs, Kind, LowerContext, Lowered, OpError, Operator, Searched,
@@ -13,15 +12,27 @@ use super::{
 };
 use crate::ir::{Attr, AttrError};
 use crate::kernels::Pool2dGeometry;
-use crate::tensor::{TensorType, Value};
+use crate::tensor::{DType, TensorType, Value};
 
 /// `y[n, c, o] = max x[n, c, o · stride + k · dilation − pad]` over the taps `k` inside the input.
+/// Outputs: `y`, and where they are wanted the places of the maxima in the whole input.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MaxPool {
     /// The moving window.
     pub window: Window,
     /// What happens at the end of the input.
     pub rounding: Rounding,
+    /// How the places of the maxima are counted; `None` where they are not wanted.
+    pub indices: Option<StorageOrder>,
+}
+
+/// How places in a plane are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StorageOrder {
+    /// Along the last axis first.
+    RowMajor,
+    /// Along the first spatial axis first.
+    ColumnMajor,
 }
 
 impl MaxPool {
@@ -34,27 +45,40 @@ impl MaxPool {
     }
 }
 
+impl StorageOrder {
+    /// The number of a place in a plane of that shape, given its number along the last axis first.
+    fn number(self, row_major: usize, plane: &[usize]) -> usize {
+        if self == Self::RowMajor {
+            return row_major;
+        }
+        let (mut rest, mut number) = (row_major, 0);
+        for (axis, &size) in plane.iter().enumerate().rev() {
+            let before: usize = plane[..axis].iter().product();
+            number += rest % size * before;
+            rest /= size;
+        }
+        number
+    }
+}
+
 impl Operator for MaxPool {
     const OP_TYPE: &'static str = "MaxPool";
 
     fn import(node: &mut ImportNode<'_>) -> Result<Self, AttrError> {
         let window = pooling::import_window(node)?;
         let rounding = Rounding::from_ceil_mode(node.attrs.take_bool("ceil_mode", false)?);
-        node.attrs.take_int("storage_order")?; // the order of Indices, which are not made
-        if node.output_count > 1 {
-            return Err(AttrError::Unsupported {
-                name: "Indices (output 1)".to_owned(),
-                value: "used".to_owned(),
-                reason: "positions of the maxima are not computed",
-            });
-        }
-        Ok(Self { window, rounding })
+        let column_major = node.attrs.take_bool("storage_order", false)?;
+        let order = if column_major { StorageOrder::ColumnMajor } else { StorageOrder::RowMajor };
+        Ok(Self { window, rounding, indices: (node.output_count > 1).then_some(order) })
     }
 
     fn export(&self) -> Option<Vec<ExportStep>> {
         let mut attrs = self.window.export();
         if self.rounding == Rounding::Up {
             attrs.insert("ceil_mode", Attr::Int(1));
+        }
+        if self.indices == Some(StorageOrder::ColumnMajor) {
+            attrs.insert("storage_order", Attr::Int(1));
         }
         Some(vec![ExportStep::new(Self::OP_TYPE, attrs)])
     }
@@ -64,23 +88,45 @@ impl Operator for MaxPool {
     }
 
     fn infer(&self, inputs: &TypeInputs<'_>) -> Result<Vec<TensorType>, OpError> {
-        pooling::infer(&self.window, inputs, self.rounding)
+        let input = inputs.ty(0)?;
+        if !matches!(input.dtype, DType::F32 | DType::U8 | DType::I8) {
+            let expected = "float32, uint8 or int8";
+            return Err(OpError::DType { what: "input", expected, got: input.dtype });
+        }
+        let mut types = pooling::infer_of(&self.window, input, self.rounding)?;
+        let places = types.first().map(|ty| TensorType::new(DType::I64, ty.shape.clone()));
+        types.extend(places.filter(|_| self.indices.is_some()));
+        Ok(types)
     }
 
     fn forward(&self, _: &Context<'_>, inputs: Inputs) -> Result<Vec<Value>, OpError> {
         let input = inputs.get(0)?;
         let pooling = Pooling::new(&self.window, input.shape(), self.rounding)?;
-        let mut out = Value::zeros::<f32>(&pooling.output_shape)?.into_vec::<f32>()?;
-        let planes = input.as_slice::<f32>()?.chunks_exact(pooling.input_cells());
-        for (plane, out) in planes.zip(out.chunks_exact_mut(pooling.output_cells())) {
-            for (patch, out) in pooling.patches().zip(out) {
-                *out = plane[first_maximum(plane, patch.first(), patch.cells())];
+        let mut places = Vec::new();
+        let largest = |plane: &[f32], patch: Patch| {
+            let at = first_maximum(plane, patch.first(), patch.cells());
+            if self.indices.is_some() {
+                places.push(at);
             }
+            plane[at]
+        };
+        let output = pooling.reduce(&as_floats(input)?, largest)?;
+        let mut outputs = vec![from_floats(output, input.dtype())?];
+        if let Some(order) = self.indices {
+            let plane = pooling::spatial(input.shape())?;
+            let place = |(out, &at): (usize, &usize)| {
+                (out / pooling.output_cells() * pooling.input_cells() + order.number(at, plane)) as i64
+            };
+            let places = places.iter().enumerate().map(place).collect();
+            outputs.push(Value::from_vec(&pooling.output_shape, places)?);
         }
-        Ok(vec![Value::from_vec(&pooling.output_shape, out)?])
+        Ok(outputs)
     }
 
     fn lower_int8(&self, context: &LowerContext<'_>) -> Option<Lowered> {
+        if context.rank(0) != Some(4) {
+            return context.rearranged(self.clone().into());
+        }
         q_max_pool::lower(context, Searched::Window(self.clone()), true)
     }
 
@@ -88,17 +134,10 @@ impl Operator for MaxPool {
         let Some(gradient) = tape.wanted_gradient() else { return Ok(vec![None]) };
         let input = tape.input(0)?;
         let pooling = Pooling::new(&self.window, input.shape(), self.rounding)?;
-        let gradient = pooling::check_gradient(gradient, &pooling.output_shape)?;
-        let mut out = vec![0.0_f32; input.len()];
-        let planes = input.as_slice::<f32>()?.chunks_exact(pooling.input_cells());
-        let out_planes = out.chunks_exact_mut(pooling.input_cells());
-        let gradients = gradient.chunks_exact(pooling.output_cells());
-        for ((plane, gradient), out) in planes.zip(gradients).zip(out_planes) {
-            for (patch, gradient) in pooling.patches().zip(gradient) {
-                out[first_maximum(plane, patch.first(), patch.cells())] += gradient;
-            }
-        }
-        Ok(vec![Some(Value::from_vec(input.shape(), out)?)])
+        let to_first = |out: &mut [f32], plane: &[f32], patch: Patch, (_, gradient): (usize, f32)| {
+            out[first_maximum(plane, patch.first(), patch.cells())] += gradient;
+        };
+        Ok(vec![Some(pooling.spread((input.as_slice()?, input.shape()), gradient, to_first)?)])
     }
 }
 
@@ -106,7 +145,9 @@ impl Operator for MaxPool {
 mod tests {
     use super::*;
     use crate::ir::Attrs;
-    use crate::ops::testing::{Random, Sample, Sampled, import_node, pattern, run, tensor, try_run};
+    use crate::ops::testing::{
+        Random, Sample, Sampled, import_node, integers, pattern, run, tensor, try_run,
+    };
 
     fn attrs(lists: &[(&str, &[i64])]) -> Attrs {
         lists.iter().fold(Attrs::new(), |attrs, (name, list)| attrs.with(name, Attr::Ints(list.to_vec())))
@@ -125,6 +166,18 @@ mod tests {
             };
             let spaced = |attrs: Attrs, shape: &[usize]| {
                 Sample::new(attrs).input(Random::new(7).spaced(shape)).gradients(&[0])
+            };
+            let places = |order: Attrs, places: &[i64]| {
+                let window = order
+                    .with("kernel_shape", Attr::Ints(vec![1, 2, 2]))
+                    .with("strides", Attr::Ints(vec![1, 1, 2]));
+                let y = [2., 5., 3., 4., 4., 5., 4., 2., 5., 3., 4., 3., 5., 4., 2., 5.];
+                let [y, places] =
+                    [tensor(&[16], &y), integers(places)].map(|v| v.reshaped(&[1, 2, 2, 2, 2]).unwrap());
+                Sample::new(window)
+                    .input(pattern(&[1, 2, 2, 3, 4], 7, 11))
+                    .output_count(2)
+                    .gives(vec![y, places])
             };
             let up = |attrs: Attrs| attrs.with("ceil_mode", Attr::Int(1));
             let two = [("kernel_shape", &[2, 2][..]), ("strides", &[3, 3]), ("pads", &[0, 0, 1, 1])];
@@ -154,6 +207,22 @@ mod tests {
                 spaced(up(attrs(&three)), &[2, 2, 6, 5]),
                 spaced(attrs(&apart), &[1, 3, 5, 6]),
                 spaced(attrs(&[("kernel_shape", &[3]), ("pads", &[1, 2])]), &[2, 1, 6]).opset(7),
+                spaced(
+                    attrs(&[("kernel_shape", &[2, 1, 2]), ("pads", &[1, 0, 1, 0, 0, 0])]),
+                    &[1, 2, 2, 2, 3],
+                ),
+                places(Attrs::new(), &[1, 3, 9, 6, 17, 14, 17, 23, 25, 31, 28, 31, 36, 39, 45, 47]),
+                places(
+                    Attrs::new().with("storage_order", Attr::Int(1)),
+                    &[6, 18, 10, 14, 9, 13, 9, 23, 30, 44, 26, 44, 25, 43, 35, 47],
+                ),
+                Sample::new(attrs(&[("kernel_shape", &[2]), ("strides", &[2])]))
+                    .opset(12)
+                    .input(Value::from_vec(&[1, 2, 2], vec![7_u8, 255, 3, 1]).unwrap())
+                    .gives(vec![Value::from_vec(&[1, 2, 1], vec![255_u8, 3]).unwrap()]),
+                Sample::new(attrs(&[("kernel_shape", &[2])]))
+                    .input(Value::from_vec(&[1, 1, 3], vec![-128_i8, -3, 127]).unwrap())
+                    .gives(vec![Value::from_vec(&[1, 1, 2], vec![-3_i8, 127]).unwrap()]),
             ]
         }
     }
@@ -205,20 +274,10 @@ mod tests {
         assert!(with("pads", &[2, 0, 0, 0]).contains("smaller than the window"));
         assert!(with("strides", &[1, i64::MAX]).contains("not supported"));
         assert!(with("strides", &[1]).contains("differ in length"));
-        assert!(with("dilations", &[1, 1, 1]).contains("one or two axes"));
+        assert!(with("dilations", &[1, 1, 1]).contains("differ in length"));
         assert!(refused(Attrs::new()).contains("`kernel_shape` is missing"));
         assert!(refused(kernel().with("auto_pad", same("FULL"))).contains("SAME_UPPER"));
         let dilated = kernel().with("dilations", Attr::Ints(vec![2, 2]));
         assert!(refused(dilated.with("auto_pad", same("SAME_UPPER"))).contains("disagree"));
-        let mut node = ImportNode {
-            attrs: kernel(),
-            opset: crate::ir::Opset(18),
-            inputs: Vec::new(),
-            output_count: 2,
-            named_outputs: 2,
-            formats: Vec::new(),
-            new_inputs: Vec::new(),
-        };
-        assert!(MaxPool::import(&mut node).unwrap_err().to_string().contains("Indices"));
     }
 }

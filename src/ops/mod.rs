@@ -3,14 +3,16 @@
 //! A file holds everything about its operator: reading and writing its attributes, its types, its
 //! forward and backward computation, and what the quantizer may do with it ([`Facts`]). One line in
 //! the `operators!` list below declares its module and makes it known to the importer, the exporter, the executor and the
-//! shared test suites. Nobody outside an operator's file asks for its name: passes and quantizers
+//! shared test suites. What ONNX defines by other operators may be read as those: [`expand`]. Nobody outside an operator's file asks for its name: passes and quantizers
 //! ask [`Op::facts`].
 //!
 //! Attributes and inputs are brought to the form of [`EXPORT_OPSET`] when a file is read, so there
 //! is one form of each operator here, whatever exporter wrote the file.
 
 mod broadcast;
+mod composed;
 mod context;
+mod conv_shape;
 mod convert;
 mod elementwise;
 mod error;
@@ -20,12 +22,14 @@ mod file_type;
 mod index;
 mod linear;
 mod lower;
+mod normalize;
 mod numbers;
 mod operator;
 mod pairwise;
 mod pooling;
 mod reduce;
 mod registry;
+mod resample;
 mod scales;
 mod softmax_rows;
 #[cfg(test)]
@@ -36,17 +40,24 @@ mod window;
 
 use file_form::refuse_import;
 
+pub use composed::{Expansion, Part, Source, expand, file_op_types};
 pub use context::{Context, Inputs, Prepared, Tape};
+pub use depth_to_space::BlockOrder;
 pub use error::OpError;
 pub use facts::{ChannelAffine, Clamp, Facts, Kind, Linear};
 pub use file_form::{ExportStep, ImportInput, ImportNode};
 pub use file_type::FileType;
+pub use grid_sample::Outside;
 pub use linear::{IntegerEpilogue, RealEpilogue};
 pub use lower::{Codes, Layout, LowerContext, LowerInput, Lowered};
+pub use lp_pool::LpNorm;
+pub use max_pool::StorageOrder;
 pub use operator::Operator;
 pub use q_average_pool::Averaged;
 pub use q_max_pool::Searched;
 pub use reduce::Axes;
+pub use resample::{Coordinates, Interpolation, Nearest};
+pub use resize::Aspect;
 pub use softmax_rows::Rows;
 pub use types::TypeInputs;
 pub use window::{AxisWindow, Padding, Rounding, Span, Window};
@@ -70,6 +81,7 @@ registry::operators! {
     acos::Acos,
     acosh::Acosh,
     add::Add,
+    affine_grid::AffineGrid,
     and::And,
     asin::Asin,
     asinh::Asinh,
@@ -87,12 +99,16 @@ registry::operators! {
     cast_like::CastLike,
     ceil::Ceil,
     celu::Celu,
+    center_crop_pad::CenterCropPad,
     clip::Clip,
+    col2im::Col2Im,
     concat::Concat,
     constant_of_shape::ConstantOfShape,
     conv::Conv,
+    conv_transpose::ConvTranspose,
     cos::Cos,
     cosh::Cosh,
+    depth_to_space::DepthToSpace,
     dequantize_linear::DequantizeLinear,
     div::Div,
     dropout::Dropout,
@@ -107,23 +123,31 @@ registry::operators! {
     gelu::Gelu,
     gemm::Gemm,
     global_average_pool::GlobalAveragePool,
+    global_lp_pool::GlobalLpPool,
     global_max_pool::GlobalMaxPool,
     greater::Greater,
     greater_or_equal::GreaterOrEqual,
+    grid_sample::GridSample,
+    group_normalization::GroupNormalization,
     hard_sigmoid::HardSigmoid,
     hard_swish::HardSwish,
     hardmax::Hardmax,
     identity::Identity,
+    instance_normalization::InstanceNormalization,
     is_inf::IsInf,
     is_nan::IsNaN,
+    layer_normalization::LayerNormalization,
     leaky_relu::LeakyRelu,
     less::Less,
     less_or_equal::LessOrEqual,
     log::Log,
     log_softmax::LogSoftmax,
+    lp_pool::LpPool,
+    lrn::LRN,
     mat_mul::MatMul,
     max::Max,
     max_pool::MaxPool,
+    max_unpool::MaxUnpool,
     mean::Mean,
     min::Min,
     mish::Mish,
@@ -150,6 +174,8 @@ registry::operators! {
     reduce_sum::ReduceSum,
     relu::Relu,
     reshape::Reshape,
+    resize::Resize,
+    rms_normalization::RMSNormalization,
     round::Round,
     selu::Selu,
     shape::Shape,
@@ -163,6 +189,7 @@ registry::operators! {
     softmax::Softmax,
     softplus::Softplus,
     softsign::Softsign,
+    space_to_depth::SpaceToDepth,
     split::Split,
     sqrt::Sqrt,
     squeeze::Squeeze,

@@ -1,20 +1,23 @@
 //! What the pools share: placing a window on `[N, C, …]` and walking over it.
 //!
-//! A [`Pooling`] is made once per call. It lists, for every output row and column, which input rows
-//! and columns its window covers, so that the loops over planes have no padding to think about.
+//! A [`Pooling`] is made once per call. It lists, for every output slice, row and column, which input
+//! slices, rows and columns its window covers, so that the loops have no padding to think about. What
+//! one channel of one image has, one number per position, is called a plane here, also where it has a
+//! depth.
 
 use super::window::{AxisWindow, Rounding, Span, Window};
 use super::{ImportNode, OpError, TypeInputs};
 use crate::ir::AttrError;
 use crate::kernels::{Pool2dGeometry, Window2d};
-use crate::tensor::{Dim, Shape, TensorType, Value};
+use crate::tensor::{DType, Dim, Shape, TensorType, Value};
+use std::borrow::Cow;
 
 /// A window placed on the planes of one tensor.
 #[derive(Debug)]
 pub(super) struct Pooling {
-    axes: [AxisWindow; 2],
-    rows: Vec<Span>,
-    cols: Vec<Span>,
+    axes: [AxisWindow; 3],
+    /// For each axis and each place of the window along it, what it covers.
+    spans: [Vec<Span>; 3],
     /// `[N, C, …]` of the output.
     pub(super) output_shape: Vec<usize>,
 }
@@ -22,10 +25,10 @@ pub(super) struct Pooling {
 /// The cells of one plane that one output sees, in scan order.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Patch {
-    rows: Span,
-    cols: Span,
-    row_step: usize,
-    col_step: usize,
+    /// How many slices, rows and columns.
+    counts: [usize; 3],
+    /// Cells from one slice, row and column to the next.
+    steps: [usize; 3],
     first: usize,
 }
 
@@ -37,29 +40,29 @@ impl Patch {
 
     /// Number of cells, at least 1.
     pub(super) fn count(&self) -> usize {
-        self.rows.count * self.cols.count
+        self.counts.iter().product()
     }
 
     /// Positions of the cells in their plane, row by row.
     #[inline]
     pub(super) fn cells(self) -> impl Iterator<Item = usize> {
-        (0..self.rows.count).flat_map(move |row| {
-            let start = self.first + row * self.row_step;
-            (0..self.cols.count).map(move |col| start + col * self.col_step)
+        let ([slices, rows, cols], steps) = (self.counts, self.steps);
+        (0..slices * rows).flat_map(move |row| {
+            let start = self.first + row / rows * steps[0] + row % rows * steps[1];
+            (0..cols).map(move |col| start + col * steps[2])
         })
     }
 }
 
 impl Pooling {
-    /// Places `window` on an input of `shape` (`[N, C, W]` or `[N, C, H, W]`).
+    /// Places `window` on an input of `shape`: `[N, C, W]`, `[N, C, H, W]` or `[N, C, D, H, W]`.
     ///
     /// # Errors
     /// Ranks that differ, sizes that do not fit, and windows that lie wholly in the padding.
     pub(super) fn new(window: &Window, shape: &[usize], rounding: Rounding) -> Result<Self, OpError> {
         let axes = window.resolve(spatial(shape)?, &window.kernel, rounding)?;
-        let spans = |axis: &AxisWindow| (0..axis.output).map(|at| axis.span(at)).collect::<Vec<_>>();
-        let [rows, cols] = [spans(&axes[0]), spans(&axes[1])];
-        if rows.iter().chain(&cols).any(|span| span.count == 0) {
+        let spans = axes.map(|axis| (0..axis.output).map(|at| axis.span(at)).collect::<Vec<_>>());
+        if spans.iter().flatten().any(|span| span.count == 0) {
             return Err(OpError::Range {
                 what: "pads",
                 expected: "so small that every window covers at least one cell of the input".to_owned(),
@@ -70,38 +73,80 @@ impl Pooling {
         for (size, axis) in output_shape.iter_mut().rev().zip(axes.iter().rev()).take(shape.len() - 2) {
             *size = axis.output;
         }
-        Ok(Self { axes, rows, cols, output_shape })
+        Ok(Self { axes, spans, output_shape })
     }
 
     /// Cells of one input plane, at least 1. A tensor without elements may have planes of any size.
     pub(super) fn input_cells(&self) -> usize {
-        self.axes[0].input.saturating_mul(self.axes[1].input)
+        self.axes.iter().fold(1, |cells, axis| cells.saturating_mul(axis.input))
     }
 
     /// Cells of one output plane, at least 1.
     pub(super) fn output_cells(&self) -> usize {
-        self.rows.len().saturating_mul(self.cols.len())
+        self.axes.iter().fold(1, |cells, axis| cells.saturating_mul(axis.output))
     }
 
     /// For every cell of an output plane, row by row, what its window covers.
     #[inline]
     pub(super) fn patches(&self) -> impl Iterator<Item = Patch> {
-        let width = self.axes[1].input;
-        let [row_step, col_step] = [self.axes[0].dilation * width, self.axes[1].dilation];
-        self.rows.iter().flat_map(move |&rows| {
-            self.cols.iter().map(move |&cols| {
-                let first = rows.start * width + cols.start;
-                Patch { rows, cols, row_step, col_step, first }
+        let [_, height, width] = self.axes.map(|axis| axis.input);
+        let dilation = self.axes.map(|axis| axis.dilation);
+        let steps = [dilation[0] * height * width, dilation[1] * width, dilation[2]];
+        let [slices, rows, cols] = &self.spans;
+        let lines = slices.iter().flat_map(move |slice| rows.iter().map(move |row| (slice, row)));
+        lines.flat_map(move |(slice, row)| {
+            let line = (slice.start * height + row.start) * width;
+            cols.iter().map(move |col| {
+                let counts = [slice.count, row.count, col.count];
+                Patch { counts, steps, first: line + col.start }
             })
         })
     }
 
     /// For every cell of an output plane the number of taps inside the input or its padding.
     pub(super) fn padded_counts(&self) -> Vec<usize> {
-        let [rows, cols] = &self.axes;
-        let counts = (0..rows.output)
-            .flat_map(|row| (0..cols.output).map(move |col| rows.padded_count(row) * cols.padded_count(col)));
-        counts.collect()
+        let mut counts = vec![1];
+        for axis in &self.axes {
+            let along = |&count: &usize| (0..axis.output).map(move |at| count * axis.padded_count(at));
+            counts = counts.iter().flat_map(along).collect();
+        }
+        counts
+    }
+
+    /// `f(plane of the input, what a window covers)` for every cell of the output.
+    pub(super) fn reduce(
+        &self,
+        input: &[f32],
+        mut f: impl FnMut(&[f32], Patch) -> f32,
+    ) -> Result<Value, OpError> {
+        let mut out = Value::zeros::<f32>(&self.output_shape)?.into_vec::<f32>()?;
+        let planes = input.chunks_exact(self.input_cells());
+        for (plane, out) in planes.zip(out.chunks_exact_mut(self.output_cells())) {
+            for (patch, out) in self.patches().zip(out) {
+                *out = f(plane, patch);
+            }
+        }
+        Ok(Value::from_vec(&self.output_shape, out)?)
+    }
+
+    /// The gradient of [`Pooling::reduce`]: `f` adds to the gradient of a plane what one cell of the
+    /// output, whose place in the output and gradient it is told, gives to what its window covers.
+    pub(super) fn spread(
+        &self,
+        (input, shape): (&[f32], &[usize]),
+        gradient: &Value,
+        mut f: impl FnMut(&mut [f32], &[f32], Patch, (usize, f32)),
+    ) -> Result<Value, OpError> {
+        let gradient = check_gradient(gradient, &self.output_shape)?;
+        let mut out = vec![0.0_f32; input.len()];
+        let planes = input.chunks_exact(self.input_cells()).zip(out.chunks_exact_mut(self.input_cells()));
+        let cells = self.output_cells();
+        for (index, ((plane, out), gradient)) in planes.zip(gradient.chunks_exact(cells)).enumerate() {
+            for (at, (patch, &gradient)) in self.patches().zip(gradient).enumerate() {
+                f(out, plane, patch, (index * cells + at, gradient));
+            }
+        }
+        Ok(Value::from_vec(shape, out)?)
     }
 }
 
@@ -137,7 +182,15 @@ pub(super) fn infer(
     inputs: &TypeInputs<'_>,
     rounding: Rounding,
 ) -> Result<Vec<TensorType>, OpError> {
-    let input = inputs.float(0, "input")?;
+    infer_of(window, inputs.float(0, "input")?, rounding)
+}
+
+/// As [`infer`], for an input of any element type.
+pub(super) fn infer_of(
+    window: &Window,
+    input: &TensorType,
+    rounding: Rounding,
+) -> Result<Vec<TensorType>, OpError> {
     let Shape::Ranked(dims) = &input.shape else { return Ok(vec![input.clone()]) };
     let (head, spatial) = split_spatial(dims)?;
     let kernel: Vec<Option<usize>> = window.kernel.iter().copied().map(Some).collect();
@@ -146,7 +199,7 @@ pub(super) fn infer(
     Ok(vec![TensorType::new(input.dtype, Shape::Ranked(dims))])
 }
 
-/// Shapes of a pooling for the integer kernels.
+/// Shapes of a pooling over one or two axes for the integer kernels.
 pub(super) fn geometry(
     window: &Window,
     shape: &[usize],
@@ -156,9 +209,9 @@ pub(super) fn geometry(
     Ok(Pool2dGeometry::new(shape[0], shape[1], window_2d(&axes))?)
 }
 
-/// A placed window as the kernels want it.
-pub(super) fn window_2d(axes: &[AxisWindow; 2]) -> Window2d {
-    let pair = |of: fn(&AxisWindow) -> usize| [of(&axes[0]), of(&axes[1])];
+/// A placed window as the kernels want it: height and width.
+pub(super) fn window_2d(axes: &[AxisWindow; 3]) -> Window2d {
+    let pair = |of: fn(&AxisWindow) -> usize| [of(&axes[1]), of(&axes[2])];
     Window2d {
         input: pair(|axis| axis.input),
         output: pair(|axis| axis.output),
@@ -224,4 +277,24 @@ pub(super) fn check_gradient<'a>(gradient: &'a Value, expected: &[usize]) -> Res
     }
     let (expected, got) = (format!("{expected:?}"), format!("{:?}", gradient.shape()));
     Err(OpError::Shape { what: "gradient", expected, got })
+}
+
+/// The elements of a tensor of floats or codes as floats, which hold them exactly.
+pub(super) fn as_floats(value: &Value) -> Result<Cow<'_, [f32]>, OpError> {
+    Ok(match value.dtype() {
+        DType::F32 => value.as_slice::<f32>()?.into(),
+        DType::U8 => value.as_slice::<u8>()?.iter().map(|&v| v.into()).collect::<Vec<_>>().into(),
+        DType::I8 => value.as_slice::<i8>()?.iter().map(|&v| v.into()).collect::<Vec<_>>().into(),
+        got => return Err(OpError::DType { what: "input", expected: "float32, uint8 or int8", got }),
+    })
+}
+
+/// Back from [`as_floats`].
+pub(super) fn from_floats(value: Value, dtype: DType) -> Result<Value, OpError> {
+    let data = |value: &Value| Ok::<_, OpError>(value.as_slice::<f32>()?.to_vec());
+    Ok(match dtype {
+        DType::U8 => Value::from_vec(value.shape(), data(&value)?.into_iter().map(|v| v as u8).collect())?,
+        DType::I8 => Value::from_vec(value.shape(), data(&value)?.into_iter().map(|v| v as i8).collect())?,
+        _ => value,
+    })
 }

@@ -218,7 +218,7 @@ fn check_round_trip(op_type: &str, sample: &Sample) {
     let again = import(op_type, first.attrs.clone(), opset, inputs, sample.output_count);
     let (again, new_inputs) = again.unwrap_or_else(|e| panic!("{op_type} written by us: {e}"));
     assert_eq!(again, op);
-    assert!(new_inputs.is_empty(), "{op_type}: the form of opset 18 has no attributes to move");
+    assert!(new_inputs.is_empty(), "{op_type}: the form that is written has no attributes to move");
 }
 
 /// Compares the vector–Jacobian product with central differences, element by element, for each

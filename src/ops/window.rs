@@ -3,7 +3,8 @@
 //! A [`Window`] is what a file states: taps, steps and padding, possibly relative to an input whose
 //! size is not known yet (`auto_pad`). [`Window::resolve`] places it on an input of known size and
 //! checks everything that could overflow or allocate; what comes out, one [`AxisWindow`] per axis,
-//! is consistent. One spatial axis is treated as two with a height of 1; three are not supported.
+//! is consistent. One or two spatial axes are treated as three, those that are missing having a size
+//! of 1.
 
 use super::{ImportNode, OpError};
 use crate::ir::{Attr, AttrError, Attrs};
@@ -115,7 +116,7 @@ impl Window {
     /// Takes `kernel_shape`, `strides`, `dilations`, `pads` and `auto_pad`.
     ///
     /// # Errors
-    /// Values that the definition does not allow, and windows over more than two axes.
+    /// Values that the definition does not allow, and windows over more than three axes.
     pub fn import(node: &mut ImportNode<'_>) -> Result<Self, AttrError> {
         let attrs = &mut node.attrs;
         let kernel = take_sizes(attrs, "kernel_shape", 1)?;
@@ -160,8 +161,8 @@ impl Window {
         self.dilations.iter().any(|&d| d != 1)
     }
 
-    /// The window on an input of those spatial sizes (one or two). `kernel` has the taps, as the
-    /// weight's shape gives them.
+    /// The window on an input of those spatial sizes: depth, height and width, of which a file may
+    /// leave out the first or the first two. `kernel` has the taps, as the weight's shape gives them.
     ///
     /// # Errors
     /// Ranks that differ, a window that is larger than the padded input, sizes that overflow.
@@ -170,18 +171,16 @@ impl Window {
         input: &[usize],
         kernel: &[usize],
         rounding: Rounding,
-    ) -> Result<[AxisWindow; 2], OpError> {
+    ) -> Result<[AxisWindow; 3], OpError> {
         self.check_rank(input.len(), kernel)?;
-        let axis = |i: usize| self.resolve_axis(i, input[i], kernel[i], rounding);
-        match input.len() {
-            1 => Ok([AxisWindow::SINGLE, axis(0)?]),
-            2 => Ok([axis(0)?, axis(1)?]),
-            rank => Err(OpError::Shape {
-                what: "spatial axes",
-                expected: "1 or 2 (3-D windows are not supported)".to_owned(),
-                got: rank.to_string(),
-            }),
+        let mut axes = [AxisWindow::SINGLE; 3];
+        let Some(missing) = axes.len().checked_sub(input.len()) else {
+            return Err(too_many_axes(input.len()));
+        };
+        for (i, slot) in axes[missing..].iter_mut().enumerate() {
+            *slot = self.resolve_axis(i, input[i], kernel[i], rounding)?;
         }
+        Ok(axes)
     }
 
     /// Output sizes before a run: a number where the input's is one, the input's name where the
@@ -297,8 +296,13 @@ impl Window {
     }
 }
 
+/// The refusal of windows over more axes than three.
+pub(super) fn too_many_axes(got: usize) -> OpError {
+    OpError::Shape { what: "spatial axes", expected: "1, 2 or 3".to_owned(), got: got.to_string() }
+}
+
 /// An entry of a list whose default is 1.
-fn at(list: &[usize], axis: usize) -> usize {
+pub(super) fn at(list: &[usize], axis: usize) -> usize {
     list.get(axis).copied().unwrap_or(1)
 }
 
@@ -306,16 +310,13 @@ fn unsupported(name: &str, value: String, reason: &'static str) -> AttrError {
     AttrError::Unsupported { name: name.to_owned(), value, reason }
 }
 
-/// Takes a list of sizes of at least `least`, empty where it is absent.
-fn take_sizes(attrs: &mut Attrs, name: &str, least: i64) -> Result<Vec<usize>, AttrError> {
+/// Takes a list of sizes of at least `least`, one per spatial axis, empty where it is absent.
+pub(super) fn take_sizes(attrs: &mut Attrs, name: &str, least: i64) -> Result<Vec<usize>, AttrError> {
     let Some(list) = attrs.take_ints(name)? else { return Ok(Vec::new()) };
-    let allowed = if name == "pads" { [2, 4] } else { [1, 2] };
+    let allowed = if name == "pads" { [2, 4, 6] } else { [1, 2, 3] };
     if !allowed.contains(&list.len()) {
-        return Err(unsupported(
-            name,
-            format!("{list:?}"),
-            "only windows over one or two axes are supported",
-        ));
+        let reason = "only windows over one, two or three axes are supported";
+        return Err(unsupported(name, format!("{list:?}"), reason));
     }
     if list.iter().any(|&v| v < least || v > LARGEST) {
         let reason = if least == 0 { "padding must not be negative" } else { "sizes must be at least 1" };
@@ -353,7 +354,7 @@ mod tests {
     }
 
     fn output(window: &Window, input: usize, rounding: Rounding) -> Result<usize, OpError> {
-        Ok(window.resolve(&[input], &window.kernel, rounding)?[1].output)
+        Ok(window.resolve(&[input], &window.kernel, rounding)?[2].output)
     }
 
     #[test]
@@ -368,10 +369,10 @@ mod tests {
     #[test]
     fn same_padding_puts_the_odd_cell_where_it_says() {
         let mut same = Window { padding: Padding::SameUpper, ..window(3, 2, [0, 0]) };
-        let axis = same.resolve(&[8], &[3], Rounding::Down).unwrap()[1];
+        let axis = same.resolve(&[8], &[3], Rounding::Down).unwrap()[2];
         assert_eq!((axis.output, axis.pad_begin, axis.pad_end), (4, 0, 1));
         same.padding = Padding::SameLower;
-        let axis = same.resolve(&[8], &[3], Rounding::Down).unwrap()[1];
+        let axis = same.resolve(&[8], &[3], Rounding::Down).unwrap()[2];
         assert_eq!((axis.output, axis.pad_begin, axis.pad_end), (4, 1, 0));
     }
 
