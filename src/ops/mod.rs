@@ -23,9 +23,12 @@ mod lower;
 mod numbers;
 mod operator;
 mod pooling;
+mod ranks;
 mod reduce;
 mod registry;
+mod runs;
 mod scales;
+mod scan;
 mod softmax_rows;
 #[cfg(test)]
 mod testing;
@@ -44,6 +47,7 @@ pub use lower::{Codes, Layout, LowerContext, LowerInput, Lowered};
 pub use operator::Operator;
 pub use q_average_pool::Averaged;
 pub use reduce::Axes;
+pub use scan::Scan;
 pub use softmax_rows::Rows;
 pub use types::TypeInputs;
 pub use window::{AxisWindow, Padding, Rounding, Span, Window};
@@ -74,6 +78,8 @@ registry::operators! {
     concat::Concat,
     constant_of_shape::ConstantOfShape,
     conv::Conv,
+    cum_prod::CumProd,
+    cum_sum::CumSum,
     dequantize_linear::DequantizeLinear,
     div::Div,
     dropout::Dropout,
@@ -112,9 +118,16 @@ registry::operators! {
     quantize_linear::QuantizeLinear,
     range::Range,
     reciprocal::Reciprocal,
+    reduce_l1::ReduceL1,
+    reduce_l2::ReduceL2,
+    reduce_log_sum::ReduceLogSum,
+    reduce_log_sum_exp::ReduceLogSumExp,
     reduce_max::ReduceMax,
     reduce_mean::ReduceMean,
+    reduce_min::ReduceMin,
+    reduce_prod::ReduceProd,
     reduce_sum::ReduceSum,
+    reduce_sum_square::ReduceSumSquare,
     relu::Relu,
     reshape::Reshape,
     shape::Shape,
