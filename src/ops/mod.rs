@@ -9,6 +9,7 @@
 //! Attributes and inputs are brought to the form of [`EXPORT_OPSET`] when a file is read, so there
 //! is one form of each operator here, whatever exporter wrote the file.
 
+mod arg;
 mod broadcast;
 mod context;
 mod convert;
@@ -37,6 +38,7 @@ mod window;
 
 use file_form::refuse_import;
 
+pub use arg::ArgSearch;
 pub use context::{Context, Inputs, Prepared, Tape};
 pub use error::OpError;
 pub use facts::{ChannelAffine, Clamp, Facts, Kind, Linear};
@@ -70,11 +72,14 @@ registry::operators! {
     abs::Abs,
     add::Add,
     and::And,
+    arg_max::ArgMax,
+    arg_min::ArgMin,
     average_pool::AveragePool,
     batch_normalization::BatchNormalization,
     cast::Cast,
     cast_like::CastLike,
     clip::Clip,
+    compress::Compress,
     concat::Concat,
     constant_of_shape::ConstantOfShape,
     conv::Conv,
@@ -95,6 +100,7 @@ registry::operators! {
     greater::Greater,
     hard_sigmoid::HardSigmoid,
     hard_swish::HardSwish,
+    hardmax::Hardmax,
     identity::Identity,
     leaky_relu::LeakyRelu,
     less::Less,
@@ -104,7 +110,10 @@ registry::operators! {
     max_pool::MaxPool,
     mul::Mul,
     neg::Neg,
+    non_max_suppression::NonMaxSuppression,
+    non_zero::NonZero,
     not::Not,
+    one_hot::OneHot,
     or::Or,
     pad::Pad,
     pow::Pow,
@@ -139,7 +148,9 @@ registry::operators! {
     squeeze::Squeeze,
     sub::Sub,
     tanh::Tanh,
+    top_k::TopK,
     transpose::Transpose,
+    unique::Unique,
     unsqueeze::Unsqueeze,
     where_::Where,
 }
