@@ -104,7 +104,7 @@ fn read_nodes(messages: &[Bytes]) -> Result<Vec<FileNode>, ImportError> {
     let mut counters: BTreeMap<String, usize> = BTreeMap::new();
     let nodes = protos.into_iter().zip(given).map(|(proto, given)| {
         let op_type = match proto.domain.as_deref().unwrap_or_default() {
-            domain if is_onnx_domain(domain) => proto.op_type.clone(),
+            domain if is_onnx_domain(domain) => Op::current_name(&proto.op_type).to_owned(),
             domain => format!("{domain}.{}", proto.op_type),
         };
         let name = given.unwrap_or_else(|| {

@@ -30,6 +30,7 @@ mod registry;
 mod runs;
 mod scales;
 mod scan;
+mod scatter;
 mod softmax_rows;
 #[cfg(test)]
 mod testing;
@@ -50,6 +51,7 @@ pub use operator::Operator;
 pub use q_average_pool::Averaged;
 pub use reduce::Axes;
 pub use scan::Scan;
+pub use scatter::ScatterReduction;
 pub use softmax_rows::Rows;
 pub use types::TypeInputs;
 pub use window::{AxisWindow, Padding, Rounding, Span, Window};
@@ -92,8 +94,11 @@ registry::operators! {
     erf::Erf,
     exp::Exp,
     expand::Expand,
+    eye_like::EyeLike,
     flatten::Flatten,
     gather::Gather,
+    gather_elements::GatherElements,
+    gather_nd::GatherND,
     gemm::Gemm,
     global_average_pool::GlobalAveragePool,
     global_max_pool::GlobalMaxPool,
@@ -139,6 +144,9 @@ registry::operators! {
     reduce_sum_square::ReduceSumSquare,
     relu::Relu,
     reshape::Reshape,
+    reverse_sequence::ReverseSequence,
+    scatter_elements::ScatterElements,
+    scatter_nd::ScatterND,
     shape::Shape,
     sigmoid::Sigmoid,
     slice::Slice,
@@ -148,9 +156,23 @@ registry::operators! {
     squeeze::Squeeze,
     sub::Sub,
     tanh::Tanh,
+    tensor_scatter::TensorScatter,
+    tile::Tile,
     top_k::TopK,
     transpose::Transpose,
+    trilu::Trilu,
     unique::Unique,
     unsqueeze::Unsqueeze,
     where_::Where,
+}
+
+impl Op {
+    /// The name today of an operator that older files call something else; every other name as it
+    /// is.
+    pub fn current_name(op_type: &str) -> &str {
+        match op_type {
+            "Scatter" => ScatterElements::OP_TYPE,
+            other => other,
+        }
+    }
 }

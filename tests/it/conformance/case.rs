@@ -70,7 +70,7 @@ impl Case {
                 Some(base) => operators(&folder.join(base)).swap_remove(0),
                 None => own[0].clone(),
             };
-            let is_known = |op: &String| op == "Constant" || Op::OP_TYPES.contains(&op.as_str());
+            let is_known = |op: &String| op == "Constant" || Op::OP_TYPES.contains(&Op::current_name(op));
             let is_supported = own.iter().all(is_known);
             Self { name: name.clone(), family, is_supported, folder: folder.join(name) }
         };
