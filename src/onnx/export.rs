@@ -256,7 +256,7 @@ impl<'a> Writer<'a> {
             name: Some(name),
             op_type: step.op_type.to_owned(),
             attribute: attr::write_all(&step.attrs),
-            domain: None,
+            ..NodeProto::default()
         }));
     }
 
