@@ -17,3 +17,10 @@ pub mod session;
 pub mod tensor;
 #[cfg(all(feature = "web", target_arch = "wasm32"))]
 pub mod web;
+
+#[cfg(test)]
+mod tests;
+
+// `tests/golden` names the crate as other crates do, and is read here, too.
+#[cfg(test)]
+extern crate self as bitlens;

@@ -1,5 +1,6 @@
 /// <reference types="vitest/config" />
 import { defineConfig, type Plugin } from 'vite';
+import { offline, SERVICE_WORKER } from './vite.offline.ts';
 
 /** Cross-origin isolation: high-resolution timers and shared memory. The page works without it. */
 const isolation = {
@@ -35,10 +36,18 @@ const policy: Plugin = {
 
 export default defineConfig({
   base: './', // the built page works at any sub-path
-  plugins: [policy],
+  plugins: [policy, offline],
   worker: { format: 'es' },
   server: { headers: isolation, fs: { allow: ['.', '../pkg'] } },
   preview: { headers: isolation },
-  build: { target: 'es2022', assetsInlineLimit: 0 },
+  build: {
+    target: 'es2022',
+    assetsInlineLimit: 0,
+    rolldownOptions: {
+      input: { index: 'index.html', serviceWorker: 'src/offline/worker.ts' },
+      // A service worker governs what stands below it, and is found again by its name.
+      output: { entryFileNames: ({ name }) => (name === 'serviceWorker' ? SERVICE_WORKER : 'assets/[name]-[hash].js') },
+    },
+  },
   test: { include: ['test/**/*.test.{ts,tsx}'] },
 });

@@ -48,6 +48,24 @@ pub fn read(
     pictures.collect()
 }
 
+/// Whether the bytes begin as a label file does, plain or gzipped.
+pub fn is_labels(bytes: &[u8]) -> bool {
+    let mut start = [0; 4];
+    let read = match bytes {
+        [0x1f, 0x8b, ..] => GzDecoder::new(bytes).read_exact(&mut start),
+        _ => Read::read_exact(&mut &*bytes, &mut start),
+    };
+    read.is_ok() && start == [0, 0, 8, 1]
+}
+
+/// Whether two files belong together by their names: `t10k-images-idx3-ubyte.gz` and
+/// `t10k-labels-idx1-ubyte`.
+pub fn names_match(images: &str, labels: &str) -> bool {
+    let plain = |name: &str| name.strip_suffix(".gz").unwrap_or(name).to_owned();
+    plain(images) != plain(labels)
+        && plain(images).replace("images", "labels").replace("idx3", "idx1") == plain(labels)
+}
+
 /// Reads a label file.
 ///
 /// # Errors
@@ -162,6 +180,23 @@ mod tests {
             assert!(matches!(read(("i", wrong), None, None), Err(DataError::Malformed { .. })), "{wrong:?}");
         }
         assert!(matches!(read_labels("l", &IMAGES), Err(DataError::Malformed { .. })));
+    }
+
+    #[test]
+    fn label_files_are_known_by_their_first_bytes_and_matched_by_name() {
+        assert!(is_labels(&LABELS) && is_labels(&gzipped(&LABELS)));
+        for other in [&IMAGES[..], &gzipped(&IMAGES), &LABELS[..3], &[0x1f, 0x8b], &[]] {
+            assert!(!is_labels(other), "{other:?}");
+        }
+        assert!(names_match("mnist/t10k-images-idx3-ubyte.gz", "mnist/t10k-labels-idx1-ubyte"));
+        assert!(names_match("train-images.idx3-ubyte", "train-labels.idx1-ubyte"));
+        for (images, labels) in [
+            ("train-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
+            ("a/images-idx3-ubyte", "b/labels-idx1-ubyte"),
+            ("digits.idx", "digits.idx.gz"),
+        ] {
+            assert!(!names_match(images, labels), "{images} {labels}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use super::proto::{
     self, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, StringStringEntryProto, ValueInfoProto,
 };
 use super::{attr, tensor, types};
-use crate::ir::{GraphError, Operation, ValueId};
+use crate::ir::{GraphError, Operation, Opset, ValueId};
 use crate::ops::{EXPORT_OPSET, ExportStep, FileType, Graph, Node, TypeInputs};
 use crate::tensor::Value;
 use prost::Message;
@@ -13,15 +13,15 @@ use prost::bytes::Bytes;
 use std::collections::BTreeMap;
 use thiserror::Error;
 
-/// The IR version that an opset came with; runtimes of that age read no later one.
-fn ir_version(opset: u32) -> i64 {
-    match opset {
-        0..=18 => 8,
-        19..=20 => 9,
-        21..=22 => 10,
-        23 => 11,
-        24 => 12,
-        _ => 13,
+/// The IR version that came with an opset; runtimes of that age read no later one.
+fn ir_version(opset: Opset) -> i64 {
+    match opset.0 {
+        ..=18 => 8,    // ONNX 1.13
+        19 | 20 => 9,  // 1.14, 1.15
+        21 | 22 => 10, // 1.16, 1.17
+        23 => 11,      // 1.18
+        24 => 12,      // 1.19
+        25.. => 13,    // 1.20
     }
 }
 
@@ -89,8 +89,8 @@ impl ExportError {
     }
 }
 
-/// Writes an ONNX file of opset [`EXPORT_OPSET`], or of a later one where an operator or an element
-/// type needs it.
+/// Writes an ONNX file of opset [`EXPORT_OPSET`](crate::ops::EXPORT_OPSET), or of the least later one
+/// that has every operator and element type of the network.
 ///
 /// Operators that had others fused into them become chains of nodes again. Constants are written in
 /// their own types, each once, in the order of their numbers; the same graph and options give the
@@ -110,7 +110,7 @@ pub fn export(graph: &Graph, options: &ExportOptions) -> Result<Vec<u8>, ExportE
         let declared = || Some(value.ty.as_ref()?.dtype);
         value.constant.as_ref().map(Value::dtype).or_else(declared)
     });
-    let opset = types.map(|dtype| FileType::from(dtype).since()).fold(writer.opset, u32::max);
+    let opset = types.map(|dtype| Opset(FileType::from(dtype).since())).fold(writer.opset, Opset::max);
     let graph_proto = GraphProto {
         node: writer.nodes,
         name: Some(name_of(graph)),
@@ -126,7 +126,7 @@ pub fn export(graph: &Graph, options: &ExportOptions) -> Result<Vec<u8>, ExportE
         producer_name: text(env!("CARGO_PKG_NAME")),
         producer_version: text(env!("CARGO_PKG_VERSION")),
         graph: Some(encode_checked(&graph_proto)?),
-        opset_import: vec![OperatorSetIdProto { domain: text(""), version: Some(opset.into()) }],
+        opset_import: vec![OperatorSetIdProto { domain: text(""), version: Some(opset.0.into()) }],
         metadata_props: metadata
             .map(|(key, value)| StringStringEntryProto { key: text(key), value: text(value) })
             .collect(),
@@ -180,8 +180,8 @@ struct Writer<'a> {
     initializers: Vec<Bytes>,
     value_names: Names,
     node_names: Names,
-    /// The opset that the nodes written so far need.
-    opset: u32,
+    /// The least opset that has what was written.
+    opset: Opset,
 }
 
 impl<'a> Writer<'a> {
@@ -191,7 +191,7 @@ impl<'a> Writer<'a> {
         let mut node_names = Names::default();
         node_names.reserve(graph.nodes().map(|(_, node)| node.name.as_str()));
         let (nodes, initializers) = (Vec::new(), Vec::new());
-        let (shared, opset) = (BTreeMap::new(), EXPORT_OPSET.0);
+        let (shared, opset) = (BTreeMap::new(), EXPORT_OPSET);
         Self { graph, nodes, shared, initializers, value_names, node_names, opset }
     }
 
@@ -241,6 +241,7 @@ impl<'a> Writer<'a> {
     }
 
     fn step(&mut self, step: ExportStep, name: String, mut inputs: Vec<String>, outputs: Vec<String>) {
+        self.opset = self.opset.max(step.opset);
         for (i, value) in step.extra_inputs.into_iter().enumerate() {
             inputs.push(value.map_or_else(String::new, |value| self.constant(&value, &name, i)));
         }

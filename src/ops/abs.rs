@@ -36,7 +36,7 @@ impl Operator for Abs {
     }
 
     fn backward(&self, _: &Context<'_>, tape: &Tape<'_>) -> Result<Vec<Option<Value>>, OpError> {
-        elementwise::gradient_by_input(tape, |x| if x == 0.0 { 0.0 } else { x.signum() })
+        elementwise::gradient(tape, |x, _| if x == 0.0 { 0.0 } else { x.signum() })
     }
 }
 

@@ -5,8 +5,7 @@
 //! float32 only, through rounding unchanged.
 
 use super::{
-    Context, EXPORT_OPSET, ExportStep, FileType, ImportNode, Inputs, OpError, Operator, Tape, TypeInputs,
-    convert, index,
+    Context, ExportStep, FileType, ImportNode, Inputs, OpError, Operator, Tape, TypeInputs, convert, index,
 };
 use crate::ir::{Attr, AttrError, Attrs};
 use crate::tensor::{DType, FloatRounding, PowerRounding, TensorType, Value};
@@ -38,28 +37,22 @@ impl Operator for Cast {
     }
 
     fn export(&self) -> Option<Vec<ExportStep>> {
-        let step =
-            |to: FileType| ExportStep::new(Self::OP_TYPE, Attrs::new()).with("to", Attr::Int(to.code()));
+        let step = |to: FileType| {
+            ExportStep::new(Self::OP_TYPE, Attrs::new()).with("to", Attr::Int(to.code())).since(to.since())
+        };
         let mut first = step(self.to);
         let default = FloatRounding::default();
         if self.rounding.saturate != default.saturate {
-            first = first.with("saturate", Attr::Int(0));
+            first = first.with("saturate", Attr::Int(0)).since(19);
         }
         if self.rounding.power != default.power {
             let name = power_name(self.rounding.power).to_owned();
-            first = first.with("round_mode", Attr::String(name));
+            first = first.with("round_mode", Attr::String(name)).since(24);
         }
         Some(match self.to {
             FileType::Same(_) => vec![first],
             FileType::Widened(_) => vec![first, step(DType::F32.into())],
         })
-    }
-
-    fn file_opset(&self, _: &TypeInputs<'_>) -> u32 {
-        let default = FloatRounding::default();
-        let saturate = if self.rounding.saturate == default.saturate { 0 } else { 19 };
-        let power = if self.rounding.power == default.power { 0 } else { 24 };
-        EXPORT_OPSET.0.max(self.to.since()).max(saturate).max(power)
     }
 
     fn infer(&self, inputs: &TypeInputs<'_>) -> Result<Vec<TensorType>, OpError> {

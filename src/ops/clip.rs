@@ -79,7 +79,7 @@ impl Operator for Clip {
         let optional = |index: usize| tape.inputs.get(index).copied().flatten();
         let min = bound::<f32>(optional(1))?.unwrap_or(f32::NEG_INFINITY);
         let max = bound::<f32>(optional(2))?.unwrap_or(f32::INFINITY);
-        elementwise::gradient_by_input(tape, |x| if x > min && x < max { 1.0 } else { 0.0 })
+        elementwise::gradient(tape, |x, _| if x > min && x < max { 1.0 } else { 0.0 })
     }
 }
 

@@ -23,11 +23,7 @@ impl Operator for CumProd {
     }
 
     fn export(&self) -> Option<Vec<ExportStep>> {
-        Some(vec![self.scan.export(Self::OP_TYPE)])
-    }
-
-    fn file_opset(&self, _: &TypeInputs<'_>) -> u32 {
-        26
+        Some(vec![self.scan.export(Self::OP_TYPE).since(26)])
     }
 
     fn infer(&self, inputs: &TypeInputs<'_>) -> Result<Vec<TensorType>, OpError> {

@@ -7,7 +7,7 @@
 use super::quantize_linear::take_float32;
 use super::scales::{self, Grain, Scales};
 use super::{Context, ExportStep, Facts, ImportNode, Inputs, Kind, OpError, Operator, Tape, TypeInputs};
-use crate::ir::{AttrError, Attrs};
+use crate::ir::{AttrError, Attrs, Opset};
 use crate::kernels;
 use crate::tensor::{DType, TensorType, Value};
 
@@ -37,8 +37,8 @@ impl Operator for DequantizeLinear {
         (!self.of_floats).then(|| vec![step()])
     }
 
-    fn file_opset(&self, inputs: &TypeInputs<'_>) -> u32 {
-        self.grain().file_opset(inputs.optional(0))
+    fn file_opset(&self, inputs: &TypeInputs<'_>) -> Opset {
+        scales::file_opset(inputs.optional(0))
     }
 
     fn facts(&self) -> Facts {

@@ -1,5 +1,6 @@
 //! A node as a file has it: what an operator reads when it is imported and writes when it is exported.
 
+use super::EXPORT_OPSET;
 use crate::ir::{Attr, AttrError, Attrs, Opset};
 use crate::tensor::{FloatFormat, Value};
 
@@ -69,12 +70,20 @@ pub struct ExportStep {
     pub reads: Option<usize>,
     /// Constant inputs behind those.
     pub extra_inputs: Vec<Option<Value>>,
+    /// The first opset that has the operator in this form.
+    pub opset: Opset,
 }
 
 impl ExportStep {
     /// A node without constant inputs of its own.
     pub fn new(op_type: &'static str, attrs: Attrs) -> Self {
-        Self { op_type, attrs, outputs: 0, reads: None, extra_inputs: Vec::new() }
+        Self { op_type, attrs, outputs: 0, reads: None, extra_inputs: Vec::new(), opset: EXPORT_OPSET }
+    }
+
+    /// The same, for an operator that is newer than [`EXPORT_OPSET`].
+    #[must_use]
+    pub fn since(self, opset: u32) -> Self {
+        Self { opset: self.opset.max(Opset(opset)), ..self }
     }
 
     /// The same, leaving all inputs but the first `count` to the next step.

@@ -35,7 +35,7 @@ impl Operator for Neg {
     }
 
     fn backward(&self, _: &Context<'_>, tape: &Tape<'_>) -> Result<Vec<Option<Value>>, OpError> {
-        elementwise::gradient_by_input(tape, |_| -1.0)
+        elementwise::gradient(tape, |_, _| -1.0)
     }
 }
 

@@ -8,6 +8,7 @@
 use super::convert::convert;
 use super::{Inputs, OpError, TypeInputs};
 use crate::tensor::{DType, Element, TensorError, TensorType, Value};
+use std::cmp::Ordering;
 
 /// The types that arithmetic is defined on, for messages.
 pub(super) const NUMBERS: &str = "a type of numbers, of 8 bits or more";
@@ -134,18 +135,37 @@ pub(super) use map;
 /// A number of one of the four types. Integers wrap around.
 pub(super) trait Wide: Element + PartialOrd {
     const ZERO: Self;
+    const ONE: Self;
     fn plus(self, other: Self) -> Self;
     fn minus(self, other: Self) -> Self;
     fn times(self, other: Self) -> Self;
     /// Integers are rounded towards 0, and 0 where they are divided by 0.
     fn over(self, other: Self) -> Self;
+    /// With the sign of `self`; 0 for an integer divided by 0.
+    fn remainder(self, other: Self) -> Self;
+    /// As [`Wide::remainder`], with the sign of `other`.
+    fn modulo(self, other: Self) -> Self {
+        let rest = self.remainder(other);
+        let differs = rest != Self::ZERO && (rest < Self::ZERO) != (other < Self::ZERO);
+        if differs { rest.plus(other) } else { rest }
+    }
     fn magnitude(self) -> Self;
+    /// −1, 0 or 1; NaN for NaN.
+    fn sign(self) -> Self {
+        match self.partial_cmp(&Self::ZERO) {
+            Some(Ordering::Greater) => Self::ONE,
+            Some(Ordering::Less) => Self::ZERO.minus(Self::ONE),
+            _ => self,
+        }
+    }
+    fn is_not_a_number(self) -> bool;
 }
 
 macro_rules! wide_floats {
     ($($type:ty),*) => { $(
         impl Wide for $type {
             const ZERO: Self = 0.0;
+            const ONE: Self = 1.0;
             fn plus(self, other: Self) -> Self {
                 self + other
             }
@@ -158,6 +178,12 @@ macro_rules! wide_floats {
             fn over(self, other: Self) -> Self {
                 self / other
             }
+            fn remainder(self, other: Self) -> Self {
+                self % other
+            }
+            fn is_not_a_number(self) -> bool {
+                self.is_nan()
+            }
             fn magnitude(self) -> Self {
                 self.abs()
             }
@@ -169,6 +195,7 @@ macro_rules! wide_integers {
     ($($type:ty: $magnitude:expr),*) => { $(
         impl Wide for $type {
             const ZERO: Self = 0;
+            const ONE: Self = 1;
             fn plus(self, other: Self) -> Self {
                 self.wrapping_add(other)
             }
@@ -180,6 +207,12 @@ macro_rules! wide_integers {
             }
             fn over(self, other: Self) -> Self {
                 if other == 0 { 0 } else { self.wrapping_div(other) }
+            }
+            fn remainder(self, other: Self) -> Self {
+                if other == 0 { 0 } else { self.wrapping_rem(other) }
+            }
+            fn is_not_a_number(self) -> bool {
+                false
             }
             fn magnitude(self) -> Self {
                 $magnitude(self)

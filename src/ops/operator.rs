@@ -4,7 +4,7 @@ use super::{
     ChannelAffine, Clamp, Context, ExportStep, Facts, ImportNode, Inputs, LowerContext, Lowered, Op, OpError,
     Prepared, Tape, TypeInputs,
 };
-use crate::ir::AttrError;
+use crate::ir::{AttrError, Opset};
 use crate::kernels::Isa;
 use crate::tensor::{TensorType, Value};
 use std::fmt;
@@ -31,10 +31,10 @@ pub trait Operator: Clone + fmt::Debug + PartialEq + Sized {
     /// without what was fused into it.
     fn export(&self) -> Option<Vec<ExportStep>>;
 
-    /// The opset that a file must have for [`Operator::export`], where that is later than
-    /// [`EXPORT_OPSET`](super::EXPORT_OPSET). Of inputs whose types are not known nothing is asked.
-    fn file_opset(&self, _inputs: &TypeInputs<'_>) -> u32 {
-        super::EXPORT_OPSET.0
+    /// The opset that a file must have for inputs of these types, where that is later than what
+    /// [`Operator::export`] says and what the types themselves need.
+    fn file_opset(&self, _inputs: &TypeInputs<'_>) -> Opset {
+        super::EXPORT_OPSET
     }
 
     /// What passes and quantizers may know.

@@ -6,8 +6,8 @@
 
 use super::index::{self, FILL, IndexMap};
 use super::{
-    Context, EXPORT_OPSET, ExportStep, Facts, ImportInput, ImportNode, Inputs, Kind, Layout, LowerContext,
-    LowerInput, Lowered, OpError, Operator, Tape, TypeInputs, lower,
+    Context, ExportStep, Facts, ImportInput, ImportNode, Inputs, Kind, Layout, LowerContext, LowerInput,
+    Lowered, OpError, Operator, Tape, TypeInputs, lower,
 };
 use crate::ir::{Attr, AttrError, Attrs};
 use crate::tensor::{Dim, Shape, TensorType, Value};
@@ -78,11 +78,8 @@ impl Operator for Pad {
             PadMode::Edge => "edge",
             PadMode::Wrap => "wrap",
         };
-        Some(vec![ExportStep::new(Self::OP_TYPE, Attrs::new()).with("mode", Attr::String(mode.into()))])
-    }
-
-    fn file_opset(&self, _: &TypeInputs<'_>) -> u32 {
-        if self.mode == PadMode::Wrap { 19 } else { EXPORT_OPSET.0 }
+        let step = ExportStep::new(Self::OP_TYPE, Attrs::new()).with("mode", Attr::String(mode.into()));
+        Some(vec![if self.mode == PadMode::Wrap { step.since(19) } else { step }])
     }
 
     fn facts(&self) -> Facts {

@@ -10,7 +10,7 @@ use super::{
     Clamp, Context, ExportStep, Facts, FileType, ImportInput, ImportNode, Inputs, Kind, OpError, Operator,
     Tape, TypeInputs, convert,
 };
-use crate::ir::{AttrError, Attrs};
+use crate::ir::{AttrError, Attrs, Opset};
 use crate::kernels::{self, reference};
 use crate::tensor::{DType, FloatFormat, FloatRounding, TensorType, Value};
 
@@ -67,8 +67,8 @@ impl Operator for QuantizeLinear {
         Some(steps)
     }
 
-    fn file_opset(&self, inputs: &TypeInputs<'_>) -> u32 {
-        self.grain().file_opset(inputs.optional(2))
+    fn file_opset(&self, inputs: &TypeInputs<'_>) -> Opset {
+        scales::file_opset(inputs.optional(2))
     }
 
     fn facts(&self) -> Facts {

@@ -12,7 +12,7 @@ use super::convert::convert;
 use super::ranks::{Ranks, limit, rankable};
 use super::runs::{Runs, for_each_offset, pick};
 use super::{ExportStep, ImportInput, ImportNode, OpError, Tape, TypeInputs, numbers};
-use crate::ir::{Attr, AttrError, Attrs};
+use crate::ir::{Attr, AttrError, Attrs, Opset};
 use crate::tensor::{DType, Dim, Shape, TensorType, Value};
 
 /// Which axes a reduction takes away.
@@ -93,9 +93,9 @@ impl Axes {
     }
 
     /// The opset that knows the largest and smallest element of the input's type.
-    pub(super) fn extreme_opset(inputs: &TypeInputs<'_>) -> u32 {
+    pub(super) fn extreme_opset(inputs: &TypeInputs<'_>) -> Opset {
         let is_bool = inputs.optional(0).is_some_and(|ty| ty.dtype == DType::Bool);
-        if is_bool { 20 } else { super::EXPORT_OPSET.0 }
+        if is_bool { Opset(20) } else { super::EXPORT_OPSET }
     }
 
     /// The reduction of a tensor of `shape`; `axes` is the input of that name.

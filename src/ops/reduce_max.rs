@@ -6,7 +6,7 @@
 
 use super::reduce::Axes;
 use super::{Context, ExportStep, Facts, ImportNode, Inputs, Kind, OpError, Operator, Tape, TypeInputs};
-use crate::ir::AttrError;
+use crate::ir::{AttrError, Opset};
 use crate::tensor::{TensorType, Value};
 
 /// `y = largest value of x` over the axes of input 1.
@@ -27,7 +27,7 @@ impl Operator for ReduceMax {
         Some(self.axes.export(Self::OP_TYPE))
     }
 
-    fn file_opset(&self, inputs: &TypeInputs<'_>) -> u32 {
+    fn file_opset(&self, inputs: &TypeInputs<'_>) -> Opset {
         Axes::extreme_opset(inputs)
     }
 

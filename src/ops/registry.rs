@@ -63,7 +63,7 @@ macro_rules! operators {
             }
 
             /// See [`Operator::file_opset`].
-            pub fn file_opset(&self, inputs: &TypeInputs<'_>) -> u32 {
+            pub fn file_opset(&self, inputs: &TypeInputs<'_>) -> crate::ir::Opset {
                 match self { $(Self::$name(op) => op.file_opset(inputs)),* }
             }
 

@@ -8,8 +8,8 @@
 //! ```
 
 use super::index::{self, axis as position_of};
-use super::{EXPORT_OPSET, ExportStep, FileType, ImportNode, OpError, convert};
-use crate::ir::{Attr, AttrError};
+use super::{EXPORT_OPSET, ExportStep, ImportNode, OpError, convert};
+use crate::ir::{Attr, AttrError, Opset};
 use crate::kernels::AffineParams;
 use crate::tensor::{DType, TensorType, Value};
 use std::ops::Range;
@@ -41,15 +41,7 @@ impl Grain {
         let step = step.with("axis", Attr::Int(self.axis));
         // A size that memory can have fits in 63 bits.
         let block_size = i64::try_from(self.block_size).unwrap_or(i64::MAX);
-        if block_size > 0 { step.with("block_size", Attr::Int(block_size)) } else { step }
-    }
-
-    /// The opset that a file with codes of a type must have.
-    pub(super) fn file_opset(self, codes: Option<&TensorType>) -> u32 {
-        let is_wide = codes.is_some_and(|codes| codes.dtype.file_bits() == 16);
-        let since = codes.map_or(0, |codes| FileType::from(codes.dtype).since());
-        let least = if is_wide || self.block_size > 0 { 21 } else { EXPORT_OPSET.0 };
-        least.max(since)
+        if block_size > 0 { step.with("block_size", Attr::Int(block_size)).since(21) } else { step }
     }
 }
 
@@ -149,6 +141,14 @@ impl Scales {
     /// Whether runs are short: kernels are for long ones.
     pub(super) fn is_blocked(&self) -> bool {
         self.is_blocked
+    }
+}
+
+/// The opset that took codes of a type into both operators.
+pub(super) fn file_opset(codes: Option<&TensorType>) -> Opset {
+    match codes.map(|codes| codes.dtype) {
+        Some(DType::U16 | DType::I16) => Opset(21),
+        _ => EXPORT_OPSET,
     }
 }
 

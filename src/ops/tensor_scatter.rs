@@ -38,11 +38,7 @@ impl Operator for TensorScatter {
     fn export(&self) -> Option<Vec<ExportStep>> {
         let mode = if self.circular { "circular" } else { "linear" };
         let attrs = Attrs::new().with("axis", Attr::Int(self.axis)).with("mode", Attr::String(mode.into()));
-        Some(vec![ExportStep::new(Self::OP_TYPE, attrs)])
-    }
-
-    fn file_opset(&self, _: &TypeInputs<'_>) -> u32 {
-        24
+        Some(vec![ExportStep::new(Self::OP_TYPE, attrs).since(24)])
     }
 
     fn infer(&self, inputs: &TypeInputs<'_>) -> Result<Vec<TensorType>, OpError> {

@@ -14,7 +14,9 @@
 //! An operator that files can contain and that has no samples fails the suite; internal operators
 //! (`bitlens.…`) may have some.
 
-use super::{Context, ImportInput, ImportNode, Inputs, Isa, Kind, Op, OpError, Prepared, Tape, TypeInputs};
+use super::{
+    Context, FileType, ImportInput, ImportNode, Inputs, Isa, Kind, Op, OpError, Prepared, Tape, TypeInputs,
+};
 use crate::ir::{AttrError, Attrs, Opset};
 use crate::ops::EXPORT_OPSET;
 use crate::tensor::{DType, Dim, Shape, TensorType, Value};
@@ -208,7 +210,8 @@ fn check_round_trip(op_type: &str, sample: &Sample) {
     let inputs = slots.iter().map(Slot::as_import).collect();
     let described: Vec<_> = slots.iter().map(|slot| describe(slot, Known::Everything)).collect();
     let types = described.iter().map(|slot| slot.as_ref().map(|(ty, value)| (ty, *value))).collect();
-    let opset = Opset(op.file_opset(&TypeInputs::new(types)));
+    let since = slots.iter().filter_map(|slot| Some(Opset(FileType::from(slot.value()?.dtype()).since())));
+    let opset = since.fold(first.opset.max(op.file_opset(&TypeInputs::new(types))), Opset::max);
     let again = import(op_type, first.attrs.clone(), opset, inputs, sample.output_count);
     let (again, new_inputs) = again.unwrap_or_else(|e| panic!("{op_type} written by us: {e}"));
     assert_eq!(again, op);

@@ -35,10 +35,17 @@ impl Explained {
     /// # Errors
     /// When a node fails.
     pub fn of(model: &Model, input: &PictureInput, target: Option<usize>) -> Result<Self, SessionError> {
-        let run = model.run(input.value.clone())?;
+        Self::of_run(model, &model.run(input.value.clone())?, target)
+    }
+
+    /// Explains the first answer of a run, or `target`.
+    ///
+    /// # Errors
+    /// When the class does not exist.
+    pub(super) fn of_run(model: &Model, run: &Run, target: Option<usize>) -> Result<Self, SessionError> {
         let target = target.unwrap_or_else(|| first(&run.logits));
-        let map = explain(model, &run, target)?;
-        Ok(Self { logits: run.logits, target, map })
+        let map = explain(model, run, target)?;
+        Ok(Self { logits: run.logits.clone(), target, map })
     }
 }
 
@@ -96,6 +103,62 @@ pub(super) fn correlate(full: &Attribution, quantized: &Attribution) -> MapCorre
     }
 }
 
+/// What comparing has learned of each picture, by its number.
+#[derive(Debug, Clone, Default)]
+pub struct Known {
+    full: Vec<Option<Arc<Explained>>>,
+    rows: Vec<Option<Arc<Row>>>,
+}
+
+/// What the summary needs of one picture.
+#[derive(Debug)]
+struct Row {
+    signal: f64,
+    noise: f64,
+    correct: Option<(bool, bool)>,
+    comparison: PictureComparison,
+}
+
+impl Known {
+    /// Nothing yet, of that many pictures.
+    pub fn nothing(pictures: usize) -> Self {
+        Self { full: vec![None; pictures], rows: vec![None; pictures] }
+    }
+
+    /// Keeps what full precision said, and forgets the comparisons: those of another quantized
+    /// network, or with other labels.
+    pub fn forget_comparisons(&mut self) {
+        self.rows.fill(None);
+    }
+
+    /// Number of pictures that this is about.
+    pub fn pictures(&self) -> usize {
+        self.full.len()
+    }
+
+    /// What full precision said of a picture.
+    pub fn explained(&self, picture: usize) -> Option<&Arc<Explained>> {
+        self.full.get(picture)?.as_ref()
+    }
+
+    /// Remembers what full precision said of a picture.
+    pub fn explain(&mut self, picture: usize, explained: &Arc<Explained>) {
+        if let Some(slot) = self.full.get_mut(picture) {
+            *slot = Some(Arc::clone(explained));
+        }
+    }
+
+    fn row(&self, picture: usize) -> Option<&Arc<Row>> {
+        self.rows.get(picture)?.as_ref()
+    }
+
+    fn keep(&mut self, picture: usize, row: &Arc<Row>) {
+        if let Some(slot) = self.rows.get_mut(picture) {
+            *slot = Some(Arc::clone(row));
+        }
+    }
+}
+
 /// Compares two networks on pictures, one a step.
 #[derive(Debug)]
 pub struct CompareJob {
@@ -103,17 +166,8 @@ pub struct CompareJob {
     quantized: Arc<QuantizedModel>,
     inputs: PictureInputs,
     classes: Arc<Vec<String>>,
-    explained: Vec<Option<Arc<Explained>>>,
-    rows: Vec<Row>,
-    comparisons: Vec<PictureComparison>,
-}
-
-/// What the summary needs of one picture.
-#[derive(Debug, Clone, Copy)]
-struct Row {
-    signal: f64,
-    noise: f64,
-    correct: Option<(bool, bool)>,
+    known: Known,
+    rows: Vec<Arc<Row>>,
 }
 
 /// What comparing came to.
@@ -123,8 +177,8 @@ pub struct Compared {
     pub summary: Summary,
     /// Each picture.
     pub pictures: Vec<PictureComparison>,
-    /// What full precision said, for the next comparison.
-    pub explained: Vec<Option<Arc<Explained>>>,
+    /// What was learned, for the next comparison.
+    pub known: Known,
 }
 
 impl CompareJob {
@@ -135,67 +189,74 @@ impl CompareJob {
         inputs: PictureInputs,
         classes: Arc<Vec<String>>,
     ) -> Self {
-        Self {
-            network,
-            quantized,
-            inputs,
-            classes,
-            explained: Vec::new(),
-            rows: Vec::new(),
-            comparisons: Vec::new(),
-        }
+        Self { network, quantized, inputs, classes, known: Known::default(), rows: Vec::new() }
     }
 
-    /// Takes over what full precision said before, by number of picture.
+    /// Takes over what is known already: of this network, these pictures and this preparation.
     #[must_use]
-    pub fn with_known(mut self, explained: Vec<Option<Arc<Explained>>>) -> Self {
-        self.explained = explained;
+    pub fn with_known(mut self, known: Known) -> Self {
+        self.known = known;
         self
     }
 
+    /// What was learned, also by a job that is stopped early.
+    pub fn into_known(self) -> Known {
+        self.known
+    }
+
     fn full(&mut self, input: &PictureInput) -> Result<Arc<Explained>, SessionError> {
-        if let Some(Some(known)) = self.explained.get(input.picture) {
+        if let Some(known) = self.known.explained(input.picture) {
             return Ok(Arc::clone(known));
         }
         let found = Arc::new(Explained::of(&self.network.model, input, None)?);
-        if let Some(slot) = self.explained.get_mut(input.picture) {
-            *slot = Some(Arc::clone(&found));
-        }
+        self.known.explain(input.picture, &found);
         Ok(found)
     }
 
-    fn compare(&mut self, input: &PictureInput) -> Result<PictureComparison, SessionError> {
+    /// The row of the picture at a position.
+    fn row(&mut self, position: usize) -> Result<Arc<Row>, SessionError> {
+        if let Some(known) = self.inputs.number(position).and_then(|picture| self.known.row(picture)) {
+            return Ok(Arc::clone(known));
+        }
+        let input = self.inputs.get(position)?;
+        let row = Arc::new(self.compare(&input)?);
+        self.known.keep(input.picture, &row);
+        Ok(row)
+    }
+
+    fn compare(&mut self, input: &PictureInput) -> Result<Row, SessionError> {
         let full = self.full(input)?;
         let quantized = Arc::clone(&self.quantized);
         let answer_logits = quantized.integer.scores(input.value.clone())?;
         let map = Explained::of(&quantized.definition, input, Some(full.target))?.map;
-        let flipped = first(&answer_logits) != full.target;
-        let expected = input.expected;
-        self.rows.push(Row {
-            signal: sum_of_squares(full.logits.iter().copied()),
-            noise: sum_of_squares(full.logits.iter().zip(&answer_logits).map(|(a, b)| a - b)),
-            correct: expected.map(|e| (full.target == e, first(&answer_logits) == e)),
-        });
-        Ok(PictureComparison {
+        let comparison = PictureComparison {
             picture: input.picture,
             full: answer(&full.logits, &self.classes, input.label_offset),
             quantized: answer(&answer_logits, &self.classes, input.label_offset),
-            flipped,
+            flipped: first(&answer_logits) != full.target,
             kl: kl_divergence(&full.logits, &answer_logits).unwrap_or(f64::NAN),
             sqnr_db: finite(sqnr_db(&full.logits, &answer_logits)),
             attribution: full.map.as_ref().zip(map.as_ref()).map(|(a, b)| correlate(a, b)),
+        };
+        Ok(Row {
+            signal: sum_of_squares(full.logits.iter().copied()),
+            noise: sum_of_squares(full.logits.iter().zip(&answer_logits).map(|(a, b)| a - b)),
+            correct: input.expected.map(|e| (full.target == e, first(&answer_logits) == e)),
+            comparison,
         })
     }
 
+    fn comparisons(&self) -> impl Iterator<Item = &PictureComparison> {
+        self.rows.iter().map(|row| &row.comparison)
+    }
+
     fn summary(&self) -> Summary {
-        let images = self.comparisons.len();
         let mut agreement = Agreement::default();
-        self.comparisons.iter().for_each(|c| agreement.add(!c.flipped));
+        self.comparisons().for_each(|c| agreement.add(!c.flipped));
         let (low, high) = agreement.wilson_95().unwrap_or((0.0, 1.0));
         let mean =
             |values: Vec<f64>| (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64);
-        let maps: Vec<&MapCorrelation> =
-            self.comparisons.iter().filter_map(|c| c.attribution.as_ref()).collect();
+        let maps: Vec<&MapCorrelation> = self.comparisons().filter_map(|c| c.attribution.as_ref()).collect();
         let correct: Vec<(bool, bool)> = self.rows.iter().filter_map(|row| row.correct).collect();
         let share = |count: usize| count as f64 / correct.len().max(1) as f64;
         let top1 = (!correct.is_empty()).then(|| Top1 {
@@ -207,9 +268,9 @@ impl CompareJob {
             self.rows.iter().fold((0.0, 0.0), |(s, n), row| (s + row.signal, n + row.noise));
         let db = 10.0 * (signal / noise).log10();
         Summary {
-            images,
+            images: self.rows.len(),
             agreement: Interval { value: agreement.share().unwrap_or(0.0), low, high },
-            kl: mean(self.comparisons.iter().map(|c| c.kl).collect()).unwrap_or(0.0),
+            kl: mean(self.comparisons().map(|c| c.kl).collect()).unwrap_or(0.0),
             sqnr_db: db.is_finite().then_some(db),
             top1,
             attribution: AttributionSummary {
@@ -231,18 +292,17 @@ impl Job for CompareJob {
 
     fn step(&mut self) -> Result<Step<Compared>, SessionError> {
         let total = self.inputs.len();
-        let done = self.comparisons.len();
+        let done = self.rows.len();
         if done < total {
-            let input = self.inputs.get(done)?;
-            let comparison = self.compare(&input)?;
-            self.comparisons.push(comparison.clone());
-            let comparison = Some(comparison);
+            let row = self.row(done)?;
+            let comparison = Some(row.comparison.clone());
+            self.rows.push(row);
             return Ok(Step::Running(Progress { phase: "comparing", done: done + 1, total, comparison }));
         }
         Ok(Step::Done(Compared {
             summary: self.summary(),
-            pictures: std::mem::take(&mut self.comparisons),
-            explained: std::mem::take(&mut self.explained),
+            pictures: self.comparisons().cloned().collect(),
+            known: std::mem::take(&mut self.known),
         }))
     }
 }

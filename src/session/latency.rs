@@ -12,8 +12,15 @@ use std::sync::Arc;
 /// Milliseconds since some moment, growing.
 pub type Clock = fn() -> f64;
 
-/// Runs before the first measured one: caches fill, the browser's compiler settles.
+/// Samples before the first that counts: caches fill, the browser's compiler settles.
 const WARM_UP: usize = 2;
+
+/// A sample lasts at least so many milliseconds: browsers round their clocks, to a tenth of a
+/// millisecond or even to a whole one, which is more than a small network takes.
+const SAMPLE_MS: f64 = 10.0;
+
+/// Most runs of a sample, even if the clock stood still.
+const MOST_RUNS: u32 = 1000;
 
 /// Measures both networks in turns, so that a disturbance meets both.
 #[derive(Debug)]
@@ -29,7 +36,7 @@ pub struct LatencyJob {
 }
 
 impl LatencyJob {
-    /// A job of that many measured runs of each network (at least one).
+    /// A job of that many samples of each network (at least one).
     pub fn new(
         network: Arc<Network>,
         quantized: Arc<QuantizedModel>,
@@ -49,10 +56,16 @@ impl LatencyJob {
         }
     }
 
+    /// Milliseconds of one run: of a single one, or the mean of as many as fill a sample.
     fn time(&self, executor: &crate::exec::Executor) -> Result<f64, SessionError> {
         let start = (self.clock)();
-        executor.run(std::slice::from_ref(&self.input), &mut NoProbe)?;
-        Ok((self.clock)() - start)
+        let (mut elapsed, mut runs) = (0.0, 0);
+        while elapsed < SAMPLE_MS && runs < MOST_RUNS {
+            executor.run(std::slice::from_ref(&self.input), &mut NoProbe)?;
+            elapsed = (self.clock)() - start;
+            runs += 1;
+        }
+        Ok(elapsed / f64::from(runs))
     }
 }
 

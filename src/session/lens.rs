@@ -2,14 +2,19 @@
 
 use super::SessionError;
 use super::compare::{Explained, class_name, correlate, explain, finite, first, probabilities};
+use super::layers::LayerValues;
 use super::network::Network;
 use super::pictures::PictureInput;
 use super::quantized::QuantizedNetwork;
 use super::view::{AnswerRow, ClassProbability, LayerSqnr, LensView, MapPair};
 use crate::attribution::Run;
+use crate::exec::Probe;
+use crate::ir::ValueId;
 use crate::metrics::{distance, sqnr_db, top_k};
+use crate::ops::{Kind, Node};
 use crate::tensor::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// Share of the map's places that the overlap compares.
 const OVERLAP_SHARE: f64 = 0.1;
@@ -17,24 +22,86 @@ const OVERLAP_SHARE: f64 = 0.1;
 /// How many classes each network contributes to the answers.
 const TOP: usize = 5;
 
+/// What full precision makes of one picture: it stays the same while the other network changes.
+#[derive(Debug)]
+pub(super) struct FullLook {
+    picture: usize,
+    /// The class that was asked for.
+    target: Option<usize>,
+    pub(super) explained: Arc<Explained>,
+    /// Outputs of the layers with weights.
+    layers: BTreeMap<ValueId, Value>,
+}
+
+impl FullLook {
+    /// Runs full precision on a picture. Where its answer is explained already, only the layers are
+    /// kept of that run.
+    ///
+    /// # Errors
+    /// When a node fails or the target class does not exist.
+    pub(super) fn new(
+        network: &Network,
+        input: &PictureInput,
+        target: Option<usize>,
+        known: Option<&Arc<Explained>>,
+    ) -> Result<Self, SessionError> {
+        let mut layers = Layers { wanted: layer_outputs(network), found: BTreeMap::new() };
+        let known = known.filter(|known| target.is_none_or(|target| target == known.target));
+        let explained = if let Some(known) = known {
+            network.model.executor.run(&[input.value.clone()], &mut layers)?;
+            Arc::clone(known)
+        } else {
+            let run = network.model.run(input.value.clone())?;
+            let values = layers.wanted.iter().filter_map(|&id| Some((id, run.recording.get(id)?.clone())));
+            layers.found = values.collect();
+            Arc::new(Explained::of_run(&network.model, &run, target)?)
+        };
+        Ok(Self { picture: input.picture, target, explained, layers: layers.found })
+    }
+
+    /// Whether it answers the same question.
+    pub(super) fn is_of(&self, picture: usize, target: Option<usize>) -> bool {
+        (self.picture, self.target) == (picture, target)
+    }
+}
+
+fn layer_outputs(network: &Network) -> BTreeSet<ValueId> {
+    let linear = |node: &&Node| matches!(node.op.facts().kind, Kind::Linear(_));
+    let nodes = network.graph().nodes().map(|(_, node)| node).filter(linear);
+    nodes.filter_map(|node| node.outputs.first().copied()).collect()
+}
+
+/// Keeps some values of a run.
+struct Layers {
+    wanted: BTreeSet<ValueId>,
+    found: BTreeMap<ValueId, Value>,
+}
+
+impl Probe for Layers {
+    fn observe(&mut self, id: ValueId, value: &Value) {
+        if self.wanted.contains(&id) {
+            self.found.insert(id, value.clone());
+        }
+    }
+}
+
 /// Looks at one picture with both networks: answers, both maps on one scale, and how much signal is
 /// left behind each layer.
 ///
 /// # Errors
-/// When a node fails or the target class does not exist.
+/// When a node fails.
 pub(super) fn look(
-    network: &Network,
     quantized: &QuantizedNetwork,
     input: &PictureInput,
-    (target, classes): (Option<usize>, &[String]),
+    full: &FullLook,
+    classes: &[String],
 ) -> Result<LensView, SessionError> {
-    let full_run = network.model.run(input.value.clone())?;
-    let definition_run = quantized.model().definition.run(input.value.clone())?;
+    let definition = &quantized.model().definition;
+    let definition_run = definition.run(input.value.clone())?;
     let logits = quantized.model().integer.scores(input.value.clone())?;
-    let target = target.unwrap_or_else(|| first(&full_run.logits));
-    let full_map = explain(&network.model, &full_run, target)?;
-    let quantized_map = explain(&quantized.model().definition, &definition_run, target)?;
-    let full = Explained { logits: full_run.logits.clone(), target, map: full_map };
+    let layer_sqnr_db = layer_sqnr(quantized, full, &definition_run);
+    let full = &full.explained;
+    let quantized_map = explain(definition, &definition_run, full.target)?;
 
     let (p, q) = (probabilities(&full.logits), probabilities(&logits));
     let name = |class: usize| class_name(class, classes, input.label_offset);
@@ -45,7 +112,7 @@ pub(super) fn look(
     let correlation = pair.map(|(a, b)| correlate(a, b));
     Ok(LensView {
         picture: input.picture,
-        target: probability(target, &p),
+        target: probability(full.target, &p),
         answers: answers(&full.logits, &logits)
             .into_iter()
             .map(|class| AnswerRow { class, name: name(class), full: p[class], quantized: q[class] })
@@ -57,7 +124,7 @@ pub(super) fn look(
         kendall_tau_b: correlation.as_ref().and_then(|c| c.kendall_tau_b),
         top10_overlap: pair.and_then(|(a, b)| distance::top_intersection(&a.map, &b.map, OVERLAP_SHARE)),
         map: pair.map(|(a, b)| MapPair::new(a, b)),
-        layer_sqnr_db: layer_sqnr(network, quantized, &full_run, &definition_run),
+        layer_sqnr_db,
         expected: input.expected,
     })
 }
@@ -72,22 +139,12 @@ fn answers(full: &[f32], quantized: &[f32]) -> Vec<usize> {
 }
 
 /// How much of the signal is left behind each layer: quantized against full precision, all layers
-/// before it quantized too. Looks at the same value in both graphs, by its name.
-fn layer_sqnr(
-    network: &Network,
-    quantized: &QuantizedNetwork,
-    full: &Run,
-    definition: &Run,
-) -> Vec<LayerSqnr> {
-    let graph = network.graph();
-    let other = quantized.model().definition.executor.graph();
-    let row = |layer: &super::view::LayerView| {
-        let (_, node) = graph.nodes().find(|(_, n)| n.name == layer.name)?;
-        let id = *node.outputs.first()?;
-        let same = other.find_value(&graph.value(id).name)?;
-        let slice = |value: Option<&Value>| value.and_then(|v| v.as_slice::<f32>().ok().map(<[f32]>::to_vec));
-        let (a, b) = (slice(full.recording.get(id))?, slice(definition.recording.get(same))?);
-        Some(LayerSqnr { layer: layer.name.clone(), sqnr_db: finite(sqnr_db(&a, &b)) })
+/// before it quantized too.
+fn layer_sqnr(quantized: &QuantizedNetwork, full: &FullLook, definition: &Run) -> Vec<LayerSqnr> {
+    let row = |layer: &LayerValues| {
+        let a = full.layers.get(&layer.full)?.as_slice::<f32>().ok()?;
+        let b = definition.recording.get(layer.definition)?.as_slice::<f32>().ok()?;
+        Some(LayerSqnr { layer: layer.name.clone(), sqnr_db: finite(sqnr_db(a, b)) })
     };
-    quantized.layers().iter().filter_map(row).collect()
+    quantized.layer_values().iter().filter_map(row).collect()
 }

@@ -7,7 +7,9 @@
 mod compare;
 mod job;
 mod latency;
+mod layers;
 mod lens;
+mod logits;
 mod network;
 mod pictures;
 mod quantized;
@@ -15,17 +17,19 @@ mod runnable;
 pub mod view;
 
 pub use crate::error::Error as SessionError;
-pub use compare::{CompareJob, Compared, Explained, METHOD, answer};
+pub use compare::{CompareJob, Compared, Explained, Known, METHOD, answer};
 pub use job::{Job, Progress, Step};
 pub use latency::{Clock, LatencyJob};
+pub use logits::PictureLogits;
 pub use network::Network;
 pub use pictures::{PictureInput, PictureInputs, PictureSet, Role};
 pub use quantized::{PREPROCESS_KEY, QuantizeJob, QuantizedNetwork, RECIPE_KEY};
 pub use runnable::QuantizedModel;
 
-use crate::data::{Preprocess, labels};
+use crate::data::{self, Preprocess, labels};
 use crate::ops::Isa;
 use crate::quant::{Recipe, Statistics};
+use lens::FullLook;
 use std::sync::Arc;
 use view::{
     LabelsView, LensView, ModelView, PictureView, PreprocessSource, PreprocessView, QuantizedView, Refused,
@@ -42,8 +46,10 @@ pub struct Session {
     classes: Arc<Vec<String>>,
     preprocess: Arc<Preprocess>,
     preprocess_source: PreprocessSource,
-    /// What full precision said of each picture; refilled when network, pictures or preprocessing change.
-    explained: Vec<Option<Arc<Explained>>>,
+    /// What comparisons have learned; forgotten when network, pictures or preprocessing change.
+    known: Known,
+    /// Full precision on the picture that was looked at last, as long as that.
+    looked: Option<FullLook>,
 }
 
 impl Session {
@@ -58,7 +64,8 @@ impl Session {
             classes: Arc::default(),
             preprocess: Arc::new(Preprocess::default()),
             preprocess_source: PreprocessSource::Guessed,
-            explained: Vec::new(),
+            known: Known::default(),
+            looked: None,
         }
     }
 
@@ -86,10 +93,13 @@ impl Session {
         Ok((view, self.preprocess_view()))
     }
 
-    /// Adds pictures from a file: one picture, or a data set. What cannot be read is returned beside
-    /// the list of all pictures.
-    pub fn add_pictures(&mut self, files: Vec<(String, Vec<u8>)>) -> (Vec<PictureView>, Vec<Refused>) {
+    /// Adds pictures from files: one picture each, or a data set; labels of an idx file join the
+    /// pictures that they belong to, from these files or from before. What cannot be read is returned
+    /// beside the list of all pictures.
+    pub fn add_pictures(&mut self, mut files: Vec<(String, Vec<u8>)>) -> (Vec<PictureView>, Vec<Refused>) {
         let mut refused = Vec::new();
+        // Labels look for their pictures among those that are there.
+        files.sort_by_key(|(_, bytes)| data::idx::is_labels(bytes));
         for (name, bytes) in files {
             if let Err(error) = self.pictures.add(&name, bytes) {
                 refused.push(Refused { name, error: view::ErrorView::from(&SessionError::from(error)) });
@@ -114,8 +124,9 @@ impl Session {
             labels::LabelFile::Classes(classes) => self.classes = Arc::new(classes),
             labels::LabelFile::Files(files) => self.pictures.label(&files, &self.classes),
         }
-        // Labels may change which pictures calibrate.
+        // Labels may change which pictures calibrate, and which answers are right.
         self.statistics = None;
+        self.known.forget_comparisons();
         Ok(LabelsView { classes: self.classes.to_vec(), pictures: self.pictures.view() })
     }
 
@@ -152,7 +163,8 @@ impl Session {
     fn forget_results(&mut self) {
         self.quantized = None;
         self.statistics = None;
-        self.explained = vec![None; self.pictures.len()];
+        self.known = Known::nothing(self.pictures.len());
+        self.looked = None;
     }
 
     /// The job that quantizes by a recipe; calibrates first, unless ranges are known already.
@@ -169,6 +181,7 @@ impl Session {
     /// Keeps what a [`QuantizeJob`] made.
     pub fn set_quantized(&mut self, quantized: QuantizedNetwork) -> QuantizedView {
         self.statistics = Some(Arc::clone(quantized.statistics()));
+        self.known.forget_comparisons();
         let view = quantized.view();
         self.quantized = Some(Arc::new(quantized));
         view
@@ -180,20 +193,20 @@ impl Session {
     /// Without a network, a quantized network or pictures.
     pub fn compare(&self) -> Result<CompareJob, SessionError> {
         let inputs = self.pictures.inputs(&self.preprocess, Role::Evaluate)?;
-        let known = self.explained.clone();
         Ok(CompareJob::new(
             self.network()?,
             Arc::clone(self.quantized()?.model()),
             inputs,
             Arc::clone(&self.classes),
         )
-        .with_known(known))
+        .with_known(self.known.clone()))
     }
 
-    /// Keeps what a [`CompareJob`] learned of full precision, for the next one.
-    pub fn keep_explained(&mut self, explained: Vec<Option<Arc<Explained>>>) {
-        if explained.len() == self.explained.len() {
-            self.explained = explained;
+    /// Keeps what a [`CompareJob`] of this session learned, finished or not, for the next one. To be
+    /// called before anything else changes.
+    pub fn keep_known(&mut self, known: Known) {
+        if known.pictures() == self.known.pictures() {
+            self.known = known;
         }
     }
 
@@ -207,14 +220,36 @@ impl Session {
         Ok(LatencyJob::new(self.network()?, Arc::clone(self.quantized()?.model()), first.value, runs, clock))
     }
 
-    /// One picture in depth.
+    /// One picture in depth. Full precision runs once for as long as the picture stays the same.
     ///
     /// # Errors
     /// As [`Session::compare`], or when the picture or class does not exist.
-    pub fn lens(&self, picture: usize, target: Option<usize>) -> Result<LensView, SessionError> {
+    pub fn lens(&mut self, picture: usize, target: Option<usize>) -> Result<LensView, SessionError> {
         let (network, quantized) = (self.network()?, self.quantized()?);
         let input = self.pictures.inputs(&self.preprocess, Role::Any)?.get_picture(picture)?;
-        lens::look(&network, &quantized, &input, (target, &self.classes))
+        let full = match self.looked.take().filter(|look| look.is_of(picture, target)) {
+            Some(full) => full,
+            None => FullLook::new(&network, &input, target, self.known.explained(picture))?,
+        };
+        if target.is_none() {
+            self.known.explain(picture, &full.explained);
+        }
+        let view = lens::look(&quantized, &input, &full, &self.classes);
+        self.looked = Some(full);
+        view
+    }
+
+    /// The raw scores that a picture gets, and the tensor that they were computed from. The quantized
+    /// network's are missing as long as nothing is quantized.
+    ///
+    /// # Errors
+    /// Without a network or pictures, when the picture does not exist or does not fit the
+    /// preprocessing, or when a node fails.
+    pub fn logits(&self, picture: usize) -> Result<PictureLogits, SessionError> {
+        let network = self.network()?;
+        let input = self.pictures.inputs(&self.preprocess, Role::Any)?.get_picture(picture)?;
+        let quantized = self.quantized.as_ref().map(|quantized| quantized.model().as_ref());
+        logits::of(&network, quantized, &input)
     }
 
     /// The pixels of a picture as the network sees them: width, height, RGB.

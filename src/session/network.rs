@@ -6,6 +6,7 @@ use super::runnable::is_quantized;
 use super::view::ModelView;
 use crate::attribution::{Model, find_target};
 use crate::data::Preprocess;
+use crate::data::preprocess::Layout;
 use crate::exec::Executor;
 use crate::onnx::{self, ModelInfo};
 use crate::ops::{Graph, Isa, Kind};
@@ -96,10 +97,7 @@ impl Network {
         let linear = |n: &crate::ops::Node| matches!(n.op.facts().kind, Kind::Linear(_));
         let layers = self.graph().nodes().filter(|(_, n)| linear(n)).count();
         let input = self.graph().inputs().first().map(|&id| self.graph().value(id).name.clone());
-        let size = match axes[..] {
-            [_, _, Some(h), Some(w)] => Some([h, w]),
-            _ => None,
-        };
+        let (channels, size) = picture_axes(&axes, self.default_preprocess().layout);
         let name = if self.graph().name().is_empty() { &self.file } else { self.graph().name() };
         ModelView {
             name: name.to_owned(),
@@ -112,9 +110,10 @@ impl Network {
             input_name: input.unwrap_or_default(),
             input_shape: self.input_type().map(|ty| ty.shape.to_string()).unwrap_or_default(),
             input_size: size,
-            channels: axes.get(1).copied().flatten().unwrap_or(0),
+            channels,
             classes: self.classes(),
             layers,
+            quantized: self.is_quantized(),
             attribution_layer: self.attribution_layer(),
             warnings: self.warnings(),
         }
@@ -134,6 +133,15 @@ impl Network {
     }
 }
 
+/// Channels of the picture (0 where they are open), and its height and width where they are fixed.
+fn picture_axes(axes: &[Option<usize>], layout: Layout) -> (usize, Option<[usize; 2]>) {
+    let (channels, height, width) = match (axes, layout) {
+        (&[_, c, h, w], Layout::Nchw) | (&[_, h, w, c], Layout::Nhwc) => (c, h, w),
+        _ => return (0, None),
+    };
+    (channels.unwrap_or(0), height.zip(width).map(|(h, w)| [h, w]))
+}
+
 /// Refuses a network that does not take one picture.
 fn check_input(graph: &Graph) -> Result<(), SessionError> {
     let ty = |id: &crate::ir::ValueId| graph.value(*id).ty.clone();
@@ -151,5 +159,19 @@ fn check_input(graph: &Graph) -> Result<(), SessionError> {
     match &dims[..] {
         [_, Dim::Fixed(1 | 3), _, _] | [_, _, _, Dim::Fixed(1 | 3)] => Ok(()),
         _ => refuse(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn channels_and_size_follow_the_layout() {
+        let nchw = [None, Some(3), Some(224), Some(192)];
+        assert_eq!(picture_axes(&nchw, Layout::Nchw), (3, Some([224, 192])));
+        let nhwc = [Some(1), Some(224), Some(192), Some(1)];
+        assert_eq!(picture_axes(&nhwc, Layout::Nhwc), (1, Some([224, 192])));
+        assert_eq!(picture_axes(&[None, None, None, Some(3)], Layout::Nhwc), (3, None));
     }
 }

@@ -5,6 +5,7 @@ use super::view::PictureView;
 use crate::data::{self, DataError, Picture, Preprocess, cifar, idx, labels::FileLabel};
 use crate::exec::ExecError;
 use crate::tensor::Value;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// What a picture is used for.
@@ -44,14 +45,18 @@ pub struct PictureSet {
 
 impl PictureSet {
     /// Adds a picture file, a CIFAR-10 binary or an idx file (plain or gzip), by its content and name.
+    /// An idx file of labels labels pictures that are there already.
     ///
     /// # Errors
     /// Names the file and says what to do.
     pub fn add(&mut self, name: &str, bytes: Vec<u8>) -> Result<(), DataError> {
-        let ending = name.rsplit('/').next().unwrap_or(name).to_ascii_lowercase();
+        if idx::is_labels(&bytes) {
+            return self.label_idx(name, &bytes);
+        }
+        let ending = file_name(name);
         let added = if ending.rsplit('.').next() == Some("bin") {
             data_set(cifar::read(name, &bytes, None)?)
-        } else if ending.contains("idx") {
+        } else if is_idx(name) {
             data_set(idx::read((name, &bytes), None, None)?)
         } else {
             let picture = data::decode(name, &bytes, data::ExifOrientation::Ignore)?;
@@ -61,6 +66,57 @@ impl PictureSet {
         };
         Arc::make_mut(&mut self.items).extend(added);
         Ok(())
+    }
+
+    /// Gives the labels of an idx file to the idx pictures that it belongs to: those with the
+    /// matching name, or the only ones of this number without labels.
+    ///
+    /// # Errors
+    /// When the file is no label file, or there are no pictures that it belongs to.
+    fn label_idx(&mut self, name: &str, bytes: &[u8]) -> Result<(), DataError> {
+        let labels = idx::read_labels(name, bytes)?;
+        let refuse = |reason: String| Err(DataError::Malformed { file: name.to_owned(), reason });
+        let sets = self.idx_sets();
+        let fits = |range: &Range<usize>| {
+            range.len() == labels.len() && self.items[range.clone()].iter().all(|item| item.label.is_none())
+        };
+        let range = match sets.iter().find(|(images, _)| idx::names_match(images, name)) {
+            Some((_, range)) => range.clone(),
+            None => match &sets.iter().filter(|(_, range)| fits(range)).collect::<Vec<_>>()[..] {
+                [(_, range)] => range.clone(),
+                _ => {
+                    let reason = "it holds labels of pictures that are not here; drop it together with its \
+                                  pictures (…-images-idx3-ubyte)";
+                    return refuse(reason.to_owned());
+                }
+            },
+        };
+        if range.len() != labels.len() {
+            let (pictures, labels) = (range.len(), labels.len());
+            return refuse(format!(
+                "it has {labels} labels where its pictures are {pictures}; give two files that belong together"
+            ));
+        }
+        for (item, label) in Arc::make_mut(&mut self.items)[range].iter_mut().zip(labels) {
+            item.label = Some(usize::from(label));
+        }
+        Ok(())
+    }
+
+    /// The idx files that pictures came from, and which pictures are theirs.
+    fn idx_sets(&self) -> Vec<(String, Range<usize>)> {
+        let mut sets: Vec<(String, Range<usize>)> = Vec::new();
+        for (index, item) in self.items.iter().enumerate() {
+            let (file, number) = item.name.rsplit_once('#').unwrap_or_default();
+            if !is_idx(file) || !matches!(item.source, Source::Decoded(_)) {
+                continue;
+            }
+            match sets.last_mut().filter(|_| number != "0") {
+                Some((_, range)) => range.end = index + 1,
+                None => sets.push((file.to_owned(), index..index + 1)),
+            }
+        }
+        sets
     }
 
     /// Adds a decoded picture.
@@ -158,6 +214,15 @@ impl PictureSet {
     }
 }
 
+/// The last part of a path, in small letters.
+fn file_name(path: &str) -> String {
+    path.rsplit('/').next().unwrap_or(path).to_ascii_lowercase()
+}
+
+fn is_idx(name: &str) -> bool {
+    file_name(name).contains("idx")
+}
+
 fn data_set(pictures: Vec<data::LabelledPicture>) -> Vec<Item> {
     let item = |p: data::LabelledPicture| Item {
         name: p.picture.name().to_owned(),
@@ -218,14 +283,18 @@ impl PictureInputs {
         &self.preprocess
     }
 
+    /// Number, in the session, of the picture at a position of this list.
+    pub fn number(&self, position: usize) -> Option<usize> {
+        self.chosen.get(position).copied()
+    }
+
     /// Prepares the picture at a position of this list.
     ///
     /// # Errors
     /// When it does not fit the preprocessing.
     pub fn get(&self, position: usize) -> Result<PictureInput, SessionError> {
         let count = self.chosen.len();
-        let picture = self.chosen.get(position).copied();
-        self.get_picture(picture.ok_or(SessionError::NoSuchPicture { index: position, count })?)
+        self.get_picture(self.number(position).ok_or(SessionError::NoSuchPicture { index: position, count })?)
     }
 
     /// Prepares the picture of that number.

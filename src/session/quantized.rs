@@ -1,20 +1,18 @@
 //! A quantized network: its definition, what runs, and its file.
 
 use super::SessionError;
-use super::compare::finite;
 use super::job::{Job, Progress, Step};
+use super::layers::{self, LayerValues};
 use super::network::Network;
 use super::pictures::PictureInputs;
 use super::runnable::QuantizedModel;
 use super::view::{ByteSizes, LayerPath, LayerView, QuantizedView, RunPath};
 use crate::data::Preprocess;
-use crate::ir::{Operation as _, ValueId};
-use crate::metrics::sqnr_db;
 use crate::onnx::{self, ExportOptions};
-use crate::ops::{Graph, Isa, Kind, Linear, Node};
+use crate::ops::{Graph, Isa};
 use crate::quant::{self, Calibrator, QuantPlan, Recipe, Statistics};
-use crate::tensor::{Shape, Value};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::tensor::Value;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Key under which the recipe stands in an exported file's metadata.
@@ -34,6 +32,7 @@ pub struct QuantizedNetwork {
     model: Arc<QuantizedModel>,
     file: Vec<u8>,
     layers: Vec<LayerView>,
+    layer_values: Vec<LayerValues>,
     full_size_bytes: usize,
 }
 
@@ -59,11 +58,12 @@ impl QuantizedNetwork {
             (PREPROCESS_KEY.to_owned(), preprocess),
         ]);
         let file = onnx::export(&quantized.graph, &ExportOptions { metadata })?;
-        let layers = layers(network, &plan, &recipe, &model.integer_nodes);
+        let layers = layers::planned(network, (&plan, &recipe), &quantized.graph, &model.integer_nodes);
         Ok(Self {
             recipe,
             statistics,
             plan,
+            layer_values: layers::values(&layers, network.graph(), model.definition.executor.graph()),
             graph: quantized.graph,
             model: Arc::new(model),
             file,
@@ -83,14 +83,17 @@ impl QuantizedNetwork {
         let recipe = written.and_then(|(_, json)| Recipe::from_json(json).ok()).unwrap_or_default();
         let mut metadata: BTreeMap<String, String> = network.info.metadata.iter().cloned().collect();
         metadata.insert(RECIPE_KEY.to_owned(), recipe.to_json());
+        let model = QuantizedModel::from_graph(&graph, isa)?;
+        let layers = layers::stated(&graph, &model.integer_nodes);
         Ok(Self {
             recipe,
             statistics: Arc::new(Statistics::none(&graph)),
             plan: QuantPlan::default(),
-            model: Arc::new(QuantizedModel::from_graph(&graph, isa)?),
+            layer_values: layers::values(&layers, &graph, model.definition.executor.graph()),
+            model: Arc::new(model),
             file: onnx::export(&graph, &ExportOptions { metadata })?,
             graph,
-            layers: Vec::new(),
+            layers,
             full_size_bytes: network.info.size_bytes,
         })
     }
@@ -128,6 +131,11 @@ impl QuantizedNetwork {
     /// Rows of the layer table, in order of execution.
     pub fn layers(&self) -> &[LayerView] {
         &self.layers
+    }
+
+    /// Where the outputs of these layers are found in both networks.
+    pub(super) fn layer_values(&self) -> &[LayerValues] {
+        &self.layer_values
     }
 
     /// What runs when the network is asked.
@@ -176,66 +184,6 @@ impl QuantizedNetwork {
         }
         Ok(true)
     }
-}
-
-fn layers(
-    network: &Network,
-    plan: &QuantPlan,
-    recipe: &Recipe,
-    integer_nodes: &BTreeSet<String>,
-) -> Vec<LayerView> {
-    let graph = network.graph();
-    let order = graph.order().unwrap_or_default();
-    let nodes = order.into_iter().filter_map(|id| graph.node(id));
-    let linear = nodes.filter_map(|n| match n.op.facts().kind {
-        Kind::Linear(linear) => Some((n, linear)),
-        _ => None,
-    });
-    linear.filter_map(|(node, linear)| layer(graph, (node, linear), plan, recipe, integer_nodes)).collect()
-}
-
-fn layer(
-    graph: &Graph,
-    (node, linear): (&Node, Linear),
-    plan: &QuantPlan,
-    recipe: &Recipe,
-    integer_nodes: &BTreeSet<String>,
-) -> Option<LayerView> {
-    let constant = |slot: usize| {
-        let id = node.inputs.get(slot).copied().flatten()?;
-        graph.constant(id).map(|value| (graph.value(id).name.as_str(), value))
-    };
-    let (name, weight) = constant(linear.weight)?;
-    let bias = linear.bias.and_then(constant).map_or(0, |(_, value)| value.len());
-    let quant = plan.weights.get(name);
-    let channels = quant.map_or(0, |q| q.params.scale.len());
-    let is_integer = integer_nodes.contains(node.name.as_str());
-    let output: Option<&ValueId> = node.outputs.first();
-    let range = output.and_then(|&id| plan.activations.get(&graph.value(id).name)).map(|q| {
-        let (scale, zero) = (q.params.scale[0], q.params.zero_point[0]);
-        [(q.spec.qmin() - zero) as f32 * scale, (q.spec.qmax() - zero) as f32 * scale]
-    });
-    let full = 4 * (weight.len() + bias);
-    Some(LayerView {
-        name: node.name.clone(),
-        op: node.op.op_type().to_owned(),
-        weight_shape: Shape::fixed(weight.shape()).to_string(),
-        weights: weight.len(),
-        weight_bits: recipe.weight_bits,
-        activation_bits: recipe.activation_bits,
-        // Codes take a byte each, biases four, and each channel has a scale and a zero point.
-        size_bytes: ByteSizes { full, quantized: weight.len() + 4 * bias + 5 * channels },
-        path: if is_integer { LayerPath::Int8 } else { LayerPath::Float },
-        output_range: range,
-        weight_sqnr_db: quant.and_then(|q| weight_sqnr_db(weight, q)),
-    })
-}
-
-/// Signal-to-quantization-noise ratio of a weight; `None` when nothing was lost.
-fn weight_sqnr_db(weight: &Value, quant: &quant::TensorQuant) -> Option<f64> {
-    let codes = quant::affine::weight_codes(weight, quant).ok()?;
-    let real = quant::affine::dequantized(&codes, quant).ok()?;
-    finite(sqnr_db(weight.as_slice::<f32>().ok()?, &real))
 }
 
 /// Calibrates, a picture a step, then quantizes.

@@ -62,6 +62,8 @@ views! {
         pub classes: usize,
         /// Layers with weights.
         pub layers: usize,
+        /// Whether the file is quantized already: then it is run as it is.
+        pub quantized: bool,
         /// The tensor that Grad-CAM looks at; none where no tensor has positions.
         pub attribution_layer: Option<String>,
         /// What the user should know.
@@ -271,7 +273,7 @@ views! {
         pub full: Times,
         /// Quantized.
         pub quantized: QuantizedTimes,
-        /// Measured runs of each.
+        /// Samples of each: single runs, or means of as many as fill 10 ms.
         pub runs: usize,
         /// Instruction set that ran.
         pub isa: String,

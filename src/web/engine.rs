@@ -42,14 +42,17 @@ impl Core {
     }
 
     pub(super) fn begin(&mut self, request: Request, files: Vec<Vec<u8>>) -> Result<(), SessionError> {
-        self.work = None;
+        self.cancel();
         self.buffers.clear();
         self.work = Some(self.start(request, files)?);
         Ok(())
     }
 
+    /// Drops the work under way; what a comparison has found of single pictures stays.
     pub(super) fn cancel(&mut self) {
-        self.work = None;
+        if let Some(Work::Compare(job)) = self.work.take() {
+            self.session.keep_known(job.into_known());
+        }
     }
 
     pub(super) fn take_buffer(&mut self, id: u32) -> JsValue {
@@ -61,11 +64,17 @@ impl Core {
         let mut events = Vec::new();
         loop {
             let Some(mut work) = self.work.take() else { return Ok(StepResult::Running { events }) };
-            match self.turn(&mut work)? {
-                Turn::Done(response) => return Ok(StepResult::Done { events, response: *response }),
-                Turn::Running(progress) => {
-                    push_events(&mut events, progress);
-                    self.work = Some(work);
+            let turn = self.turn(&mut work);
+            self.work = Some(work);
+            match turn {
+                Ok(Turn::Running(progress)) => push_events(&mut events, progress),
+                Ok(Turn::Done(response)) => {
+                    self.work = None;
+                    return Ok(StepResult::Done { events, response: *response });
+                }
+                Err(error) => {
+                    self.cancel();
+                    return Err(error);
                 }
             }
             if (self.clock)() >= end {
@@ -87,7 +96,7 @@ impl Core {
             Work::Compare(job) => match job.step()? {
                 Step::Running(progress) => Turn::Running(progress),
                 Step::Done(compared) => {
-                    self.session.keep_explained(compared.explained);
+                    self.session.keep_known(compared.known);
                     let (summary, pictures) = (compared.summary, compared.pictures);
                     Turn::Done(Box::new(Response::Compare { summary, pictures }))
                 }
@@ -132,6 +141,7 @@ impl Core {
                 Response::SetPreprocess { preprocess: self.session.set_preprocess(preprocess) }
             }
             Request::Lens { picture, target } => self.lens(picture, target)?,
+            Request::Logits { picture } => self.logits(picture)?,
             Request::Preview { picture } => self.preview(picture)?,
             Request::ExportModel => self.export()?,
             Request::EngineInfo => Response::EngineInfo { info: info() },
@@ -149,6 +159,16 @@ impl Core {
             max: pair.max,
         });
         Ok(Response::Lens { lens: LensView { map: None, ..lens }, map })
+    }
+
+    fn logits(&mut self, picture: usize) -> Result<Response, SessionError> {
+        let found = self.session.logits(picture)?;
+        Ok(Response::Logits {
+            input: self.buffers.floats(found.input),
+            input_shape: found.input_shape,
+            full: self.buffers.floats(found.full),
+            quantized: found.quantized.map(|logits| self.buffers.floats(logits)),
+        })
     }
 
     fn preview(&mut self, picture: usize) -> Result<Response, SessionError> {

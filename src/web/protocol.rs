@@ -82,9 +82,14 @@ pub enum Request {
         /// The class to explain; full precision's first answer when null.
         target: Option<usize>,
     },
+    /// The raw scores of one picture, for whoever computes with them elsewhere.
+    Logits {
+        /// Its number.
+        picture: usize,
+    },
     /// Measures both networks in turns.
     MeasureLatency {
-        /// Measured runs of each.
+        /// Samples of each.
         runs: usize,
     },
     /// The picture as the network sees it.
@@ -154,6 +159,17 @@ pub enum Response {
         lens: LensView,
         /// Both maps; null without a tensor with positions.
         map: Option<MapRef>,
+    },
+    /// The raw scores of one picture: before any Softmax, as computed.
+    Logits {
+        /// `Float32Array`, row-major: the tensor that both networks were given.
+        input: BufferRef,
+        /// Its sizes, in the network's layout: `[1, C, H, W]`, or `[1, H, W, C]`.
+        input_shape: Vec<usize>,
+        /// `Float32Array`: full precision's score of each class.
+        full: BufferRef,
+        /// `Float32Array`: the quantized network's, as it runs; null before it is quantized.
+        quantized: Option<BufferRef>,
     },
     /// Latency here and now.
     MeasureLatency {

@@ -34,11 +34,15 @@ export const launch = () =>
   });
 
 /**
- * Opens a page and records what no page of ours may do: `complaints` (errors and warnings on
+ * Opens a page (on a machine that says it has `memoryGiB`) and records what no page of ours may do: `complaints` (errors and warnings on
  * the console, exceptions, failed requests) and `foreign` (requests to another origin).
  */
-export const openPage = async (browser, address, options = {}) => {
+export const openPage = async (browser, address, { memoryGiB, ...options } = {}) => {
   const context = await browser.newContext(options);
+  if (memoryGiB !== undefined)
+    await context.addInitScript((value) => {
+      Object.defineProperty(navigator, 'deviceMemory', { value });
+    }, memoryGiB);
   const page = await context.newPage();
   const complaints = [];
   const foreign = [];

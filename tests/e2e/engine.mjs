@@ -22,7 +22,7 @@ const loadBest = async () => {
   );
 };
 
-/** A fresh engine: `ask` asks it one thing, `bytes` fetches what an answer refers to. */
+/** A fresh engine: `ask` asks it one thing, `take` and `bytes` fetch what an answer refers to. */
 export const startEngine = async () => {
   loaded ??= loadBest();
   await loaded;
@@ -34,7 +34,8 @@ export const startEngine = async () => {
       if (step.state === 'done') return step.response;
     }
   };
-  return { ask, bytes: (ref) => Buffer.from(engine.takeBuffer(ref.id)) };
+  const take = (ref) => engine.takeBuffer(ref.id);
+  return { ask, take, bytes: (ref) => Buffer.from(take(ref)) };
 };
 
 /** A file of the bundled sample, in the form in which the helpers take files to drop. */

@@ -144,13 +144,43 @@ test('the film strip selects another picture', async () => {
   );
 });
 
-test('the keys change bits, walk the pictures and explain themselves', async () => {
-  await page.locator('body').press('[');
-  await person.settled(page);
-  assert.equal(await page.getByTestId('weight-bits').inputValue(), '7');
-  await page.locator('body').press(']');
-  await person.settled(page);
-  assert.equal(await page.getByTestId('weight-bits').inputValue(), '8');
+test('the keys change bits and change them back', async () => {
+  const after = async (...keys) => {
+    for (const key of keys) await page.locator('body').press(key);
+    await person.settled(page);
+    const value = (id) => page.getByTestId(id).inputValue();
+    return `${await value('weight-bits')}/${await value('activation-bits')}`;
+  };
+  assert.equal(await after('['), '7/8');
+  assert.equal(await after('}', '{', '{'), '7/6', 'more than eight there are not');
+  assert.equal(await after('Control+z'), '7/8', 'a movement is one step back');
+  assert.equal(await after('Control+Shift+z'), '7/6');
+  assert.equal(await after('Control+z', 'Control+z'), '8/8');
+  assert.equal(await after('Control+y'), '7/8');
+  assert.equal(await after(']'), '8/8');
+});
+
+test('the arrows move the divider', async () => {
+  const swipe = page.getByTestId('swipe');
+  const at = async () => {
+    await person.settled(page);
+    return Number(await swipe.getAttribute('aria-valuenow'));
+  };
+  // On the strip they walk; a click beside everything leaves it.
+  await page.getByTestId('version').click();
+  assert.equal(await at(), 50);
+  await page.locator('body').press('ArrowRight');
+  assert.equal(await at(), 52);
+  await page.locator('body').press('Shift+ArrowLeft');
+  assert.equal(await at(), 42);
+  await swipe.press('End');
+  assert.equal(await at(), 100);
+  await swipe.press('Space');
+  assert.equal(await at(), 50);
+  await swipe.blur();
+});
+
+test('the keys walk the pictures and explain themselves', async () => {
   const name = () =>
     page.locator('[data-testid="thumbnail"][aria-selected="true"]').getAttribute('title');
   const first = await name();
@@ -178,6 +208,7 @@ test('the link in the address bar opens the same scene again', async () => {
 
 test('the file taken home is read back with identical logits, and is the engineâ€™s own', async () => {
   const shown = await person.answers(page);
+  const layers = await page.getByTestId('layer-row').count();
   const chosen = await page
     .locator('[data-testid="thumbnail"][aria-selected="true"]')
     .getAttribute('title');
@@ -211,6 +242,10 @@ test('the file taken home is read back with identical logits, and is the engineâ
     const before = shown.find((one) => one.class === row.class);
     if (before) assert.equal(row.quantized, before.quantized, row.name);
   }
+  assert.match(await page.getByTestId('fixed').innerText(), /Quantized already/);
+  assert.equal(await page.getByTestId('weight-bits').count(), 0, 'there is nothing to choose');
+  assert.equal(await page.getByTestId('layer-row').count(), layers);
+  assert.match(await page.getByTestId('layer-row').first().innerText(), /8 \/ 8/);
   assert.equal(await page.getByTestId('problem').count(), 0);
 });
 

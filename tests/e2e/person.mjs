@@ -135,3 +135,14 @@ export const readProblem = async (page) => {
   await card.getByTestId('problem-dismiss').click();
   return text;
 };
+
+/** Drops files and folders of the disk, as from a file manager: the page gets real directory entries. */
+export const dropFromDisk = async (page, paths) => {
+  const { width, height } = page.viewportSize();
+  const [x, y] = [width / 2, height / 2];
+  const data = { items: [], files: paths, dragOperationsMask: 1 };
+  const session = await page.context().newCDPSession(page);
+  for (const type of ['dragEnter', 'dragOver', 'drop'])
+    await session.send('Input.dispatchDragEvent', { type, x, y, data });
+  await session.detach();
+};

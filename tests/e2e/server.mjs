@@ -10,6 +10,7 @@ const contentTypes = {
   '.jpg': 'image/jpeg',
   '.js': 'text/javascript',
   '.json': 'application/json',
+  '.mjs': 'text/javascript',
   '.onnx': 'application/octet-stream',
   '.png': 'image/png',
   '.svg': 'image/svg+xml',
@@ -26,24 +27,26 @@ export const contentSecurityPolicy = [
   "img-src 'self' data: blob:",
 ].join('; ');
 
-/** The file for a request, or undefined: outside the prefix, outside the folder, or not there. */
-const fileFor = (folder, prefix, url) => {
+/** The file for a request, or undefined: outside every prefix, outside the folder, or not there. */
+const fileFor = (folders, url) => {
   const path = decodeURIComponent(new URL(url, 'http://localhost').pathname);
-  if (!path.startsWith(prefix)) return undefined;
-  const file = normalize(join(folder, path.slice(prefix.length) || 'index.html'));
-  if (!file.startsWith(folder + sep)) return undefined;
+  const found = Object.entries(folders).find(([prefix]) => path.startsWith(prefix));
+  if (!found) return undefined;
+  const [prefix, folder] = found;
+  const root = normalize(folder).replace(/[/\\]$/, '');
+  const file = normalize(join(root, path.slice(prefix.length) || 'index.html'));
+  if (!file.startsWith(root + sep)) return undefined;
   return statSync(file, { throwIfNoEntry: false })?.isFile() ? file : undefined;
 };
 
 /**
- * Serves `folder` below `prefix` (which begins and ends with a slash) on a free port.
- * Returns the page's address and `close`. `headers` are added to every answer, for example
- * for cross-origin isolation.
+ * Serves `folder` below `prefix` (which begins and ends with a slash) on a free port, and the
+ * folders of `also` below theirs. Returns the page's address and `close`. `headers` are added to
+ * every answer, for example for cross-origin isolation.
  */
-export const serve = async (folder, { prefix = '/', headers = {} } = {}) => {
-  const root = normalize(folder).replace(/[/\\]$/, '');
+export const serve = async (folder, { prefix = '/', headers = {}, also = {} } = {}) => {
   const server = createServer((request, response) => {
-    const file = fileFor(root, prefix, request.url);
+    const file = fileFor({ ...also, [prefix]: folder }, request.url);
     if (!file) {
       response.writeHead(404).end();
       return;

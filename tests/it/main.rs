@@ -9,17 +9,22 @@ mod cli;
 mod conformance;
 mod documents;
 mod forced;
+#[path = "../golden/mod.rs"]
+#[allow(dead_code, reason = "the crate's own tests, on every target, read the rest")]
 mod golden;
 mod layering;
+mod logits;
 mod onnxruntime;
 mod quantization;
 mod real_networks;
+mod session;
 mod support;
-mod tensors;
 mod tidy;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use golden::tensors;
 
 /// The repository's root folder.
 fn root() -> &'static Path {

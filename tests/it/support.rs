@@ -1,11 +1,9 @@
-//! What the tests share: the bundled sample, the golden cases, the data folder, and a graph run node
-//! by node.
+//! What the tests share: the bundled sample, the data folder, and a graph run node by node.
 
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use bitlens::exec::{Executor, NoProbe};
 use bitlens::ir::{Node, ValueId};
 use bitlens::ops::{Context, Graph, Inputs, Isa, Op};
 use bitlens::quant::Recipe;
@@ -13,7 +11,9 @@ use bitlens::session::{Job, PictureInput, QuantizedNetwork, Role, Session};
 use bitlens::tensor::Value;
 use serde_json::Value as Json;
 
-use crate::{root, tensors};
+use crate::root;
+
+pub(crate) use crate::golden::{Golden, relative_difference, run, same_bits};
 
 /// The networks that the page ships with.
 pub(crate) const SAMPLES: [&str; 2] = ["sample_resnet", "sample_mobilenet"];
@@ -97,85 +97,6 @@ pub(crate) fn python() -> Option<&'static str> {
     }
     println!("skipped: no python3 with onnxruntime");
     None
-}
-
-/// One folder of `tests/golden`.
-#[derive(Debug)]
-pub(crate) struct Golden {
-    /// Name of the folder.
-    pub(crate) name: String,
-    /// Operators in the file.
-    pub(crate) operators: Vec<String>,
-    inputs: u64,
-    outputs: u64,
-}
-
-impl Golden {
-    /// All cases, by name.
-    pub(crate) fn all() -> Vec<Self> {
-        let text = fs::read_to_string(root().join("tests/golden/manifest.json")).unwrap();
-        let manifest: Json = serde_json::from_str(&text).unwrap();
-        let case = |(name, entry): (&String, &Json)| Self {
-            name: name.clone(),
-            operators: serde_json::from_value(entry["operators"].clone()).unwrap(),
-            inputs: entry["inputs"].as_u64().unwrap(),
-            outputs: entry["outputs"].as_u64().unwrap(),
-        };
-        let mut cases: Vec<Self> = manifest["cases"].as_object().unwrap().iter().map(case).collect();
-        cases.sort_by(|a, b| a.name.cmp(&b.name));
-        cases
-    }
-
-    /// The bytes of its network.
-    pub(crate) fn model(&self) -> Vec<u8> {
-        fs::read(self.path("model.onnx")).unwrap()
-    }
-
-    /// What the network is given.
-    pub(crate) fn inputs(&self) -> Vec<Value> {
-        (0..self.inputs).map(|i| self.tensor(&format!("input_{i}.pb"))).collect()
-    }
-
-    /// What onnxruntime made of it.
-    pub(crate) fn outputs(&self) -> Vec<Value> {
-        (0..self.outputs).map(|i| self.tensor(&format!("output_{i}.pb"))).collect()
-    }
-
-    fn tensor(&self, file: &str) -> Value {
-        tensors::read(&fs::read(self.path(file)).unwrap()).unwrap().value
-    }
-
-    fn path(&self, file: &str) -> PathBuf {
-        root().join("tests/golden").join(&self.name).join(file)
-    }
-}
-
-/// Runs a graph.
-pub(crate) fn run(graph: &Graph, inputs: &[Value]) -> Vec<Value> {
-    Executor::new(graph.clone(), Isa::best()).unwrap().run(inputs, &mut NoProbe).unwrap()
-}
-
-/// Whether two lists of tensors are the same, bit for bit: −0 is not 0.
-pub(crate) fn same_bits(a: &[Value], b: &[Value]) -> bool {
-    let same = |(a, b): (&Value, &Value)| match (a.as_slice::<f32>(), b.as_slice::<f32>()) {
-        (Ok(x), Ok(y)) => a.shape() == b.shape() && x.iter().zip(y).all(|(x, y)| x.to_bits() == y.to_bits()),
-        _ => a == b,
-    };
-    a.len() == b.len() && a.iter().zip(b).all(same)
-}
-
-/// Largest difference of two float tensors of one shape, relative to the largest element of the
-/// second; infinite where shapes differ or the first holds something that is not a number.
-pub(crate) fn relative_difference(got: &Value, expected: &Value) -> f64 {
-    let (Ok(x), Ok(y)) = (got.as_slice::<f32>(), expected.as_slice::<f32>()) else {
-        return if got == expected { 0.0 } else { f64::INFINITY };
-    };
-    if got.shape() != expected.shape() || x.iter().any(|v| !v.is_finite()) {
-        return f64::INFINITY;
-    }
-    let largest = y.iter().fold(0.0_f64, |m, v| m.max(f64::from(*v).abs()));
-    let worst = x.iter().zip(y).fold(0.0_f64, |m, (x, y)| m.max((f64::from(*x) - f64::from(*y)).abs()));
-    if worst == 0.0 { 0.0 } else { worst / largest.max(f64::MIN_POSITIVE) }
 }
 
 /// Computes every value of a graph node by node with the operators alone: no executor, no prepared

@@ -185,6 +185,10 @@ export interface ModelView {
      */
     layers: number;
     /**
+     * Whether the file is quantized already: then it is run as it is.
+     */
+    quantized: boolean;
+    /**
      * The tensor that Grad-CAM looks at; none where no tensor has positions.
      */
     attributionLayer: string | null;
@@ -413,7 +417,7 @@ export interface LatencyView {
      */
     quantized: QuantizedTimes;
     /**
-     * Measured runs of each.
+     * Samples of each: single runs, or means of as many as fill 10 ms.
      */
     runs: number;
     /**
@@ -678,7 +682,7 @@ export type RunPath = "int8" | "fakeQuant";
 /**
  * What the page asks. Files travel beside it, as an array of `Uint8Array`.
  */
-export type Request = { kind: "loadModel"; name: string } | { kind: "addPictures"; names: string[] } | { kind: "clearPictures" } | { kind: "setLabels"; name: string } | { kind: "readPreprocess"; name: string } | { kind: "setPreprocess"; preprocess: Preprocess } | { kind: "quantize"; recipe: Recipe } | { kind: "compare" } | { kind: "lens"; picture: number; target: number | null } | { kind: "measureLatency"; runs: number } | { kind: "preview"; picture: number } | { kind: "exportModel" } | { kind: "engineInfo" };
+export type Request = { kind: "loadModel"; name: string } | { kind: "addPictures"; names: string[] } | { kind: "clearPictures" } | { kind: "setLabels"; name: string } | { kind: "readPreprocess"; name: string } | { kind: "setPreprocess"; preprocess: Preprocess } | { kind: "quantize"; recipe: Recipe } | { kind: "compare" } | { kind: "lens"; picture: number; target: number | null } | { kind: "logits"; picture: number } | { kind: "measureLatency"; runs: number } | { kind: "preview"; picture: number } | { kind: "exportModel" } | { kind: "engineInfo" };
 
 /**
  * What the page is told while a job runs.
@@ -688,7 +692,7 @@ export type Event = { kind: "progress"; phase: string; done: number; total: numb
 /**
  * What the page is told: of the same kind as the request.
  */
-export type Response = { kind: "loadModel"; model: ModelView; preprocess: PreprocessView } | { kind: "addPictures"; pictures: PictureView[]; refused: Refused[] } | { kind: "clearPictures" } | { kind: "setLabels"; classes: string[]; pictures: PictureView[] } | { kind: "readPreprocess"; preprocess: PreprocessView } | { kind: "setPreprocess"; preprocess: PreprocessView } | { kind: "quantize"; quantized: QuantizedView } | { kind: "compare"; summary: Summary; pictures: PictureComparison[] } | { kind: "lens"; lens: LensView; map: MapRef | null } | { kind: "measureLatency"; latency: LatencyView } | { kind: "preview"; width: number; height: number; rgba: BufferRef } | { kind: "exportModel"; fileName: string; onnx: BufferRef; sizeBytes: number; verified: ExportCheck } | { kind: "engineInfo"; info: EngineInfo };
+export type Response = { kind: "loadModel"; model: ModelView; preprocess: PreprocessView } | { kind: "addPictures"; pictures: PictureView[]; refused: Refused[] } | { kind: "clearPictures" } | { kind: "setLabels"; classes: string[]; pictures: PictureView[] } | { kind: "readPreprocess"; preprocess: PreprocessView } | { kind: "setPreprocess"; preprocess: PreprocessView } | { kind: "quantize"; quantized: QuantizedView } | { kind: "compare"; summary: Summary; pictures: PictureComparison[] } | { kind: "lens"; lens: LensView; map: MapRef | null } | { kind: "logits"; input: BufferRef; inputShape: number[]; full: BufferRef; quantized: BufferRef | null } | { kind: "measureLatency"; latency: LatencyView } | { kind: "preview"; width: number; height: number; rgba: BufferRef } | { kind: "exportModel"; fileName: string; onnx: BufferRef; sizeBytes: number; verified: ExportCheck } | { kind: "engineInfo"; info: EngineInfo };
 
 /**
  * What the user asked for. Fields that are not known are refused: a recipe means one thing.

@@ -7,9 +7,10 @@
 Every case is a folder with `model.onnx`, `input_<i>.pb` in the order of the
 graph's inputs, and `output_<i>.pb` in the order of its outputs, each file one
 ONNX TensorProto with its numbers in `raw_data`. `manifest.json` says what each
-case catches. Models and inputs are seeded by the case's name and exact with
-the versions of requirements.txt; outputs are rounded as the processor's
-instruction set has it, so they differ in the last bits between machines.
+case catches, `cases.rs` lists them for Rust. Models and inputs are seeded by
+the case's name and exact with the versions of requirements.txt; outputs are
+rounded as the processor's instruction set has it, so they differ in the last
+bits between machines.
 """
 
 import argparse
@@ -61,8 +62,20 @@ def write(out: Path) -> None:
         "cases": entries,
     }
     (out / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
+    (out / "cases.rs").write_text(listing(entries))
     total = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
     print(f"{len(entries)} cases, {total} bytes")
+
+
+def listing(entries: dict) -> str:
+    """The cases in the form in which `mod.rs` beside them takes their files into a test binary."""
+
+    def numbers(count: int) -> str:
+        return " ".join(map(str, range(count)))
+
+    lines = [f'    "{name}": {numbers(e["inputs"])} => {numbers(e["outputs"])};' for name, e in entries.items()]
+    head = "// Written by tests/tools/make_goldens.py: do not edit, run it."
+    return "\n".join([head, "cases! {", *lines, "}", ""])
 
 
 def write_case(folder: Path, subject: str, case) -> dict:

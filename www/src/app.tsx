@@ -73,6 +73,7 @@ function Dialogs() {
 
 function Footer() {
   const info = useSlice((state) => state.engine.info);
+  const offline = useSlice((state) => state.offline);
   return (
     <footer class="footer tiny quiet">
       {info && (
@@ -81,6 +82,7 @@ function Footer() {
         </span>
       )}
       <span>Everything is computed on this computer. This page cannot send your files anywhere: its security policy forbids it.</span>
+      {offline && <span data-testid={testids.offline}>Works offline.</span>}
       <span>
         Press <kbd>?</kbd> for keys
       </span>

@@ -3,6 +3,7 @@ import { render } from 'preact';
 import './boot.css';
 import { App } from './app';
 import { Client, type WorkerLike } from './engine/client';
+import { changeBuild, keepSite } from './offline/register';
 import { listenToKeys } from './views/help/keys';
 import { Controller } from './state/controller';
 import { browserEnvironment } from './state/environment';
@@ -17,9 +18,9 @@ const startWorker = (): WorkerLike => new Worker(new URL('./engine/worker.ts', i
 const chooseEngine = async (): Promise<() => WorkerLike> =>
   import.meta.env.MODE === 'mock' ? (await import('./engine/mock')).mockWorker : startWorker;
 
-const store = createStore();
 const root = document.getElementById('app');
-if (root) {
+if (root && !(import.meta.env.PROD && (await changeBuild()))) {
+  const store = createStore();
   followTheme(store);
   const sample = followLinks(store);
   new Controller(store, new Client(await chooseEngine()), browserEnvironment);
@@ -31,4 +32,5 @@ if (root) {
     </StoreContext.Provider>,
     root,
   );
+  if (import.meta.env.PROD) keepSite(() => store.dispatch({ type: 'siteKept' }));
 }

@@ -2,6 +2,7 @@
 export const testids = {
   app: 'app',
   version: 'version',
+  offline: 'offline',
   modelPill: 'model-pill',
   picturesPill: 'pictures-pill',
   openMenu: 'open-menu',
@@ -37,6 +38,7 @@ export const testids = {
   stripOrder: 'strip-order',
   flippedOnly: 'flipped-only',
   recipe: 'recipe',
+  fixed: 'fixed', // in place of the sliders, for a file that is quantized already
   preset: 'preset',
   weightBits: 'weight-bits',
   activationBits: 'activation-bits',
@@ -57,6 +59,7 @@ export const testids = {
   keysDialog: 'keys-dialog',
   problem: 'problem',
   problemDismiss: 'problem-dismiss',
+  tryAnyway: 'try-anyway',
   notice: 'notice',
   progress: 'progress',
   cancel: 'cancel',

@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from 'vitest';
 import { Cancelled, Client, EngineCrash, EngineRefusal, type WorkerLike } from '../src/engine/client';
-import { mockWorker } from '../src/engine/mock';
+import { MockEngine, mockWorker } from '../src/engine/mock';
 import type { BulkData, Engine, EngineEvent, EngineRequest, StepResult } from '../src/engine/protocol';
 
 /** An engine that does what a test tells it. */
@@ -40,7 +40,7 @@ test('events arrive before the answer', async () => {
   let step = 0;
   engine.steps = () => (step++ < 2 ? { state: 'running', events: [progress] } : { state: 'done', events: [progress], response: { kind: 'clearPictures' } });
   const events: EngineEvent[] = [];
-  await expect(connect(engine).call('clearPictures', {}, { onEvent: (event) => events.push(event) })).resolves.toMatchObject({ kind: 'clearPictures' });
+  await expect(connect(engine).call('clearPictures', {}, { onEvents: (some) => events.push(...some) })).resolves.toMatchObject({ kind: 'clearPictures' });
   expect(events).toHaveLength(3);
 });
 
@@ -53,6 +53,21 @@ test('bulk data travels beside the answer, and inputs are moved, not copied', as
   expect(input.byteLength).toBe(0);
   expect(engine.begun).toEqual([{ kind: 'preview', picture: 4 }]);
   expect(() => reply.buffer({ id: 8, length: 1 })).toThrow(/buffer 8/);
+});
+
+test('logits bring the tensor and the scores of each network there is', async () => {
+  const client = connect(new MockEngine());
+  await client.call('addPictures', { names: ['a.png', 'b.png'] }, { inputs: [new Uint8Array(1), new Uint8Array(1)] });
+  const before = await client.call('logits', { picture: 1 });
+  expect(before.quantized).toBeNull();
+  expect(before.buffer(before.full)).toHaveLength(10);
+  expect(before.buffer(before.input)).toHaveLength(before.inputShape.reduce((product, size) => product * size));
+  await client.call('quantize', { recipe: { schema: 1, preset: 'int8', weightBits: 3, activationBits: 8 } });
+  const { full, quantized, buffer } = await client.call('logits', { picture: 1 });
+  if (!quantized) throw new Error('there is a quantized network');
+  expect(buffer(full)).toEqual(before.buffer(before.full));
+  expect(buffer(quantized)).toHaveLength(10);
+  expect(buffer(quantized)).not.toEqual(buffer(full));
 });
 
 test('calls are answered in order, one at a time', async () => {
@@ -83,7 +98,7 @@ test('a running job is cancelled between two steps', async () => {
   const engine = new Scripted();
   engine.steps = () => ({ state: 'running', events: [progress] });
   const stop = new AbortController();
-  const call = connect(engine).call('compare', {}, { signal: stop.signal, onEvent: () => stop.abort() });
+  const call = connect(engine).call('compare', {}, { signal: stop.signal, onEvents: () => stop.abort() });
   await expect(call).rejects.toBeInstanceOf(Cancelled);
   expect(engine.cancelled).toBe(1);
 });

@@ -1,6 +1,7 @@
 import { afterEach, expect, test, vi } from 'vitest';
 import { Client, type WorkerLike } from '../src/engine/client';
 import { MockEngine, mockWorker } from '../src/engine/mock';
+import type { EngineError, EngineRequest } from '../src/engine/protocol';
 import { Controller } from '../src/state/controller';
 import type { Environment } from '../src/state/loader';
 import { createStore, type Store } from '../src/state/store';
@@ -15,6 +16,7 @@ const environment: Environment = {
   now: () => performance.now(),
   makeUrl: (blob) => `blob:${blob.size}`,
   revokeUrl: () => {},
+  machine: () => ({ memoryGiB: 8, handheld: false }),
   readMask: () => Promise.resolve({ width: 1, height: 1, inside: new Uint8Array(1) }),
   drawThumbnail: () => Promise.resolve('blob:drawn'),
   fetchFile: (path) => Promise.resolve(new Blob([content(path) as BlobPart])),
@@ -32,14 +34,14 @@ afterEach(() => {
   for (const worker of workers.splice(0)) worker.terminate();
 });
 
-function page(newEngine: () => MockEngine = () => new MockEngine()): Store {
+function page(newEngine: () => MockEngine = () => new MockEngine(), around: Environment = environment): Store {
   const store = createStore();
   const client = new Client(() => {
     const worker = mockWorker(newEngine());
     workers.push(worker);
     return worker;
   });
-  new Controller(store, client, environment);
+  new Controller(store, client, around);
   return store;
 }
 
@@ -88,7 +90,7 @@ test('a dragged slider ends at its last value, and its results are of that value
 test('what the user stops stays stopped, and goes on when asked', async () => {
   const store = page(() => new MockEngine(8));
   store.dispatch({ type: 'sampleChosen', sample: 'resnet' });
-  const ignore = store.listen(({ type }) => type === 'pictureCompared' && store.dispatch({ type: 'cancelAsked' }));
+  const ignore = store.listen(({ type }) => type === 'picturesCompared' && store.dispatch({ type: 'cancelAsked' }));
   await until(store, ({ givenUp }) => givenUp.length > 0);
   ignore();
   const stopped = await until(store, ({ job, summary }) => job === null && summary === null);
@@ -150,6 +152,52 @@ test('any mix of files in one drop finds its place, the rest is listed', async (
   expect(state.quantized?.value.recipe.weightBits).toBe(5);
   expect(state.problems).toHaveLength(1);
   expect(state.problems[0]?.why).toContain('notes.pdf');
+});
+
+test.each([
+  ['quantize', 'The network could not be quantized', 'sample_resnet.onnx, node conv1'],
+  ['lens', 'This picture could not be looked at', 'sample_resnet.onnx, 4.png, node conv1'],
+  ['compare', 'The pictures could not be compared', 'sample_resnet.onnx, node conv1'],
+  ['preview', 'The picture could not be prepared', '4.png, node conv1'],
+] as const)('a failure of %s says on which network and picture', async (kind, what, where) => {
+  class Failing extends MockEngine {
+    override begin(request: EngineRequest, inputs: Uint8Array[]): void {
+      const fault: EngineError = { code: 'test', message: 'no.', node: 'conv1', hint: null };
+      if (request.kind === kind) throw fault;
+      super.begin(request, inputs);
+    }
+  }
+  const store = page(() => new Failing());
+  store.dispatch({ type: 'sampleChosen', sample: 'resnet' });
+  const { problems } = await until(store, (state) => state.problems.length > 0);
+  expect(problems[0]).toMatchObject({ what, where });
+});
+
+test('what is doubtful to fit is opened when the user insists, and not before', async () => {
+  const small = { ...environment, machine: () => ({ memoryGiB: 0.5, handheld: true }) };
+  const store = page(() => new MockEngine(), small);
+  store.dispatch({ type: 'filesOpened', files: [file('net.onnx', MODEL), file('a.png', 'x')] });
+  const { problems, model } = await until(store, (state) => state.problems.length > 0);
+  expect(model).toBeNull();
+  store.dispatch({ type: 'filesOpened', files: problems[0]!.anyway!, anyway: true });
+  const state = await until(store, complete);
+  expect(state.model?.fileName).toBe('net.onnx');
+  expect(state.pictures).toHaveLength(1);
+});
+
+test('a folder with nothing to open is not passed over in silence', async () => {
+  const store = page();
+  store.dispatch({ type: 'filesOpened', files: [file('holiday/README.md', 'x')] });
+  const { notice } = await until(store, (state) => state.notice !== null);
+  expect(notice).toContain('nothing in it');
+});
+
+test('labels of a data set come behind its pictures, however they were dropped', async () => {
+  const store = page();
+  const files = [file('t10k-labels-idx1-ubyte', 'x'), file('net.onnx', MODEL), file('t10k-images-idx3-ubyte', 'x')];
+  store.dispatch({ type: 'filesOpened', files });
+  const { pictures } = await until(store, complete);
+  expect(pictures.map(({ name }) => name)).toEqual(['t10k-images-idx3-ubyte', 't10k-labels-idx1-ubyte']);
 });
 
 test('a network alone keeps the sample pictures, without their classes, and says so', async () => {

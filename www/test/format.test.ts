@@ -21,6 +21,14 @@ test.each([[0.001234, '0.00123'], [7.589, '7.59'], [75.89, '75.9'], [758.9, '759
   expect(format.value(value)).toBe(text);
 });
 
+test.each([[0.44, 0.61, '44–61 %'], [0.9985, 0.9999, '99.9–100.0 %'], [0, 0.3, '0–30 %']])('an interval of %d to %d reads %s', (low, high, text) => {
+  expect(plain(format.percentRange(low, high))).toBe(text);
+});
+
+test.each([[0.0999999, '0.10'], [0.00494, '0.0049'], [1.96, '2.0'], [19.6, '20'], [195.4, '195']])('a time of %d ms reads %s', (value, text) => {
+  expect(format.milliseconds(value)).toBe(text);
+});
+
 test('very small and very large values have exponents', () => {
   expect(format.value(0.00012)).toBe('1.2e−4');
   expect(format.value(1.5e6)).toBe('1.5e+6');

@@ -1,8 +1,20 @@
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
-import { bestVariant, load, version } from '../../pkg/loader.js';
+import { bestVariant, Engine, load, version } from '../../pkg/loader.js';
+import type { ArgumentsOf, BufferRef, EngineRequest, Kind, ResponseOf } from '../src/engine/protocol';
 
 const read = (path: string) => readFile(new URL(path, import.meta.url));
+
+const sample = async (name: string) => new Uint8Array(await read(`../public/sample/${name}`));
+
+/** Asks the engine in one step. */
+function ask<K extends Kind>(engine: Engine, kind: K, args: ArgumentsOf<K>, files: Uint8Array[] = []): ResponseOf<K> {
+  engine.begin({ kind, ...args } as unknown as EngineRequest, files);
+  for (;;) {
+    const step = engine.step(1e9);
+    if (step.state === 'done') return step.response as ResponseOf<K>;
+  }
+}
 
 describe('the wasm package', () => {
   it('loads the baseline build and says the version it is published under', async () => {
@@ -14,5 +26,38 @@ describe('the wasm package', () => {
   it('chooses the build that this engine accepts', async () => {
     const wasm = await read(`../../pkg/${bestVariant()}/bitlens_bg.wasm`);
     expect(WebAssembly.validate(wasm)).toBe(true);
+  });
+
+  it('hands out the raw logits of a picture and the tensor they were computed from', async () => {
+    await load('simd128', await read('../../pkg/simd128/bitlens_bg.wasm'));
+    const engine = new Engine();
+    const take = (ref: BufferRef) => engine.takeBuffer(ref.id) as Float32Array;
+    ask(engine, 'loadModel', { name: 'sample_resnet.onnx' }, [await sample('sample_resnet.onnx')]);
+    ask(engine, 'readPreprocess', { name: 'preprocessor_config.json' }, [await sample('preprocessor_config.json')]);
+    ask(engine, 'addPictures', { names: ['boat_0.png', 'car_0.png'] }, [await sample('boat_0.png'), await sample('car_0.png')]);
+
+    const before = ask(engine, 'logits', { picture: 1 });
+    expect(before.quantized).toBeNull();
+    const [batch, channels, ...size] = before.inputShape;
+    expect([batch, channels, size.length]).toEqual([1, 3, 2]);
+    const [input, full] = [take(before.input), take(before.full)];
+    expect(input).toBeInstanceOf(Float32Array);
+    expect(input).toHaveLength(before.inputShape.reduce((product, one) => product * one));
+    expect(full).toHaveLength(10);
+    expect(engine.takeBuffer(before.full.id)).toBeUndefined();
+
+    ask(engine, 'quantize', { recipe: { schema: 1, preset: 'int8', weightBits: 8, activationBits: 8 } });
+    const after = ask(engine, 'logits', { picture: 1 });
+    if (!after.quantized) throw new Error('there is a quantized network');
+    const quantized = take(after.quantized);
+    expect(take(after.full)).toEqual(full);
+    expect(quantized).not.toEqual(full);
+    // What the page shows are these scores behind a softmax.
+    const { fullTop, quantizedTop } = ask(engine, 'lens', { picture: 1, target: null }).lens;
+    for (const [scores, top] of [[full, fullTop], [quantized, quantizedTop]] as const) {
+      const total = scores.reduce((sum, score) => sum + Math.exp(score - scores[top.class]!), 0);
+      expect(1 / total).toBeCloseTo(top.probability, 6);
+    }
+    expect(() => ask(engine, 'logits', { picture: 2 })).toThrow(expect.objectContaining({ code: 'session/no-such-picture' }));
   });
 });

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { DEFAULT_RECIPE } from '../src/state/state';
-import { oneMoreBit, quantizedLabel, storageSentence, steepestDrop, truth, whatHappened } from '../src/lib/sentences';
+import { bitsOf, oneMoreBit, quantizedLabel, storageSentence, steepestDrop, truth, whatHappened } from '../src/lib/sentences';
 import { lens, quantized } from './fixtures';
 
 const plain = (text: string | null): string | null => text && text.replaceAll('\u00a0', ' ');
@@ -70,8 +70,16 @@ test('the remedy gives a bit to whoever has fewer, and ends at eight', () => {
 
 test('the file is not called smaller than it is', () => {
   const layer = (weightBits: number, bytes: number) => ({ ...quantized.layers[0]!, weightBits, weights: 100, sizeBytes: { full: 400, quantized: bytes } });
-  expect(storageSentence([])).toBe('Its weights are those of the file that was opened.');
+  expect(storageSentence([layer(32, 480)])).toBe('Its weights are not quantized.');
+  expect(storageSentence([layer(32, 480), layer(8, 120)])).toContain('8-bit integers');
   expect(storageSentence([layer(8, 120)])).toContain('8-bit integers');
   expect(storageSentence([layer(4, 120)])).toContain('each stored in a whole byte');
   expect(storageSentence([layer(4, 60), layer(6, 80)])).toContain('packed integers of 4 to 6 bits');
+});
+
+test('the bits of a file are said as its layers have them', () => {
+  const layer = (weightBits: number) => ({ ...quantized.layers[0]!, weightBits });
+  expect(bitsOf([layer(8), layer(8)], 'weightBits')).toBe('8 bits');
+  expect(bitsOf([layer(4), layer(8), layer(32)], 'weightBits')).toBe('4 to 8 bits, 1 layer in float');
+  expect(bitsOf([layer(32)], 'weightBits')).toBe('float');
 });

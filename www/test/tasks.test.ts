@@ -67,6 +67,13 @@ test('what the user stopped is not begun again until the question changes', () =
   expect(names(edited)).toEqual(['quantize']);
 });
 
+test('only pictures that the strip holds get thumbnails, those in view first', () => {
+  const holding = (stripHolds: number[]): AppState => ({ ...settled(opened()), thumbnails: {}, view: { ...initialState.view, stripHolds } });
+  expect(openTasks(holding([2]))[0]).toMatchObject({ name: 'thumbnail', picture: 2 });
+  expect(openTasks({ ...holding([2]), thumbnails: { 2: 'b' } })).toEqual([]);
+  expect(openTasks(holding([99]))[0]).toMatchObject({ picture: 1 });
+});
+
 test('pictures without an address of their own get thumbnails, one at a time', () => {
   expect(openTasks({ ...settled(opened()), thumbnails: { 1: 'a' } })).toMatchObject([{ name: 'thumbnail', picture: 2 }, { name: 'thumbnail', picture: 2 }]);
 });

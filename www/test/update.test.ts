@@ -38,10 +38,10 @@ test('a new network takes its results off the screen and keeps the recipe', () =
 
 test('comparisons of two recipes never mix', () => {
   let state = opened();
-  state = update(state, { type: 'pictureCompared', key: 'a', comparison: comparison(1) });
-  state = update(state, { type: 'pictureCompared', key: 'a', comparison: comparison(2, true) });
+  state = update(state, { type: 'picturesCompared', key: 'a', comparisons: [comparison(1)] });
+  state = update(state, { type: 'picturesCompared', key: 'a', comparisons: [comparison(2, true)] });
   expect(Object.keys(state.comparisons?.value ?? {})).toEqual(['1', '2']);
-  state = update(state, { type: 'pictureCompared', key: 'b', comparison: comparison(2) });
+  state = update(state, { type: 'picturesCompared', key: 'b', comparisons: [comparison(2)] });
   expect(Object.keys(state.comparisons?.value ?? {})).toEqual(['2']);
 });
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { soFar, wilson } from '../src/lib/stats';
 import { rows, sortRows } from '../src/views/layers/order';
-import { arrange } from '../src/views/strip/order';
+import { arrange, held } from '../src/views/strip/order';
 import { fromForm, toForm } from '../src/views/preprocess/form';
 import { comparison, picture, preprocess, quantized } from './fixtures';
 
@@ -25,6 +25,19 @@ test('the strip follows the ranking, unranked pictures come last in file order',
   expect(indices(false, 'changed')).toEqual([3, 1, 0, 2, 4]);
   expect(indices(false, 'file')).toEqual([0, 1, 2, 3, 4]);
   expect(indices(true, 'changed')).toEqual([3]);
+});
+
+test('the strip holds what is in view and what is near it', () => {
+  expect(held(40, 3)).toEqual([0, 40]);
+  expect(held(5000, 0)).toEqual([0, 600]);
+  expect(held(0, 0)).toEqual([0, 0]);
+  for (let place = 0; place < 5000; place += 37) {
+    const [start, end] = held(5000, place);
+    expect(start).toBeLessThanOrEqual(Math.max(0, place - 150));
+    expect(end).toBeGreaterThanOrEqual(Math.min(5000, place + 150));
+    expect(end - start).toBeLessThanOrEqual(600);
+  }
+  expect(held(100, 4000)).toEqual([99, 100]);
 });
 
 test('layers sort by every column; unknown signal goes last, none lost counts as most', () => {

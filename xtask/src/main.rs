@@ -5,6 +5,7 @@
 //! linked in as a library, so that nothing is installed beside the toolchain and Node, and no
 //! version can drift from the one in `Cargo.lock`.
 
+mod ahead;
 mod cases;
 mod codegen;
 mod process;
@@ -25,6 +26,7 @@ const USAGE: &str = "\
 usage: cargo xtask <command>
 
   build                     build the wasm package (pkg/) and the page (www/dist)
+  package                   build the wasm package alone
   serve [--port PORT]       build, then serve the page and print its address
   test [--keep-going] [STEP…]
                             run every check, or only the named steps; `test --list` names them
@@ -58,6 +60,10 @@ fn run(mut arguments: Vec<OsString>) -> Result<bool> {
         Some("build") => {
             expect_none(&arguments)?;
             serve::build()
+        }
+        Some("package") => {
+            expect_none(&arguments)?;
+            wasm::build()
         }
         Some("serve") => serve::serve(&arguments),
         Some("wasm-bindgen") => {

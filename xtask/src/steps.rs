@@ -21,6 +21,9 @@ pub(crate) struct Step {
     pub(crate) title: &'static str,
     /// The name of a step whose output it reads.
     pub(crate) after: Option<&'static str>,
+    /// The command of this program that does the same: the step starts at once as a process of
+    /// its own, beside the steps before it.
+    pub(crate) ahead: Option<&'static str>,
     /// `Err` if it could not run or failed without a summary.
     pub(crate) run: fn() -> Result<Outcome>,
 }
@@ -33,12 +36,17 @@ pub(crate) struct Outcome {
 }
 
 const fn step(name: &'static str, title: &'static str, run: fn() -> Result<Outcome>) -> Step {
-    Step { name, title, after: None, run }
+    Step { name, title, after: None, ahead: None, run }
 }
 
 impl Step {
     const fn after(mut self, name: &'static str) -> Self {
         self.after = Some(name);
+        self
+    }
+
+    const fn ahead(mut self, command: &'static str) -> Self {
+        self.ahead = Some(command);
         self
     }
 }
@@ -52,13 +60,13 @@ pub(crate) const STEPS: &[Step] = &[
     step("xtask", "tests of the build tool", || cargo_test(cargo(&["test", "--package", "xtask"]))),
     step("native", "native tests and documentation examples", native),
     step("conformance", "ONNX's own node cases", conformance),
-    step("package", "both wasm builds", || done(wasm::build())),
+    step("package", "both wasm builds", || done(wasm::build())).ahead("package"),
     step("size", "size budget of the wasm builds", || done(wasm::check_size())).after("package"),
     step("codegen", "interface snapshot", || done(codegen::check())).after("package"),
     step("types", "TypeScript", || check("tsc", node(&["node_modules/typescript/bin/tsc", "--noEmit"]))).after("package"),
     step("page", "unit tests of the page", page).after("package"),
     step("site", "production build of the page", || done(serve::build_page())).after("package"),
-    step("e2e", "the page in Chromium", end_to_end).after("site"),
+    step("e2e", "the page and both wasm builds in Chromium", end_to_end).after("site"),
     step("web-node-simd128", "wasm tests in Node, simd128", || in_node(Variant::Simd128)),
     step("web-browser-simd128", "wasm tests in a Chromium worker, simd128", || in_browser(Variant::Simd128)),
     step("web-node-relaxed", "wasm tests in Node, relaxed SIMD", || in_node(Variant::Relaxed)),

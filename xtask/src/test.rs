@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
+use crate::ahead::Ahead;
 use crate::steps::{Outcome, STEPS, Step};
 use crate::summary::Counts;
 
@@ -48,11 +49,16 @@ pub(crate) fn test(arguments: &[OsString]) -> Result<bool> {
     let names: Vec<&str> = arguments.iter().map(AsRef::as_ref).collect();
 
     let selected = select(&names)?;
+    let begin = Instant::now();
+    let mut ahead = start_ahead(&selected)?;
     let mut ran: Vec<Ran> = Vec::new();
     for (index, step) in selected.iter().enumerate() {
         println!("\n== {}: {} ({} of {})", step.name, step.title, index + 1, selected.len());
         let start = Instant::now();
-        let outcome = (step.run)();
+        let outcome = match ahead.take_if(|ahead| ahead.is(step.name)) {
+            Some(ahead) => ahead.finish().map(|()| Outcome::default()),
+            None => (step.run)(),
+        };
         let time = start.elapsed();
         ran.push(Ran { step, outcome, time });
         let Some(last) = ran.last() else { continue };
@@ -64,7 +70,14 @@ pub(crate) fn test(arguments: &[OsString]) -> Result<bool> {
             break;
         }
     }
-    Ok(report(&selected, &ran))
+    drop(ahead);
+    Ok(report(&selected, &ran, begin.elapsed()))
+}
+
+/// Starts the step that runs beside the others, where there are others before it.
+fn start_ahead(selected: &[&'static Step]) -> Result<Option<Ahead>> {
+    let later = selected.iter().skip(1).find_map(|step| Some((step, step.ahead?)));
+    later.map(|(step, command)| Ahead::start(step, command)).transpose()
 }
 
 /// The steps whose name or prefix is given, with those they stand on; all where none is given.
@@ -97,7 +110,7 @@ fn verdict(ran: &Ran) -> &'static str {
 }
 
 /// Prints a line for each step with the runners' own summaries, and the totals last.
-fn report(selected: &[&Step], ran: &[Ran]) -> bool {
+fn report(selected: &[&Step], ran: &[Ran], time: Duration) -> bool {
     println!("\n== summary");
     let mut total = Counts::default();
     for one in ran {
@@ -113,7 +126,6 @@ fn report(selected: &[&Step], ran: &[Ran]) -> bool {
         println!("{:<20} not run", step.name);
     }
     let failed: Vec<_> = ran.iter().filter(|one| one.failed()).map(|one| one.step.name).collect();
-    let time: Duration = ran.iter().map(|one| one.time).sum();
     println!("\n{:.0} s in all", time.as_secs_f64());
     if !failed.is_empty() {
         println!("failed: {}", failed.join(", "));
@@ -161,6 +173,13 @@ mod tests {
                 assert!(STEPS[..index].iter().any(|earlier| earlier.name == after), "{}", step.name);
             }
         }
+    }
+
+    #[test]
+    fn a_step_that_starts_ahead_needs_no_other() {
+        // It would not wait for what it stands on, and a second one would be forgotten.
+        let ahead: Vec<&Step> = STEPS.iter().filter(|step| step.ahead.is_some()).collect();
+        assert!(ahead.len() <= 1 && ahead.iter().all(|step| step.after.is_none()));
     }
 
     #[test]

@@ -5,6 +5,8 @@
  */
 import { scaleLinear } from 'd3-scale';
 import { curveMonotoneX, line } from 'd3-shape';
+import type { RefObject } from 'preact';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { decibels } from '../lib/format';
 
 export interface DepthPoint {
@@ -21,30 +23,32 @@ export interface DepthChartProps {
   onChoose: (name: string) => void;
 }
 
+/** Until its place is known. */
 const WIDTH = 520;
 const HEIGHT = 210;
 const EDGE = { top: 12, right: 12, bottom: 26, left: 38 };
 
 export function DepthChart({ points, chosen, onChoose }: DepthChartProps) {
+  const [frame, width] = useWidth();
   const measured = points.filter((point): point is DepthPoint & { sqnrDb: number } => point.sqnrDb !== null);
   const values = measured.map(({ sqnrDb }) => sqnrDb);
-  const x = scaleLinear([0, Math.max(1, points.length - 1)], [EDGE.left, WIDTH - EDGE.right]);
+  const x = scaleLinear([0, Math.max(1, points.length - 1)], [EDGE.left, width - EDGE.right]);
   const y = scaleLinear([Math.min(0, ...values), Math.max(20, ...values)], [HEIGHT - EDGE.bottom, EDGE.top]).nice();
   const curve = line<DepthPoint & { sqnrDb: number }>((point) => x(point.order), (point) => y(point.sqnrDb)).curve(curveMonotoneX);
   const last = measured.at(-1);
   const summary = measured[0] && last ? `Signal kept falls from ${decibels(measured[0].sqnrDb)} to ${decibels(last.sqnrDb)} dB over ${points.length} layers.` : '';
-  const hit = (WIDTH - EDGE.left - EDGE.right) / Math.max(1, points.length - 1);
+  const hit = (width - EDGE.left - EDGE.right) / Math.max(1, points.length - 1);
   return (
-    <svg class="depth-chart" viewBox={`0 0 ${WIDTH} ${HEIGHT}`} role="img" aria-label={summary} data-testid="depth-chart">
+    <svg ref={frame} class="depth-chart" viewBox={`0 0 ${width} ${HEIGHT}`} role="img" aria-label={summary} data-testid="depth-chart">
       {y.ticks(4).map((tick) => (
         <g key={tick} class="tick">
-          <line x1={EDGE.left} x2={WIDTH - EDGE.right} y1={y(tick)} y2={y(tick)} />
+          <line x1={EDGE.left} x2={width - EDGE.right} y1={y(tick)} y2={y(tick)} />
           <text x={EDGE.left - 8} y={y(tick)} dy="0.32em" text-anchor="end">{tick}</text>
         </g>
       ))}
       <text class="unit" x={EDGE.left - 8} y={HEIGHT - 6} text-anchor="end">dB</text>
       <text class="unit" x={EDGE.left} y={HEIGHT - 6}>first layer</text>
-      <text class="unit" x={WIDTH - EDGE.right} y={HEIGHT - 6} text-anchor="end">last layer</text>
+      <text class="unit" x={width - EDGE.right} y={HEIGHT - 6} text-anchor="end">last layer</text>
       <path class="curve" d={curve(measured) ?? ''} />
       {measured.map((point) => (
         <g key={point.order} class="point" data-chosen={point.name === chosen} onClick={() => onChoose(point.name)}>
@@ -56,4 +60,16 @@ export function DepthChart({ points, chosen, onChoose }: DepthChartProps) {
       ))}
     </svg>
   );
+}
+
+/** The width that the chart has on the page, so that its lines and letters keep their size. */
+function useWidth(): [RefObject<SVGSVGElement | null>, number] {
+  const frame = useRef<SVGSVGElement>(null);
+  const [width, setWidth] = useState(WIDTH);
+  useEffect(() => {
+    const observer = new ResizeObserver(([entry]) => entry && entry.contentRect.width > 0 && setWidth(Math.round(entry.contentRect.width)));
+    if (frame.current) observer.observe(frame.current);
+    return () => observer.disconnect();
+  }, []);
+  return [frame, width];
 }

@@ -1,6 +1,6 @@
 /** Two layers in one place and a divider to swipe between them, by pointer or by keyboard. */
 import type { ComponentChildren } from 'preact';
-import { useRef, useState } from 'preact/hooks';
+import { useRef } from 'preact/hooks';
 import { Swipe } from './icons';
 import { testids } from '../testids';
 import './two-up.css';
@@ -12,22 +12,24 @@ interface Props {
   rightLabel: string;
   /** Width over height. */
   aspect: number;
+  /** Where the divider stands: 0 at the left edge, 1 at the right one. */
+  split: number;
+  onSplit: (split: number) => void;
   children?: ComponentChildren;
 }
 
 const STEP = 0.02;
 const LEAP = 0.1;
 
-export function TwoUp({ left, right, leftLabel, rightLabel, aspect, children }: Props) {
-  const [split, setSplit] = useState(0.5);
+export function TwoUp({ left, right, leftLabel, rightLabel, aspect, split, onSplit, children }: Props) {
   const frame = useRef<HTMLDivElement>(null);
-  const move = (to: number): void => setSplit(Math.min(1, Math.max(0, to)));
+  const move = (to: number): void => onSplit(Math.min(1, Math.max(0, to)));
   const follow = (event: PointerEvent): void => {
     const box = frame.current?.getBoundingClientRect();
     if (box) move((event.clientX - box.left) / box.width);
   };
   const onKeyDown = (event: KeyboardEvent): void => {
-    const to = keyTarget(event, split);
+    const to = splitAfter(event, split);
     if (to === null) return;
     event.preventDefault();
     move(to);
@@ -69,7 +71,8 @@ export function TwoUp({ left, right, leftLabel, rightLabel, aspect, children }: 
   );
 }
 
-function keyTarget(event: KeyboardEvent, split: number): number | null {
+/** Where a key moves the divider to, beyond the edges perhaps; null for keys that do not. */
+export function splitAfter(event: Pick<KeyboardEvent, 'key' | 'shiftKey'>, split: number): number | null {
   const step = event.shiftKey ? LEAP : STEP;
   switch (event.key) {
     case 'ArrowLeft':

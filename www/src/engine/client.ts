@@ -21,7 +21,8 @@ export class Cancelled extends Error {}
 export interface CallOptions {
   inputs?: Uint8Array<ArrayBuffer>[];
   signal?: AbortSignal;
-  onEvent?: (event: EngineEvent) => void;
+  /** Hears what happened, several steps at once where they are short. */
+  onEvents?: (events: EngineEvent[]) => void;
 }
 
 /** An answer, with the data that travelled beside it. */
@@ -110,7 +111,7 @@ export class Client {
     const call = this.#running;
     if (!call || call.id !== message.id) return;
     if (message.kind === 'events') {
-      if (!call.options.signal?.aborted) for (const event of message.events) call.options.onEvent?.(event);
+      if (!call.options.signal?.aborted) call.options.onEvents?.(message.events);
       return;
     }
     this.#running = null;

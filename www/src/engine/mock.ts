@@ -63,6 +63,7 @@ interface Picture extends PictureView {
 export class MockEngine implements Engine {
   #pictures: Picture[] = [];
   #classes: string[] = CLASSES.map((_, index) => `class ${index}`);
+  #quantized = false;
   #recipe: Recipe = { schema: 1, preset: 'int8', weightBits: 8, activationBits: 8 };
   #preprocess: Preprocess = {
     do_resize: true, size: { height: SIDE, width: SIDE }, resample: 2, do_center_crop: false, crop_size: null,
@@ -132,6 +133,8 @@ export class MockEngine implements Engine {
         return yield* this.#compare();
       case 'lens':
         return this.#lens(request);
+      case 'logits':
+        return this.#logits(request.picture);
       case 'measureLatency':
         for (let done = 1; done <= request.runs; done++) yield [{ kind: 'progress', phase: 'measuring', done, total: request.runs }];
         return { kind: 'measureLatency', latency: { full: { medianMs: 1.92, minMs: 1.88 }, quantized: { medianMs: this.#path() === 'int8' ? 0.74 : 2.31, minMs: 0.7, path: this.#path() }, runs: request.runs, isa: 'relaxed-simd' } };
@@ -158,9 +161,10 @@ export class MockEngine implements Engine {
     if (bytes && bytes.length > 8 && bytes[0] !== 8 && bytes[0] !== 10) throw refuse('not_onnx', 'This is not an ONNX file: its first bytes are no model header.', null, 'Export the network to ONNX first.');
     const parameters = LAYERS.reduce((sum, [, , shape]) => sum + weightsOf(shape), 0);
     this.#source = 'guessed';
+    this.#quantized = false;
     return {
       kind: 'loadModel',
-      model: { name: name.replace(/\.onnx$/, ''), fileName: name, producer: 'bitlens sample', opset: 17, nodes: 31, parameters, sizeBytes: parameters * 4 + 5400, inputName: 'input', inputShape: `batch×3×${SIDE}×${SIDE}`, inputSize: [SIDE, SIDE], channels: 3, classes: 10, layers: LAYERS.length, attributionLayer: 'block4/conv2', warnings: [] },
+      model: { name: name.replace(/\.onnx$/, ''), fileName: name, producer: 'bitlens sample', opset: 17, nodes: 31, parameters, sizeBytes: parameters * 4 + 5400, inputName: 'input', inputShape: `batch×3×${SIDE}×${SIDE}`, inputSize: [SIDE, SIDE], channels: 3, classes: 10, layers: LAYERS.length, quantized: false, attributionLayer: 'block4/conv2', warnings: [] },
       preprocess: this.#preprocessView(),
     };
   }
@@ -197,6 +201,7 @@ export class MockEngine implements Engine {
     const layers = LAYERS.map((layer, index) => this.#layer(layer, index));
     const sum = (side: 'full' | 'quantized'): number => layers.reduce((total, { sizeBytes }) => total + sizeBytes[side], 5400);
     const int8 = this.#path() === 'int8';
+    this.#quantized = true;
     return {
       kind: 'quantize',
       quantized: { recipe, path: this.#path(), pathReason: int8 ? 'Every layer runs on 8-bit integers with 32-bit sums.' : 'Fewer than 8 bits run in float with rounding in this version.', calibrationPictures: calibration, sizeBytes: { full: sum('full'), quantized: sum('quantized') }, layers },
@@ -234,6 +239,13 @@ export class MockEngine implements Engine {
     });
     const total = raw.reduce((sum, value) => sum + value, 0);
     return raw.map((value, index) => ({ class: index, name: this.#classes[index] ?? '', probability: value / total })).sort((a, b) => b.probability - a.probability);
+  }
+
+  #logits(picture: number): EngineResponse {
+    const label = this.#at(picture).label ?? Math.floor(chance(`${picture} label`) * 10);
+    const scores = (quantized: boolean): BufferRef =>
+      this.#put(Float32Array.from(this.#answer(picture, label, quantized).sort((a, b) => a.class - b.class), ({ probability }) => Math.log(probability)));
+    return { kind: 'logits', input: this.#put(new Float32Array(3 * SIDE * SIDE)), inputShape: [1, 3, SIDE, SIDE], full: scores(false), quantized: this.#quantized ? scores(true) : null };
   }
 
   #comparison(index: number): PictureComparison {

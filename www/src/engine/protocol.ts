@@ -56,11 +56,22 @@ export function bufferRefs(response: EngineResponse): BufferRef[] {
   switch (response.kind) {
     case 'lens':
       return response.map ? [response.map.full, response.map.quantized] : [];
+    case 'logits':
+      return [response.input, response.full, ...(response.quantized ? [response.quantized] : [])];
     case 'preview':
       return [response.rgba];
     case 'exportModel':
       return [response.onnx];
-    default:
+    case 'loadModel':
+    case 'addPictures':
+    case 'clearPictures':
+    case 'setLabels':
+    case 'readPreprocess':
+    case 'setPreprocess':
+    case 'quantize':
+    case 'compare':
+    case 'measureLatency':
+    case 'engineInfo':
       return [];
   }
 }

@@ -3,6 +3,7 @@
 export type FileRole =
   | { role: 'model' }
   | { role: 'picture' }
+  | { role: 'pictureLabels' }
   | { role: 'labels' }
   | { role: 'preprocess' }
   | { role: 'recipe'; recipe: unknown }
@@ -12,6 +13,8 @@ export type FileRole =
 
 const PICTURE = /\.(jpe?g|png|webp|bmp|gif)$/i;
 const DATA_SET = /(\.bin|idx[13]-ubyte|idx[13]-ubyte\.gz|\.idx|\.idx\.gz|ubyte(\.gz)?)$/i;
+/** The half of an idx data set that holds no pictures. */
+const DATA_SET_LABELS = /labels[^/]*idx|idx1[^/]*ubyte/i;
 const EXTERNAL_DATA = /(\.onnx\.data|\.onnx_data|_data)$/i;
 /** What systems leave in folders; nobody means to drop these. */
 const LITTER = /(^|\/)(\.[^/]*|__MACOSX\/.*|Thumbs\.db|desktop\.ini|README(\.\w+)?|LICEN[CS]E[^/]*)$/i;
@@ -23,6 +26,7 @@ export async function classify(name: string, text: () => Promise<string>): Promi
   if (EXTERNAL_DATA.test(name)) {
     return { role: 'unknown', why: 'Weights in a file beside the network are not read yet: save the network with its weights inside one .onnx file.' };
   }
+  if (DATA_SET.test(name) && DATA_SET_LABELS.test(name)) return { role: 'pictureLabels' };
   if (PICTURE.test(name) || DATA_SET.test(name)) return { role: 'picture' };
   if (/\.zip$/i.test(name)) return { role: 'archive' };
   if (/\.(txt|csv)$/i.test(name)) return { role: 'labels' };

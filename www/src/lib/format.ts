@@ -14,7 +14,8 @@ export function bytes(count: number): string {
 /** Significant digits without an exponent, as in 0.0759, 7.59, 75.9 and 759. */
 export function digits(value: number, significant: number): string {
   if (!Number.isFinite(value)) return NONE;
-  const whole = value === 0 ? 1 : Math.floor(Math.log10(Math.abs(value))) + 1;
+  const rounded = Number(value.toPrecision(significant)); // 0.0999… has the digits of 0.1
+  const whole = rounded === 0 ? 1 : Math.floor(Math.log10(Math.abs(rounded))) + 1;
   return value.toFixed(Math.min(6, Math.max(0, significant - whole)));
 }
 
@@ -33,9 +34,10 @@ export function percent(share: number): string {
   return `${rounded}${GAP}%`;
 }
 
-/** The two ends of an interval of shares: “44–61 %”. */
+/** The two ends of an interval of shares: “44–61 %”, or “99.9–100.0 %” where it is that narrow. */
 export function percentRange(low: number, high: number): string {
-  return `${Math.round(low * 100)}–${Math.round(high * 100)}${GAP}%`;
+  const end = (share: number): string => (share * 100).toFixed(high - low < 0.02 ? 1 : 0);
+  return `${end(low)}–${end(high)}${GAP}%`;
 }
 
 export const times = (factor: number): string => `${factor < 10 ? factor.toFixed(1) : factor.toFixed(0)}×`;

@@ -1,11 +1,11 @@
 /** What happened, in sentences. Words first, figures second, jargon last. */
 import type { LayerView, LensView, QuantizedView, Recipe } from '../engine/protocol';
 import { MAX_BITS } from '../state/state';
-import { correlation, percent, shortName } from './format';
+import { correlation, percent, plural, shortName } from './format';
 
 /** Below these rank correlations two maps are said to have moved a little, or a lot. */
 const STAYED = 0.85;
-const MOVED_A_LITTLE = 0.6;
+export const MOVED = 0.6;
 /** A change of probability that is worth a word. */
 const NOTABLE_SHIFT = 0.05;
 
@@ -24,7 +24,7 @@ function answerSentence(lens: LensView): string {
 
 function attentionSentence({ spearman, top10Overlap }: LensView): string {
   if (spearman === null) return 'One of the two maps is the same everywhere, so their order cannot be compared.';
-  const what = spearman >= STAYED ? 'Attention stayed' : spearman >= MOVED_A_LITTLE ? 'Attention moved a little' : 'Attention moved';
+  const what = spearman >= STAYED ? 'Attention stayed' : spearman >= MOVED ? 'Attention moved a little' : 'Attention moved';
   const overlap = top10Overlap === null ? '' : `; the hottest tenths overlap by ${percent(top10Overlap)}`;
   return `${what}: rank correlation ${correlation(spearman)}${overlap}.`;
 }
@@ -81,14 +81,23 @@ export function oneMoreBit(recipe: Recipe): { recipe: Recipe; words: string } | 
   return { recipe: { ...recipe, activationBits: activationBits + 1 }, words: `Give the activations ${activationBits + 1} bits` };
 }
 
+/** The bits of all layers: “8 bits”, “4 to 8 bits”, and the float layers beside them. */
+export function bitsOf(layers: LayerView[], side: 'weightBits' | 'activationBits'): string {
+  const all = layers.map((layer) => layer[side]);
+  const quantized = all.filter((bits) => bits <= MAX_BITS);
+  if (quantized.length === 0) return 'float';
+  const [fewest, most] = [Math.min(...quantized), Math.max(...quantized)];
+  const range = fewest === most ? `${most} bits` : `${fewest} to ${most} bits`;
+  return quantized.length < all.length ? `${range}, ${plural(all.length - quantized.length, 'layer')} in float` : range;
+}
+
 /** How the file holds the weights: with fewer than 8 bits it may still spend a byte on each. */
 export function storageSentence(layers: LayerView[]): string {
-  if (layers.length === 0) return 'Its weights are those of the file that was opened.'; // it was quantized already
-  const bits = layers.map(({ weightBits }) => weightBits);
-  const [fewest, most] = [Math.min(...bits), Math.max(...bits)];
-  if (fewest === MAX_BITS) return 'Its weights are 8-bit integers, with their scales beside them.';
-  const range = fewest === most ? `${most} bits` : `${fewest} to ${most} bits`;
-  const wholeBytes = layers.every(({ sizeBytes, weights }) => sizeBytes.quantized >= weights);
+  const quantized = layers.filter(({ weightBits }) => weightBits <= MAX_BITS);
+  if (quantized.length === 0) return 'Its weights are not quantized.';
+  const range = bitsOf(quantized, 'weightBits');
+  if (range === `${MAX_BITS} bits`) return 'Its weights are 8-bit integers, with their scales beside them.';
+  const wholeBytes = quantized.every(({ sizeBytes, weights }) => sizeBytes.quantized >= weights);
   if (!wholeBytes) return `Its weights are packed integers of ${range}, with their scales beside them.`;
   return `Its weights are integers of ${range}, each stored in a whole byte, so the file is no smaller than with 8 bits.`;
 }

@@ -34,6 +34,8 @@ const FAILURES: Record<Task['name'], string> = {
   thumbnail: 'A thumbnail could not be drawn',
 };
 
+const ABOUT_A_PICTURE: ReadonlySet<Task['name']> = new Set(['preview', 'lens', 'thumbnail']);
+
 export class Controller {
   readonly #store: Store;
   readonly #client: Client;
@@ -65,13 +67,13 @@ export class Controller {
   #onEvent(event: AppEvent): void {
     switch (event.type) {
       case 'filesOpened':
-        return this.#exclusive('opening files', (signal) => this.#loader.open(event.files, signal));
+        return this.#exclusive('opening files', (signal) => this.#loader.open(event.files, signal, event.anyway));
       case 'sampleChosen':
         return this.#exclusive('loading the sample', (signal) => this.#loader.openSample(event.sample, signal));
       case 'preprocessEdited':
         return this.#exclusive('preparing pictures', (signal) => this.#loader.setPreprocess(event.preprocess, signal));
       case 'exportAsked':
-        return this.#exclusive('writing the file', (signal) => this.#export(signal));
+        return this.#exclusive('writing the file', (signal) => this.#export(signal), this.#state.model?.fileName);
       case 'cancelAsked':
         return this.#cancel();
       default:
@@ -88,7 +90,7 @@ export class Controller {
   }
 
   /** Queues a request: stops the background task, shows progress, turns a failure into a card. */
-  #exclusive(phase: string, work: (signal: AbortSignal) => Promise<void>): void {
+  #exclusive(phase: string, work: (signal: AbortSignal) => Promise<void>, where: string | null = null): void {
     this.#pending += 1;
     this.#running?.stop.abort();
     this.#requests = this.#requests.then(async () => {
@@ -97,7 +99,7 @@ export class Controller {
       try {
         await work(this.#request.signal);
       } catch (error) {
-        this.#fail(`Stopped while ${phase}`, error);
+        this.#fail(`Stopped while ${phase}`, error, where);
       } finally {
         this.#request = null;
         this.#pending -= 1;
@@ -120,13 +122,15 @@ export class Controller {
   async #run(task: Task): Promise<void> {
     const stop = new AbortController();
     this.#running = { task, stop };
-    this.#store.dispatch({ type: 'jobStarted', key: task.key, phase: PHASES[task.name], at: this.#environment.now() });
+    // A thumbnail is drawn in passing: nobody waits for it, and to stop it would be no use.
+    if (task.name !== 'thumbnail') this.#store.dispatch({ type: 'jobStarted', key: task.key, phase: PHASES[task.name], at: this.#environment.now() });
     try {
       await this.#perform(task, stop.signal);
     } catch (error) {
       if (!(error instanceof Cancelled) && !(error instanceof EngineCrash)) {
+        const where = this.#where(task);
         this.#store.dispatch({ type: 'gaveUp', key: task.key, reason: 'failed' });
-        this.#fail(FAILURES[task.name], error);
+        this.#fail(FAILURES[task.name], error, where);
       }
     }
     this.#running = null;
@@ -135,7 +139,7 @@ export class Controller {
 
   async #perform({ name, key, picture }: Task, signal: AbortSignal): Promise<void> {
     const { dispatch } = this.#store;
-    const onEvent = (event: EngineEvent): void => this.#onEngineEvent(key, event);
+    const onEvents = (events: EngineEvent[]): void => this.#onEngineEvents(key, events);
     switch (name) {
       case 'preview': {
         const preview = await this.#preview(picture, signal);
@@ -143,17 +147,17 @@ export class Controller {
       }
       case 'quantize': {
         const recipe = this.#state.recipe.present;
-        const { quantized } = await this.#client.call('quantize', { recipe }, { signal, onEvent });
+        const { quantized } = await this.#client.call('quantize', { recipe }, { signal, onEvents });
         return dispatch({ type: 'quantized', key, quantized });
       }
       case 'lens':
         return this.#look(key, picture, signal);
       case 'compare': {
-        const { summary, pictures } = await this.#client.call('compare', {}, { signal, onEvent });
+        const { summary, pictures } = await this.#client.call('compare', {}, { signal, onEvents });
         return dispatch({ type: 'compared', key, summary, pictures });
       }
       case 'latency': {
-        const { latency } = await this.#client.call('measureLatency', { runs: LATENCY_RUNS }, { signal, onEvent });
+        const { latency } = await this.#client.call('measureLatency', { runs: LATENCY_RUNS }, { signal, onEvents });
         return dispatch({ type: 'latencyMeasured', key, latency });
       }
       case 'thumbnail': {
@@ -185,12 +189,12 @@ export class Controller {
     this.#store.dispatch({ type: 'lensReady', key, data: { lens, maps } });
   }
 
-  #onEngineEvent(key: string, event: EngineEvent): void {
-    if (event.kind === 'pictureCompared') {
-      this.#store.dispatch({ type: 'pictureCompared', key, comparison: event.comparison });
-    } else {
-      this.#store.dispatch({ ...event, type: 'jobProgressed', at: this.#environment.now() });
-    }
+  /** One change of the state for all of them: a small network is compared faster than the page is drawn. */
+  #onEngineEvents(key: string, events: EngineEvent[]): void {
+    const comparisons = events.flatMap((event) => (event.kind === 'pictureCompared' ? [event.comparison] : []));
+    if (comparisons.length > 0) this.#store.dispatch({ type: 'picturesCompared', key, comparisons });
+    const progress = events.findLast((event) => event.kind === 'progress');
+    if (progress) this.#store.dispatch({ ...progress, type: 'jobProgressed', at: this.#environment.now() });
   }
 
   async #export(signal: AbortSignal): Promise<void> {
@@ -201,16 +205,24 @@ export class Controller {
       const { quantized } = await this.#client.call('quantize', { recipe: this.#state.recipe.present }, { signal });
       this.#store.dispatch({ type: 'quantized', key, quantized });
     }
-    const reply = await this.#client.call('exportModel', {}, { signal, onEvent: (event) => this.#onEngineEvent(key, event) });
+    const reply = await this.#client.call('exportModel', {}, { signal, onEvents: (events) => this.#onEngineEvents(key, events) });
     const blob = new Blob([reply.buffer<Uint8Array<ArrayBuffer>>(reply.onnx)], { type: 'application/octet-stream' });
     if (this.#state.exported) this.#environment.revokeUrl(this.#state.exported.value.url);
     const { fileName, sizeBytes, verified } = reply;
     this.#store.dispatch({ type: 'exported', key, file: { fileName, sizeBytes, verified, url: this.#environment.makeUrl(blob) } });
   }
 
-  #fail(what: string, error: unknown): void {
+  #fail(what: string, error: unknown, where: string | null = null): void {
     if (error instanceof Cancelled || error instanceof EngineCrash) return; // a crash has its own card
-    this.#store.dispatch({ type: 'problemRaised', problem: problemFrom(what, error) });
+    this.#store.dispatch({ type: 'problemRaised', problem: problemFrom(what, error, where) });
+  }
+
+  /** Which network, and which picture where it is about one. */
+  #where({ name, picture }: Task): string | null {
+    const { model, pictures } = this.#state;
+    const file = name === 'preview' || name === 'thumbnail' ? null : model?.fileName;
+    const shown = ABOUT_A_PICTURE.has(name) ? pictures.find(({ index }) => index === picture)?.name : null;
+    return [file, shown].filter(Boolean).join(', ') || null;
   }
 
   async #onReady(build: string): Promise<void> {

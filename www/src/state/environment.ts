@@ -23,6 +23,11 @@ export const browserEnvironment: Environment = {
     const { data } = context.getImageData(0, 0, width, height);
     return { width, height, inside: Uint8Array.from({ length: width * height }, (_, pixel) => data[pixel * 4] ?? 0) };
   },
+  machine: () => ({
+    // Chromium's; see https://www.w3.org/TR/device-memory/
+    memoryGiB: (navigator as { deviceMemory?: number }).deviceMemory ?? null,
+    handheld: matchMedia('(pointer: coarse) and (hover: none)').matches,
+  }),
   async drawThumbnail({ width, height, rgba }) {
     const source = await createImageBitmap(new ImageData(rgba, width, height));
     const scale = THUMBNAIL / Math.min(width, height);

@@ -5,7 +5,8 @@ import type { ObjectMask } from '../lib/object';
 import { classify } from '../lib/classify';
 import { plural } from '../lib/format';
 import { unzip } from '../lib/gather';
-import { problemFrom, refusedFiles } from './problems';
+import { willFit, type Load, type Machine } from '../lib/memory';
+import { memoryProblem, problemFrom, refusedFiles } from './problems';
 import { FileFault, parseRecipe } from './recipe';
 import { SAMPLE_FOLDER, SAMPLE_LABELS, SAMPLE_PICTURES, SAMPLE_PREPROCESS, sampleById, type SampleId, type SamplePicture } from './samples';
 import type { OpenedFile, Preview } from './state';
@@ -20,6 +21,7 @@ export interface Environment {
   drawThumbnail(preview: Preview): Promise<string>;
   /** A grey picture of the page's own as a mask. */
   readMask(path: string): Promise<ObjectMask>;
+  machine(): Machine;
 }
 
 /** How many pictures are read and handed over at once: bounds memory, and lets a cancel through. */
@@ -69,10 +71,17 @@ export class Loader {
     await this.#setLabels(labels, signal);
   }
 
-  /** Takes any mix of files, in the order that lets each find what it needs. */
-  async open(files: OpenedFile[], signal: AbortSignal): Promise<void> {
+  /**
+   * Takes any mix of files, in the order that lets each find what it needs. What will hardly fit into
+   * memory is not given to the engine, unless the user wants it `anyway`.
+   */
+  async open(files: OpenedFile[], signal: AbortSignal, anyway = false): Promise<void> {
     const sorted = await this.#sort(files);
     const [model, ...others] = sorted.models;
+    if (Object.values(sorted).every((list) => list.length === 0)) return this.#notice('There is nothing in it that Bitlens opens.');
+    const load = this.#loadOf(model, sorted.pictures);
+    const problem = memoryProblem(load, willFit(load, this.#environment.machine()), files);
+    if (problem && !(anyway && problem.anyway)) return this.#store.dispatch({ type: 'problemRaised', problem });
     sorted.refused.push(...others.map(({ name }) => refusal(name, 'Only one network is compared at a time; the first one was taken.')));
     if (model && !(await this.#takeModel(model, sorted, signal))) return this.#report(sorted.refused);
     for (const file of sorted.preprocess) await this.#attempt(file, sorted.refused, () => this.#readPreprocess(file, signal));
@@ -98,14 +107,24 @@ export class Loader {
     for (const file of files.labels) await this.#setLabels(file, signal);
   }
 
+  /** What would be held with these files added. Pictures of the sample would make place. */
+  #loadOf(model: OpenedFile | undefined, added: OpenedFile[]): Load {
+    const state = this.#store.state.peek();
+    const kept = state.picturesSource === 'dropped' ? (this.#files?.pictures ?? []) : [];
+    const network = model?.blob.size ?? (state.modelSource === 'dropped' ? state.model?.sizeBytes : 0);
+    return { network: network ?? 0, pictures: [...kept, ...added].reduce((sum, { blob }) => sum + blob.size, 0) };
+  }
+
   async #sort(files: OpenedFile[]): Promise<Sorted> {
     const sorted: Sorted = { models: [], pictures: [], labels: [], preprocess: [], recipes: [], refused: [] };
     const waiting = [...files];
+    const late: OpenedFile[] = [];
     for (let file = waiting.shift(); file; file = waiting.shift()) {
       const { name, blob } = file;
       const role = await classify(name, () => blob.text());
       if (role.role === 'model') sorted.models.push(file);
       else if (role.role === 'picture') sorted.pictures.push(file);
+      else if (role.role === 'pictureLabels') late.push(file);
       else if (role.role === 'labels') sorted.labels.push(file);
       else if (role.role === 'preprocess') sorted.preprocess.push(file);
       else if (role.role === 'recipe') sorted.recipes.push({ file, recipe: role.recipe });
@@ -118,6 +137,8 @@ export class Loader {
         });
       }
     }
+    // They go the way of pictures, behind those that they label.
+    sorted.pictures.push(...late);
     return sorted;
   }
 
@@ -170,7 +191,8 @@ export class Loader {
   }
 
   async #loadModel(file: OpenedFile, source: SampleId | 'dropped', signal: AbortSignal): Promise<void> {
-    const { model, preprocess } = await this.#client.call('loadModel', { name: file.name }, { inputs: [await bytesOf(file)], signal });
+    const name = file.name.slice(file.name.lastIndexOf('/') + 1); // it names what is taken home, too
+    const { model, preprocess } = await this.#client.call('loadModel', { name }, { inputs: [await bytesOf(file)], signal });
     this.#files = { model: file, source, pictures: this.#files?.pictures ?? [], labels: [], preprocess: null };
     this.#store.dispatch({ type: 'modelLoaded', model, preprocess, source });
   }

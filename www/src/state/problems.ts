@@ -1,7 +1,9 @@
 /** From errors to cards: what, where, why, what to do. */
 import { EngineRefusal } from '../engine/client';
 import type { Refused } from '../engine/protocol';
-import type { Problem } from './state';
+import { bytes } from '../lib/format';
+import type { Load, Verdict } from '../lib/memory';
+import type { OpenedFile, Problem } from './state';
 
 type Card = Omit<Problem, 'id'>;
 
@@ -18,6 +20,25 @@ export function problemFrom(what: string, error: unknown, file: string | null = 
 
 /** An inner message that the engine passes on may begin small. */
 const sentence = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
+
+/** A card for what would not fit into memory; null when it will. */
+export function memoryProblem(load: Load, { fits, needed, limit }: Verdict, files: OpenedFile[]): Card | null {
+  if (fits === 'yes') return null;
+  const sure = fits === 'no';
+  const what = load.network > load.pictures ? 'the network' : 'the pictures';
+  const sizes = [load.network > 0 && `${bytes(load.network)} of network`, load.pictures > 0 && `${bytes(load.pictures)} of pictures`].filter(Boolean);
+  return {
+    what: sure ? 'Too large for this browser: nothing was opened' : 'This may be too large for this device: nothing was opened yet',
+    where: null,
+    why: `To quantize and compare ${sizes.join(' and ')} takes ${sure ? 'at least' : 'about'} ${gigabytes(needed)} of memory. ${sure ? `A page here can have ${gigabytes(limit)} at most.` : `Beyond ${gigabytes(limit)} a page on this device may be closed by the system.`}`,
+    todo: sure
+      ? `Use ${what === 'the network' ? 'a smaller network, or the command line, which has no such limit' : 'fewer or smaller pictures: 30 to 200 are enough'}.`
+      : `Close other tabs and programs first${what === 'the network' ? ', or use a computer with more memory' : ', or use fewer pictures: 30 to 200 are enough'}.`,
+    ...(sure ? {} : { anyway: files }),
+  };
+}
+
+const gigabytes = (count: number): string => `${(count / 1e9).toFixed(1)} GB`;
 
 const MAX_LISTED = 5;
 

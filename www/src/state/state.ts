@@ -28,6 +28,8 @@ export interface Problem {
   where: string | null;
   why: string;
   todo: string | null;
+  /** Files that were not opened for want of memory, for the user to insist on. */
+  anyway?: OpenedFile[];
 }
 
 /** A result and the key of the question it answers; an older key means that it is being replaced. */
@@ -81,7 +83,7 @@ export interface ExportedFile {
 }
 
 export type StripOrder = 'changed' | 'file';
-export type LayerColumn = 'order' | 'name' | 'op' | 'bits' | 'shape' | 'bytes' | 'sqnr';
+export type LayerColumn = 'order' | 'name' | 'bits' | 'shape' | 'bytes' | 'alone' | 'sqnr';
 export type Theme = 'auto' | 'light' | 'dark';
 export type DialogName = 'takeHome' | 'keys' | 'preprocess';
 
@@ -117,11 +119,17 @@ export interface AppState {
   givenUp: { key: string; reason: 'cancelled' | 'failed' }[];
   problems: Problem[];
   notice: string | null;
+  /** Whether the page works without a network from now on. */
+  offline: boolean;
   view: {
+    /** Where the divider of the lens stands, 0 to 1. */
+    split: number;
     overlay: number;
     outline: boolean;
     stripOrder: StripOrder;
     flippedOnly: boolean;
+    /** Indices of the pictures that the strip holds now, those in view first: only they need thumbnails. */
+    stripHolds: number[];
     layerColumn: LayerColumn;
     layerDescending: boolean;
     layer: string | null;
@@ -138,7 +146,7 @@ export interface OpenedFile {
 }
 
 export type UserEvent =
-  | { type: 'filesOpened'; files: OpenedFile[] }
+  | { type: 'filesOpened'; files: OpenedFile[]; anyway?: boolean }
   | { type: 'sampleChosen'; sample: SampleId }
   | { type: 'recipeEdited'; recipe: Recipe; field: string; at: number }
   | { type: 'linkFollowed'; recipe: Recipe; picture: number | null }
@@ -167,7 +175,7 @@ export type EngineReport =
   | { type: 'lensReady'; key: string; data: LensData }
   | { type: 'previewReady'; key: string; preview: Seen }
   | { type: 'masksKnown'; masks: Record<string, string> }
-  | { type: 'pictureCompared'; key: string; comparison: PictureComparison }
+  | { type: 'picturesCompared'; key: string; comparisons: PictureComparison[] }
   | { type: 'compared'; key: string; summary: Summary; pictures: PictureComparison[] }
   | { type: 'latencyMeasured'; key: string; latency: LatencyView }
   | { type: 'exported'; key: string; file: ExportedFile }
@@ -176,7 +184,8 @@ export type EngineReport =
   | { type: 'jobEnded' }
   | { type: 'gaveUp'; key: string; reason: 'cancelled' | 'failed' }
   | { type: 'problemRaised'; problem: Omit<Problem, 'id'> }
-  | { type: 'noticed'; text: string };
+  | { type: 'noticed'; text: string }
+  | { type: 'siteKept' };
 
 export type AppEvent = UserEvent | EngineReport;
 
@@ -206,11 +215,14 @@ export const initialState: AppState = {
   givenUp: [],
   problems: [],
   notice: null,
+  offline: false,
   view: {
+    split: 0.5,
     overlay: 0.8,
     outline: true,
     stripOrder: 'changed',
     flippedOnly: false,
+    stripHolds: [],
     layerColumn: 'order',
     layerDescending: false,
     layer: null,

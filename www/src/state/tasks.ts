@@ -46,9 +46,11 @@ export function openTasks(state: AppState): Task[] {
 const FIRST_THUMBNAILS = 24;
 
 function missingThumbnail(state: AppState, among?: number): (Task & { open: boolean })[] {
-  const missing = evaluated(state.pictures).slice(0, among).find((picture) => !state.thumbnails[picture.index]);
-  if (!missing) return [];
-  return [{ name: 'thumbnail', key: `thumbnail ${missing.index} ${dataKey(state)}`, picture: missing.index, open: true }];
+  const held = state.view.stripHolds.filter((index) => state.pictures[index]);
+  const shown = held.length > 0 ? held : evaluated(state.pictures).map(({ index }) => index);
+  const picture = shown.slice(0, among).find((index) => !state.thumbnails[index]);
+  if (picture === undefined) return [];
+  return [{ name: 'thumbnail', key: `thumbnail ${picture} ${dataKey(state)}`, picture, open: true }];
 }
 
 /** Whether a running task should give way: its question is gone, or a more urgent one has come. */

@@ -30,6 +30,8 @@ export function update(state: AppState, event: AppEvent): AppState {
       return { ...state, notice: null };
     case 'noticed':
       return { ...state, notice: event.text };
+    case 'siteKept':
+      return { ...state, offline: true };
     case 'viewChanged':
       return { ...state, view: { ...state.view, ...event.view } };
     default:
@@ -84,14 +86,14 @@ function result(state: AppState, event: AppEvent): AppState {
       return { ...state, lens: { key: event.key, value: event.data } };
     case 'previewReady':
       return { ...state, preview: { key: event.key, value: event.preview } };
-    case 'pictureCompared':
-      return withComparison(state, event.key, event.comparison);
+    case 'picturesCompared':
+      return withComparisons(state, event.key, event.comparisons);
     case 'compared':
       return {
         ...state,
         summary: { key: event.key, value: event.summary },
         ranking: rank(event.pictures),
-        comparisons: { key: event.key, value: Object.fromEntries(event.pictures.map((one) => [one.picture, one])) },
+        comparisons: { key: event.key, value: byPicture(event.pictures) },
       };
     case 'latencyMeasured':
       return { ...state, latency: { key: event.key, value: event.latency } };
@@ -169,10 +171,12 @@ export function evaluated(pictures: PictureView[]): PictureView[] {
 }
 
 /** A comparison of a new question starts a new set, so that two recipes never mix in one strip. */
-function withComparison(state: AppState, key: string, comparison: PictureComparison): AppState {
+function withComparisons(state: AppState, key: string, comparisons: PictureComparison[]): AppState {
   const before = state.comparisons?.key === key ? state.comparisons.value : {};
-  return { ...state, comparisons: { key, value: { ...before, [comparison.picture]: comparison } } };
+  return { ...state, comparisons: { key, value: { ...before, ...byPicture(comparisons) } } };
 }
+
+const byPicture = (comparisons: PictureComparison[]): Record<number, PictureComparison> => Object.fromEntries(comparisons.map((one) => [one.picture, one]));
 
 /** Most changed first: flipped answers before kept ones, then the least alike maps. */
 function rank(comparisons: PictureComparison[]): number[] {

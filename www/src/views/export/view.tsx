@@ -4,6 +4,7 @@ import { Down } from '../../components/icons';
 import { bytes, plural, times } from '../../lib/format';
 import { storageSentence } from '../../lib/sentences';
 import { commandLine, recipeJson } from '../../state/recipe';
+import { MAX_BITS } from '../../state/state';
 import { useDispatch, useSlice } from '../../state/store';
 import { quantizeKey } from '../../state/tasks';
 import { testids } from '../../testids';
@@ -11,11 +12,12 @@ import './view.css';
 
 export function TakeHomeDialog() {
   const dispatch = useDispatch();
+  const fixed = useSlice((state) => state.model?.quantized ?? false);
   return (
     <Dialog title="Take it home" testid={testids.takeHomeDialog} onClose={() => dispatch({ type: 'viewChanged', view: { dialog: null } })}>
       <Network />
-      <RecipeFile />
-      <Command />
+      {!fixed && <RecipeFile />}
+      {!fixed && <Command />}
       <section class="take">
         <h3>Share</h3>
         <p class="small quiet">The address of this page carries the settings and never your files. Whoever opens it sees the same scene on the sample, or drops their own network into it.</p>
@@ -37,7 +39,7 @@ function Network() {
     <section class="take">
       <h3>Network</h3>
       <p class="small">
-        An ONNX file with {plural(layers.length, 'quantized layer')} as QuantizeLinear and DequantizeLinear around ordinary operators. {storageSentence(layers)} It is{' '}
+        An ONNX file with {plural(layers.filter(({ weightBits }) => weightBits <= MAX_BITS).length, 'quantized layer')} as QuantizeLinear and DequantizeLinear around ordinary operators. {storageSentence(layers)} It is{' '}
         <strong>{bytes(file?.sizeBytes ?? sizeBytes.quantized)}</strong> instead of {bytes(sizeBytes.full)} ({times(sizeBytes.full / (file?.sizeBytes ?? sizeBytes.quantized))} smaller).
       </p>
       {file ? (

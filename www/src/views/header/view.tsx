@@ -4,8 +4,9 @@ import { Chevron, Down, Half, Link, Moon, Picture, Redo, Sun, Undo } from '../..
 import { count, plural } from '../../lib/format';
 import { SAMPLES } from '../../state/samples';
 import type { Theme } from '../../state/state';
-import { useDispatch, useSlice } from '../../state/store';
+import { useDispatch, useSlice, useStore } from '../../state/store';
 import { evaluated } from '../../state/update';
+import { toHash } from '../../state/url';
 import { testids } from '../../testids';
 import { FilePickers } from '../open/pickers';
 import './view.css';
@@ -165,11 +166,13 @@ function ThemeButton() {
 }
 
 function ShareButton() {
-  const dispatch = useDispatch();
+  const { state, dispatch } = useStore();
   const share = (): void => {
+    // The address bar follows a moment later.
+    const link = new URL(toHash(state.peek()), location.href).href;
     const done = (): void => dispatch({ type: 'noticed', text: 'Link copied. It carries the settings, never your files.' });
     const failed = (): void => dispatch({ type: 'noticed', text: 'The link is in the address bar: it carries the settings, never your files.' });
-    navigator.clipboard.writeText(location.href).then(done, failed);
+    navigator.clipboard.writeText(link).then(done, failed);
   };
   return (
     <button type="button" class="button share" title="Copy a link to these settings" data-testid={testids.share} onClick={share}>

@@ -63,7 +63,7 @@ function Latency({ latency }: { latency: LatencyView | null }) {
         <dl class="facts-list">
           <div><dt class="full">full precision</dt><dd>{milliseconds(latency.full.medianMs)} ms, fastest {milliseconds(latency.full.minMs)}</dd></div>
           <div><dt class="quantized">quantized</dt><dd>{milliseconds(latency.quantized.medianMs)} ms, fastest {milliseconds(latency.quantized.minMs)}</dd></div>
-          <div><dt>runs of each</dt><dd>{latency.runs}</dd></div>
+          <div><dt>samples of each</dt><dd>{latency.runs}</dd></div>
           <div><dt>instructions</dt><dd>{isaName(latency.isa)}</dd></div>
         </dl>
       )}

@@ -89,7 +89,7 @@ function Agreement() {
   const kept = Math.round((agreement?.value ?? 0) * images);
   const small = agreement && (
     <>
-      {kept} of {images}
+      {kept.toLocaleString('en')} of {images.toLocaleString('en')}
       {partial ? ' so far' : ''} · {format.percentRange(agreement.low, agreement.high)} (95 %)
     </>
   );
@@ -111,15 +111,16 @@ function Attention() {
   const spearman = partial ? partial.spearmanMean : (summary?.attribution.spearmanMean ?? null);
   const tau = partial ? null : summary?.attribution.kendallTauBMean;
   const has = !!partial || !!summary;
+  const images = summary?.attribution.images ?? 0;
   return (
     <BigNumber
       name="Same attention"
       value={has ? format.correlation(spearman) : WAITING}
-      small={tau !== null && tau !== undefined ? `Spearman ρ · Kendall τ ${format.correlation(tau)}` : 'rank correlation, Spearman ρ'}
+      small={tau !== null && tau !== undefined ? `Spearman ρ of ${images.toLocaleString('en')} · Kendall τ ${format.correlation(tau)}` : 'rank correlation, Spearman ρ'}
       state={partial ? 'updating' : freshness(has, current)}
       testid={testids.headlineAttention}
     >
-      <Explanations.Attention method={summary?.attribution.method ?? 'Grad-CAM'} images={summary?.attribution.images ?? 0} />
+      <Explanations.Attention method={summary?.attribution.method ?? 'Grad-CAM'} images={images} />
     </BigNumber>
   );
 }
@@ -131,7 +132,7 @@ function Signal() {
       name="Signal kept"
       value={summary ? format.decibels(summary.sqnrDb) : WAITING}
       unit={summary && summary.sqnrDb !== null ? 'dB' : undefined}
-      small="SQNR of the logits"
+      small={summary ? `SQNR of the logits of ${summary.images.toLocaleString('en')}` : 'SQNR of the logits'}
       state={freshness(!!summary, current)}
       testid={testids.headlineSignal}
     >

@@ -1,4 +1,5 @@
 /** The page's keys. Keys of single controls (arrows on the divider, on the strip) belong to those. */
+import { splitAfter } from '../../components/two-up';
 import { MAX_BITS, MIN_BITS, type AppState } from '../../state/state';
 import type { Store } from '../../state/store';
 import { arrange } from '../strip/order';
@@ -8,8 +9,8 @@ export const KEYS: [string, string][] = [
   ['[  ]', 'fewer or more bits for the weights'],
   ['{  }', 'fewer or more bits for the activations'],
   [',  .', 'previous or next picture'],
-  ['← →', 'move the divider or walk the film strip, where the focus is'],
-  ['Ctrl Z', 'undo; with Shift: redo'],
+  ['← →', 'move the divider (with Shift: further), or walk the film strip when the focus is there'],
+  ['Ctrl Z', 'undo; with Shift, or Ctrl Y: redo'],
   ['O', 'open files'],
   ['Esc', 'stop what is running'],
   ['?', 'these keys'],
@@ -20,7 +21,7 @@ export function listenToKeys(store: Store, openFiles: () => void): () => void {
   const onKeyDown = (event: KeyboardEvent): void => {
     if (isTyping(event.target) || event.altKey || document.querySelector('dialog[open]')) return;
     const command = event.ctrlKey || event.metaKey;
-    if (command ? !withCommand(store, event) : !plain(store, event.key, openFiles)) return;
+    if (command ? !withCommand(store, event) : !plain(store, event.key, openFiles) && !moveDivider(store, event)) return;
     event.preventDefault();
   };
   addEventListener('keydown', onKeyDown);
@@ -28,8 +29,18 @@ export function listenToKeys(store: Store, openFiles: () => void): () => void {
 }
 
 function withCommand({ dispatch }: Store, event: KeyboardEvent): boolean {
-  if (event.key.toLowerCase() !== 'z') return false;
-  dispatch({ type: event.shiftKey ? 'redone' : 'undone' });
+  const key = event.key.toLowerCase();
+  if (key !== 'z' && key !== 'y') return false;
+  dispatch({ type: key === 'y' || event.shiftKey ? 'redone' : 'undone' });
+  return true;
+}
+
+/** The arrows belong to the divider where no control has them for itself. */
+function moveDivider({ state, dispatch }: Store, event: KeyboardEvent): boolean {
+  const sideways = event.key === 'ArrowLeft' || event.key === 'ArrowRight';
+  if (!sideways || event.target !== document.body) return false;
+  const to = splitAfter(event, state.peek().view.split) ?? 0;
+  dispatch({ type: 'viewChanged', view: { split: Math.min(1, Math.max(0, to)) } });
   return true;
 }
 
@@ -66,6 +77,7 @@ function plain(store: Store, key: string, openFiles: () => void): boolean {
 }
 
 function changeBits({ state, dispatch }: Store, field: 'weightBits' | 'activationBits', by: number): void {
+  if (state.peek().model?.quantized) return; // there is nothing to choose
   const recipe = state.peek().recipe.present;
   const bits = Math.min(MAX_BITS, Math.max(MIN_BITS, recipe[field] + by));
   dispatch({ type: 'recipeEdited', recipe: { ...recipe, [field]: bits }, field, at: performance.now() });

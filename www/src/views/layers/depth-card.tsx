@@ -2,12 +2,13 @@
 import type { ComponentType } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import type { DepthChartProps } from '../../charts/depth';
+import type { LayerView } from '../../engine/protocol';
 import { bytes, count, decibels, value } from '../../lib/format';
 import { steepestDrop } from '../../lib/sentences';
 import { useDispatch, useSlice } from '../../state/store';
 import type { Row } from './order';
 
-export function DepthCard({ rows }: { rows: Row[] }) {
+export function DepthCard({ rows, fixed }: { rows: Row[]; fixed: boolean }) {
   const chosen = useSlice((state) => state.view.layer);
   const dispatch = useDispatch();
   const [Chart, setChart] = useState<ComponentType<DepthChartProps> | null>(null);
@@ -17,8 +18,17 @@ export function DepthCard({ rows }: { rows: Row[] }) {
   const known = rows.filter(({ sqnrDb }) => sqnrDb !== undefined);
   const points = known.map(({ layer, order, sqnrDb }) => ({ name: layer.name, order, sqnrDb: sqnrDb ?? null }));
   const steepest = useSlice((state) => steepestDrop(state.lens?.value.lens.layerSqnrDb ?? [])?.layer ?? null);
-  const shown = chosen ?? steepest;
+  const shown = chosen ?? steepest ?? (fixed && rows[0] ? rows[0].layer.name : null);
   const row = rows.find(({ layer }) => layer.name === shown);
+  if (fixed) {
+    return (
+      <section class="depth card" aria-labelledby="depth-title">
+        <h2 id="depth-title">The chosen layer</h2>
+        <p class="quiet small">Both sides have the same layers here, one on integers, one in float. What they lost against the network that the file was made from is not in it.</p>
+        {row && <Details row={row} steepest={false} fixed />}
+      </section>
+    );
+  }
   return (
     <section class="depth card" aria-labelledby="depth-title">
       <h2 id="depth-title">Signal along the network</h2>
@@ -26,18 +36,17 @@ export function DepthCard({ rows }: { rows: Row[] }) {
       <div class="chart-place">
         {Chart && points.length > 1 && <Chart points={points} chosen={shown} onChoose={(name) => dispatch({ type: 'viewChanged', view: { layer: name } })} />}
       </div>
-      {row ? <Details row={row} steepest={row.layer.name === steepest} /> : <p class="quiet small">Choose a layer in the table or on the curve.</p>}
+      {row ? <Details row={row} steepest={row.layer.name === steepest} fixed={false} /> : <p class="quiet small">Choose a layer in the table or on the curve.</p>}
     </section>
   );
 }
 
-function Details({ row: { layer, sqnrDb }, steepest }: { row: Row; steepest: boolean }) {
+function Details({ row: { layer, sqnrDb }, steepest, fixed }: { row: Row; steepest: boolean; fixed: boolean }) {
   const facts: [string, string][] = [
     ['operator, weights', `${layer.op}, ${count(layer.weights)}`],
-    ['bytes', `${bytes(layer.sizeBytes.full)} → ${bytes(layer.sizeBytes.quantized)}`],
+    ['bytes, in float32 and here', `${bytes(layer.sizeBytes.full)} → ${bytes(layer.sizeBytes.quantized)}`],
     ['range of its output', layer.outputRange ? layer.outputRange.map(value).join(' … ') : 'not quantized'],
-    ['signal kept, its weights alone', layer.weightSqnrDb === null ? 'identical' : `${decibels(layer.weightSqnrDb)} dB`],
-    ['signal kept so far', sqnrDb === undefined ? 'not measured' : sqnrDb === null ? 'identical' : `${decibels(sqnrDb)} dB`],
+    ...(fixed ? [] : signals(layer, sqnrDb)),
     ['runs on', layer.path === 'int8' ? 'integers' : 'float, rounding simulated'],
   ];
   return (
@@ -55,4 +64,12 @@ function Details({ row: { layer, sqnrDb }, steepest }: { row: Row; steepest: boo
       </dl>
     </>
   );
+}
+
+function signals(layer: LayerView, sqnrDb: Row['sqnrDb']): [string, string][] {
+  const words = (value: number | null): string => (value === null ? 'identical' : `${decibels(value)} dB`);
+  return [
+    ['signal kept, its weights alone', words(layer.weightSqnrDb)],
+    ['signal kept so far', sqnrDb === undefined ? 'not measured' : words(sqnrDb)],
+  ];
 }

@@ -23,12 +23,15 @@ export function sortRows(list: Row[], column: LayerColumn, descending: boolean):
 const COMPARE: Record<LayerColumn, (a: Row, b: Row) => number> = {
   order: (a, b) => a.order - b.order,
   name: (a, b) => a.layer.name.localeCompare(b.layer.name, 'en', { numeric: true }),
-  op: (a, b) => a.layer.op.localeCompare(b.layer.op, 'en'),
+  alone: (a, b) => (a.layer.weightSqnrDb ?? NOTHING_LOST) - (b.layer.weightSqnrDb ?? NOTHING_LOST),
   bits: (a, b) => a.layer.weightBits - b.layer.weightBits || a.layer.activationBits - b.layer.activationBits,
   shape: (a, b) => a.layer.weights - b.layer.weights,
   bytes: (a, b) => a.layer.sizeBytes.quantized - b.layer.sizeBytes.quantized,
   sqnr: (a, b) => strength(a) - strength(b),
 };
 
-/** No error at all is the strongest signal; an unknown one sorts after everything. */
-const strength = ({ sqnrDb }: Row): number => (sqnrDb === undefined ? Number.MAX_VALUE : (sqnrDb ?? 1e6));
+/** Decibels of no error at all, the strongest signal. */
+const NOTHING_LOST = 1e6;
+
+/** An unknown signal sorts after everything. */
+const strength = ({ sqnrDb }: Row): number => (sqnrDb === undefined ? Number.MAX_VALUE : (sqnrDb ?? NOTHING_LOST));

@@ -1,7 +1,7 @@
 /** Which layer: a table of all of them, linked with the curve of the signal along the network. */
 import type { LensView } from '../../engine/protocol';
-import { bytes, decibels } from '../../lib/format';
-import type { LayerColumn } from '../../state/state';
+import { bytes, decibels, value } from '../../lib/format';
+import { MAX_BITS, type LayerColumn } from '../../state/state';
 import { useDispatch, useSlice } from '../../state/store';
 import { quantizeKey } from '../../state/tasks';
 import { testids } from '../../testids';
@@ -13,10 +13,10 @@ const NO_SQNR: LensView['layerSqnrDb'] = [];
 
 const COLUMNS: { id: LayerColumn; title: string; about: string; number?: boolean; class?: string }[] = [
   { id: 'name', title: 'layer', about: 'Name of the layer in the file' },
-  { id: 'op', title: 'operator', about: 'ONNX operator', class: 'wide-only' },
   { id: 'bits', title: 'bits', about: 'Bits of weights / of activations', number: true },
   { id: 'shape', title: 'weights', about: 'Shape of the weight', number: true, class: 'wide-only' },
   { id: 'bytes', title: 'bytes', about: 'Bytes in the file, before and after', number: true },
+  { id: 'alone', title: 'its weights alone', about: 'SQNR of this layer’s weights: signal over what rounding adds to them', class: 'wide-only' },
   { id: 'sqnr', title: 'signal kept so far', about: 'SQNR of this layer’s output on this picture, all layers before it quantized as well' },
 ];
 
@@ -26,33 +26,37 @@ export function Layers() {
   const column = useSlice((state) => state.view.layerColumn);
   const descending = useSlice((state) => state.view.layerDescending);
   const current = useSlice((state) => state.quantized?.key === quantizeKey(state));
+  const fixed = useSlice((state) => state.model?.quantized ?? false);
   if (!quantized) return null;
   const all = rows(quantized.value.layers, sqnr);
-  const best = Math.max(1, ...all.map(({ sqnrDb }) => sqnrDb ?? 0));
+  const best = Math.max(1, ...all.flatMap(({ sqnrDb, layer }) => [sqnrDb ?? 0, layer.weightSqnrDb ?? 0]));
   return (
     <div class="rows">
       <section class="layers card" aria-labelledby="layers-title">
         <header>
           <h2 id="layers-title">Layers</h2>
-          <p class="quiet small">Signal is measured on the picture above.</p>
+          <p class="quiet small">{fixed ? 'As the file states them.' : 'Signal is measured on the picture above.'}</p>
         </header>
-        <div class="scroll" tabIndex={0} role="region" aria-label="Table of layers">
+        <div class="scroll" data-fixed={fixed} tabIndex={0} role="region" aria-label="Table of layers">
           <table data-testid={testids.layers} data-state={current ? 'current' : 'updating'}>
-            <Heads />
+            <Heads fixed={fixed} />
             <tbody>
               {sortRows(all, column, descending).map((row) => (
-                <LayerRow key={row.order} row={row} best={best} />
+                <LayerRow key={row.order} row={row} best={best} fixed={fixed} />
               ))}
             </tbody>
           </table>
         </div>
       </section>
-      <DepthCard rows={all} />
+      <DepthCard rows={all} fixed={fixed} />
     </div>
   );
 }
 
-function Heads() {
+/** What a quantized file lost is not in it: its table ends before the signals. */
+const shown = (fixed: boolean) => COLUMNS.filter(({ id }) => !fixed || (id !== 'alone' && id !== 'sqnr'));
+
+function Heads({ fixed }: { fixed: boolean }) {
   const column = useSlice((state) => state.view.layerColumn);
   const descending = useSlice((state) => state.view.layerDescending);
   const dispatch = useDispatch();
@@ -64,7 +68,7 @@ function Heads() {
   return (
     <thead>
       <tr>
-        {COLUMNS.map(({ id, title, about, number, ...rest }) => (
+        {shown(fixed).map(({ id, title, about, number, ...rest }) => (
           <th key={id} scope="col" class={`${number ? 'number' : ''} ${rest.class ?? ''}`} aria-sort={column !== id ? 'none' : descending ? 'descending' : 'ascending'}>
             <button type="button" title={about} onClick={() => sort(id)}>
               {title}
@@ -72,12 +76,13 @@ function Heads() {
             </button>
           </th>
         ))}
+        {fixed && <th scope="col" class="number"><span class="quiet">range of its output</span></th>}
       </tr>
     </thead>
   );
 }
 
-function LayerRow({ row, best }: { row: Row; best: number }) {
+function LayerRow({ row, best, fixed }: { row: Row; best: number; fixed: boolean }) {
   const chosen = useSlice((state) => state.view.layer === row.layer.name);
   const dispatch = useDispatch();
   const { layer, sqnrDb } = row;
@@ -86,22 +91,38 @@ function LayerRow({ row, best }: { row: Row; best: number }) {
     <tr data-testid={testids.layerRow} data-layer={layer.name} data-chosen={chosen} onClick={choose}>
       <th scope="row">
         <button type="button" aria-pressed={chosen} onClick={(event) => (event.stopPropagation(), choose())}>
-          {layer.name}
+          <LayerName name={layer.name} />
         </button>
       </th>
-      <td class="quiet wide-only">{layer.op}</td>
       <td class="number">
-        {layer.weightBits}
-        <span class="quiet"> / {layer.activationBits}</span>
+        {bits(layer.weightBits)}
+        <span class="quiet"> / {bits(layer.activationBits)}</span>
       </td>
       <td class="number quiet wide-only">{layer.weightShape}</td>
       <td class="number">
         <span class="quiet before">{bytes(layer.sizeBytes.full)} →</span> {bytes(layer.sizeBytes.quantized)}
       </td>
-      <td>{sqnrDb === undefined ? <span class="quiet">–</span> : <Bar sqnrDb={sqnrDb} best={best} />}</td>
+      {fixed ? (
+        <td class="number quiet">{layer.outputRange ? layer.outputRange.map(value).join(' … ') : '–'}</td>
+      ) : (
+        <>
+          <td class="wide-only">
+            <Bar sqnrDb={layer.weightSqnrDb} best={best} />
+          </td>
+          <td>{sqnrDb === undefined ? <span class="quiet">–</span> : <Bar sqnrDb={sqnrDb} best={best} />}</td>
+        </>
+      )}
     </tr>
   );
 }
+
+/** A name that breaks behind its slashes and dots, where it must. */
+function LayerName({ name }: { name: string }) {
+  return name.split(/(?<=[/.])/).map((part, at) => [at > 0 && <wbr key={at} />, part]);
+}
+
+/** Whatever has more bits than can be asked for was left in float. */
+const bits = (count: number): string => (count > MAX_BITS ? 'float' : String(count));
 
 function Bar({ sqnrDb, best }: { sqnrDb: number | null; best: number }) {
   const share = sqnrDb === null ? 1 : Math.max(0, sqnrDb / best);

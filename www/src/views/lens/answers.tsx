@@ -6,14 +6,14 @@ import { testids } from '../../testids';
 /** More rows would push the page about as pictures change. */
 const ROWS = 6;
 
-export function Answers({ lens }: { lens: LensView }) {
+export function Answers({ lens, full }: { lens: LensView; full: string }) {
   return (
     <table class="answers" data-testid={testids.answers}>
       <thead>
         <tr>
           <th scope="col"><span class="spoken">Answer</span></th>
           <td aria-hidden="true" />
-          <th scope="col" class="full">full</th>
+          <th scope="col" class="full">{full}</th>
           <th scope="col" class="quantized">quantized</th>
         </tr>
       </thead>

@@ -1,4 +1,5 @@
 /** What changed on this picture: where both networks look, what they answer, and a sentence about it. */
+import type { ComponentProps } from 'preact';
 import { HeatCanvas } from '../../components/heat-canvas';
 import { TwoUp } from '../../components/two-up';
 import type { HeatMap } from '../../lib/heat';
@@ -44,6 +45,7 @@ function Picture({ preview, lens }: { preview: Seen; lens: LensData | null }) {
   const overlay = useSlice((state) => state.view.overlay);
   const outlined = useSlice((state) => state.view.outline);
   const recipe = useSlice((state) => state.quantized?.value.recipe ?? state.recipe.present);
+  const fixed = useSlice((state) => state.model?.quantized ?? false);
   const upToDate = useSlice((state) => state.preview?.key === previewKey(state));
   // A map of another picture must not lie on this one, not even for a moment.
   const selected = useSlice((state) => state.selected);
@@ -52,22 +54,29 @@ function Picture({ preview, lens }: { preview: Seen; lens: LensData | null }) {
   const label = (who: string): string => (data ? `Where the ${who} network looks for ${target}` : `The picture, ${who} side`);
   return (
     <figure class="picture">
-      <TwoUp
+      <Swipe
         aspect={preview.width / preview.height}
-        leftLabel="Full precision"
+        leftLabel={fixed ? 'In float' : 'Full precision'}
         rightLabel={quantizedLabel(recipe)}
         left={<HeatCanvas picture={preview} map={mapOf(data, 'full')} overlay={overlay} label={label('full-precision')} testid={testids.mapFull} />}
         right={<HeatCanvas picture={preview} map={mapOf(data, 'quantized')} overlay={overlay} label={label('quantized')} testid={testids.mapQuantized} />}
       >
         {preview.object && outlined && <Outline mask={preview.object} />}
         {data?.maps && <Legend max={data.maps.max} target={target} overlay={overlay} />}
-      </TwoUp>
+      </Swipe>
       <figcaption>
         <Overlay />
         {preview.object && <OutlineToggle />}
       </figcaption>
     </figure>
   );
+}
+
+/** By itself, so that a moved divider draws nothing else anew. */
+function Swipe(props: Omit<ComponentProps<typeof TwoUp>, 'split' | 'onSplit'>) {
+  const split = useSlice((state) => state.view.split);
+  const dispatch = useDispatch();
+  return <TwoUp {...props} split={split} onSplit={(to) => dispatch({ type: 'viewChanged', view: { split: to } })} />;
 }
 
 function Overlay() {
@@ -108,6 +117,7 @@ function Story({ data: { lens, maps } }: { data: LensData }) {
   const position = useSlice((state) => evaluated(state.pictures).findIndex(({ index }) => index === lens.picture) + 1);
   const total = useSlice((state) => evaluated(state.pictures).length);
   const object = useSlice((state) => (state.preview?.key === previewKey(state) ? state.preview.value.object : null));
+  const fixed = useSlice((state) => state.model?.quantized ?? false);
   const full = shortName(lens.fullTop.name);
   const right = truth(lens, classes);
   return (
@@ -128,7 +138,7 @@ function Story({ data: { lens, maps } }: { data: LensData }) {
         <p class="small quiet" data-testid={testids.sentence}>{whatHappened(lens, maps !== null)}</p>
         {maps && object && <Pointing maps={maps} mask={object} />}
         {right && <p class="small" data-testid={testids.truth}>{right}</p>}
-        <Answers lens={lens} />
+        <Answers lens={lens} full={fixed ? 'float' : 'full'} />
         <Why lens={lens} />
       </div>
     </>
@@ -140,7 +150,8 @@ function Why({ lens }: { lens: LensData['lens'] }) {
   const recipe = useSlice((state) => state.recipe.present);
   const dispatch = useDispatch();
   const drop = steepestDrop(lens.layerSqnrDb);
-  const remedy = oneMoreBit(recipe);
+  const fixed = useSlice((state) => state.model?.quantized ?? false);
+  const remedy = fixed ? null : oneMoreBit(recipe);
   if (!drop) return null;
   return (
     <p class="note why">

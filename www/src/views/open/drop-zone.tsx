@@ -1,33 +1,46 @@
 /** The whole window takes files: dropped, or pasted as a picture. */
 import { useEffect, useState } from 'preact/hooks';
 import { fromDrop, fromList } from '../../lib/gather';
+import { problemFrom } from '../../state/problems';
 import { useDispatch } from '../../state/store';
 import { testids } from '../../testids';
 import './drop-zone.css';
+
+/**
+ * Browsers repeat `dragover` several times a second while files are above the page; when they stop, the
+ * files are gone. Counting entries and leaves instead goes wrong as soon as what is beneath changes.
+ */
+const SILENCE_MS = 700;
 
 export function DropZone() {
   const dispatch = useDispatch();
   const [over, setOver] = useState(false);
   useEffect(() => {
-    // Entering a child fires before leaving its parent: the depth tells when the pointer is really gone.
-    let depth = 0;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const gone = (): void => {
+      clearTimeout(timer);
+      setOver(false);
+    };
+    const here = (): void => {
+      clearTimeout(timer);
+      timer = setTimeout(gone, SILENCE_MS);
+      setOver(true);
+    };
     const carriesFiles = (event: DragEvent): boolean => event.dataTransfer?.types.includes('Files') ?? false;
     const listeners = {
-      dragenter: (event: DragEvent) => {
-        if (carriesFiles(event)) setOver(++depth > 0);
-      },
-      dragleave: (event: DragEvent) => {
-        if (carriesFiles(event)) setOver(--depth > 0);
-      },
       dragover: (event: DragEvent) => {
-        if (carriesFiles(event)) event.preventDefault();
+        if (!carriesFiles(event)) return;
+        event.preventDefault();
+        here();
       },
       drop: (event: DragEvent) => {
-        depth = 0;
-        setOver(false);
+        gone();
         if (!event.dataTransfer || !carriesFiles(event)) return;
         event.preventDefault();
-        void fromDrop(event.dataTransfer).then((files) => dispatch({ type: 'filesOpened', files }));
+        fromDrop(event.dataTransfer).then(
+          (files) => dispatch({ type: 'filesOpened', files }),
+          (error: unknown) => dispatch({ type: 'problemRaised', problem: problemFrom('What was dropped could not be read', error) }),
+        );
       },
       paste: (event: ClipboardEvent) => {
         const files = [...(event.clipboardData?.files ?? [])];
@@ -37,6 +50,7 @@ export function DropZone() {
     const all = Object.entries(listeners) as [string, EventListener][];
     for (const [type, listener] of all) addEventListener(type, listener);
     return () => {
+      clearTimeout(timer);
       for (const [type, listener] of all) removeEventListener(type, listener);
     };
   }, [dispatch]);
@@ -50,7 +64,8 @@ export function DropZone() {
   );
 }
 
-/** Every pasted picture is called image.png. */
+/** Every picture from the clipboard is called image.png; copied files have names of their own. */
 function uniquelyNamed<T extends { name: string }>(file: T): T {
+  if (!/^image\.\w+$/.test(file.name)) return file;
   return { ...file, name: `pasted ${new Date().toISOString().slice(11, 23).replaceAll(':', '.')} ${file.name}` };
 }

@@ -34,7 +34,8 @@ export function PreprocessCard() {
           ))}
         </dl>
       </div>
-      {view.notes.map((note) => (
+      {/* What the engine notes of a guess is said above. */}
+      {view.source !== 'guessed' && view.notes.map((note) => (
         <p key={note} class="note">{note}</p>
       ))}
     </section>

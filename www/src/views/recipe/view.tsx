@@ -1,7 +1,8 @@
 /** What is done to the network: the preset, then the bits, acting as they move. */
 import type { Recipe } from '../../engine/protocol';
 import { BitSlider } from '../../components/bit-slider';
-import { pathTitle } from '../../lib/sentences';
+import { Chevron } from '../../components/icons';
+import { bitsOf, pathTitle } from '../../lib/sentences';
 import { plural } from '../../lib/format';
 import { MAX_BITS, MIN_BITS } from '../../state/state';
 import { useDispatch, useSlice } from '../../state/store';
@@ -13,14 +14,46 @@ const PRESETS: { id: Recipe['preset']; title: string; about: string }[] = [
 ];
 
 export function RecipePanel() {
+  const fixed = useSlice((state) => state.model?.quantized ?? false);
+  return (
+    <section class="recipe card" aria-labelledby="recipe-title" data-testid={testids.recipe}>
+      <h2 id="recipe-title">Recipe</h2>
+      {fixed ? <Fixed /> : <Choices />}
+      <Path />
+    </section>
+  );
+}
+
+/** A file that is quantized already leaves nothing to choose. */
+function Fixed() {
+  const layers = useSlice((state) => state.quantized?.value.layers);
+  const facts: [string, string][] = layers ? [['Weights', bitsOf(layers, 'weightBits')], ['Activations', bitsOf(layers, 'activationBits')]] : [];
+  return (
+    <>
+      <p class="small" data-testid={testids.fixed}>
+        <strong>Quantized already.</strong>{' '}
+        <span class="quiet">This file runs as it is, and is held against its own definition in float. To choose other bits, open the network it was made from.</span>
+      </p>
+      <dl class="facts-list lined small">
+        {facts.map(([name, text]) => (
+          <div key={name}>
+            <dt class="quiet">{name}</dt>
+            <dd class="quantized">{text}</dd>
+          </div>
+        ))}
+      </dl>
+    </>
+  );
+}
+
+function Choices() {
   const recipe = useSlice((state) => state.recipe.present);
   const dispatch = useDispatch();
   const edit = (field: 'weightBits' | 'activationBits', bits: number): void =>
     dispatch({ type: 'recipeEdited', recipe: { ...recipe, [field]: bits }, field, at: performance.now() });
   const preset = PRESETS.find(({ id }) => id === recipe.preset);
   return (
-    <section class="recipe card" aria-labelledby="recipe-title" data-testid={testids.recipe}>
-      <h2 id="recipe-title">Recipe</h2>
+    <>
       <label class="preset">
         <span class="spoken">Preset</span>
         <select value={recipe.preset} data-testid={testids.preset} onChange={(event) => dispatch({ type: 'recipeEdited', recipe: { ...recipe, preset: event.currentTarget.value as Recipe['preset'], weightBits: MAX_BITS, activationBits: MAX_BITS }, field: 'preset', at: performance.now() })}>
@@ -30,12 +63,12 @@ export function RecipePanel() {
             </option>
           ))}
         </select>
+        <Chevron />
       </label>
       <p class="about quiet small">{preset?.about}</p>
       <BitSlider name="Weights" value={recipe.weightBits} min={MIN_BITS} max={MAX_BITS} testid={testids.weightBits} keys="[ ]" onChange={(bits) => edit('weightBits', bits)} />
       <BitSlider name="Activations" value={recipe.activationBits} min={MIN_BITS} max={MAX_BITS} testid={testids.activationBits} keys="{ }" onChange={(bits) => edit('activationBits', bits)} />
-      <Path />
-    </section>
+    </>
   );
 }
 
@@ -45,7 +78,7 @@ function Path() {
   if (!quantized) return <p class="note path quiet">Which arithmetic will run is known after quantizing.</p>;
   return (
     <p class="note path" data-testid={testids.path} data-path={quantized.path}>
-      <strong>{pathTitle(quantized.path)}.</strong> {quantized.pathReason} <span class="quiet">Ranges seen on {plural(quantized.calibrationPictures, 'picture')}.</span>
+      <strong>{pathTitle(quantized.path)}.</strong> {quantized.pathReason} {quantized.calibrationPictures > 0 && <span class="quiet">Ranges seen on {plural(quantized.calibrationPictures, 'picture')}.</span>}
     </p>
   );
 }

@@ -3,7 +3,7 @@ import { Cross } from '../../components/icons';
 import { percent, timeLeft } from '../../lib/format';
 import { useDispatch, useSlice } from '../../state/store';
 import { compareKey, latencyKey, lensKey, quantizeKey } from '../../state/tasks';
-import type { Problem } from '../../state/state';
+import type { OpenedFile, Problem } from '../../state/state';
 import { testids } from '../../testids';
 import './view.css';
 
@@ -62,11 +62,25 @@ function ProblemCard({ problem }: { problem: Problem }) {
         {problem.where && <p class="where">{problem.where}</p>}
         <p class="reason">{problem.why}</p>
         {problem.todo && <p class="todo">{problem.todo}</p>}
+        {problem.anyway && <TryAnyway id={problem.id} files={problem.anyway} />}
       </div>
       <button type="button" class="button square" aria-label="Dismiss" data-testid={testids.problemDismiss} onClick={() => dispatch({ type: 'problemDismissed', id: problem.id })}>
         <Cross />
       </button>
     </section>
+  );
+}
+
+function TryAnyway({ id, files }: { id: number; files: OpenedFile[] }) {
+  const dispatch = useDispatch();
+  const insist = (): void => {
+    dispatch({ type: 'problemDismissed', id });
+    dispatch({ type: 'filesOpened', files, anyway: true });
+  };
+  return (
+    <button type="button" class="link" data-testid={testids.tryAnyway} onClick={insist}>
+      Try anyway
+    </button>
   );
 }
 

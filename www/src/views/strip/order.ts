@@ -9,6 +9,16 @@ export interface Arrangement {
   flippedOnly: boolean;
 }
 
+/** So many pictures are held on either side of those in view: more would make a long strip slow. */
+const BESIDE = 150;
+
+/** Which part of a list the strip holds: `[start, end)` around the place at its left edge. */
+export function held(length: number, place: number): [start: number, end: number] {
+  // In leaps, so that not every step of scrolling draws the strip anew.
+  const start = Math.max(0, Math.floor((place - BESIDE) / BESIDE) * BESIDE);
+  return [Math.min(start, Math.max(0, length - 1)), Math.min(length, start + 4 * BESIDE)];
+}
+
 /** The pictures of the strip; those that no comparison has ranked yet come last, in file order. */
 export function arrange(
   pictures: PictureView[],

@@ -1,12 +1,13 @@
 /** On which pictures it happened: every picture as a thumbnail, flipped answers and moved attention marked. */
-import { useEffect, useRef } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import type { PictureComparison, PictureView } from '../../engine/protocol';
 import { correlation } from '../../lib/format';
-import { useDispatch, useSlice } from '../../state/store';
+import { MOVED } from '../../lib/sentences';
+import { useDispatch, useSlice, useStore } from '../../state/store';
 import { compareKey } from '../../state/tasks';
 import { evaluated } from '../../state/update';
 import { testids } from '../../testids';
-import { arrange } from './order';
+import { arrange, held } from './order';
 import './view.css';
 
 const NO_COMPARISONS: Record<number, PictureComparison> = {};
@@ -57,29 +58,63 @@ interface ThumbnailsProps {
   current: boolean;
 }
 
+/** Width of a thumbnail with the gap beside it, and what stands before the first, as in the style. */
+const STRIDE = 92;
+const MARGIN = 16;
+/** Scrolling counts after so many thumbnails: the strip holds far more than are in view. */
+const LEAP = 10;
+
 function Thumbnails({ shown, comparisons, current }: ThumbnailsProps) {
   const selected = useSlice((state) => state.selected);
-  const dispatch = useDispatch();
+  const { state, dispatch } = useStore();
   const list = useRef<HTMLDivElement>(null);
+  /** The picture that a key has gone to and that is to get the focus. */
+  const goal = useRef<number | null>(null);
+  const [edge, setEdge] = useState(0);
+  const [start, end] = held(shown.length, edge);
+  const holds = shown.slice(start, end);
   const onKeyDown = (event: KeyboardEvent): void => {
-    const to = target(event.key, shown, selected);
+    // A held key is faster than the page is drawn.
+    const to = target(event.key, shown, state.peek().selected);
     if (!to) return;
     event.preventDefault();
+    goal.current = to.index;
     dispatch({ type: 'pictureSelected', picture: to.index });
-    list.current?.querySelector<HTMLElement>(`[data-picture="${to.index}"]`)?.focus();
   };
+  const place = shown.findIndex(({ index }) => index === selected);
   useEffect(() => {
-    const chosen = list.current?.querySelector<HTMLElement>('[aria-selected="true"]');
-    // Scrolls the strip alone: scrollIntoView would move the page under the reader.
-    if (list.current && chosen) list.current.scrollLeft = chosen.offsetLeft - list.current.clientWidth / 2 + chosen.offsetWidth / 2;
-  }, [selected]);
+    if (list.current && place >= 0) bringIntoView(list.current, MARGIN + place * STRIDE);
+  }, [selected, place]);
+  useEffect(() => {
+    // It may be one that the strip holds only after it was scrolled to.
+    const reached = goal.current === selected && list.current?.querySelector<HTMLElement>(`[data-picture="${selected}"]`);
+    if (!reached) return;
+    goal.current = null;
+    reached.focus({ preventScroll: true });
+  }, [selected, start]);
+  const order = holds.map(({ index }) => index);
+  useEffect(() => {
+    const first = Math.max(0, edge - start);
+    dispatch({ type: 'viewChanged', view: { stripHolds: [...order.slice(first), ...order.slice(0, first)] } });
+  }, [order.join(), dispatch]);
   // The strip's own tab stop is the selected picture, or the first when the filter hides it.
   const stop = shown.some(({ index }) => index === selected) ? selected : shown[0]?.index;
   return (
-    <div ref={list} class="thumbnails" role="listbox" aria-label="Pictures" aria-orientation="horizontal" data-testid={testids.strip} onKeyDown={onKeyDown}>
-      {shown.map((picture) => (
+    <div
+      ref={list}
+      class="thumbnails"
+      role="listbox"
+      aria-label="Pictures"
+      aria-orientation="horizontal"
+      data-testid={testids.strip}
+      style={{ '--before': String(start), '--after': String(shown.length - end) }}
+      onKeyDown={onKeyDown}
+      onScroll={(event) => setEdge(Math.floor(event.currentTarget.scrollLeft / STRIDE / LEAP) * LEAP)}
+    >
+      {holds.map((picture, at) => (
         <Thumbnail
           key={picture.index}
+          position={[start + at + 1, shown.length]}
           picture={picture}
           comparison={comparisons[picture.index]}
           current={current}
@@ -92,6 +127,8 @@ function Thumbnails({ shown, comparisons, current }: ThumbnailsProps) {
 }
 
 interface ThumbnailProps {
+  /** From 1, and of how many. */
+  position: [number, number];
   picture: PictureView;
   comparison: PictureComparison | undefined;
   current: boolean;
@@ -99,7 +136,7 @@ interface ThumbnailProps {
   tabIndex: number;
 }
 
-function Thumbnail({ picture, comparison, current, selected, tabIndex }: ThumbnailProps) {
+function Thumbnail({ position, picture, comparison, current, selected, tabIndex }: ThumbnailProps) {
   const address = useSlice((state) => state.thumbnails[picture.index]);
   const dispatch = useDispatch();
   const spearman = comparison?.attribution?.spearman ?? null;
@@ -109,6 +146,8 @@ function Thumbnail({ picture, comparison, current, selected, tabIndex }: Thumbna
       role="option"
       tabIndex={tabIndex}
       aria-selected={selected}
+      aria-posinset={position[0]}
+      aria-setsize={position[1]}
       title={picture.name}
       data-testid={testids.thumbnail}
       data-picture={picture.index}
@@ -121,7 +160,7 @@ function Thumbnail({ picture, comparison, current, selected, tabIndex }: Thumbna
         {comparison ? (
           <>
             <span class={comparison.flipped ? 'loss' : 'quiet'}>{comparison.flipped ? 'flipped' : 'kept'}</span>{' '}
-            {spearman !== null && <span class="quiet">ρ {correlation(spearman)}</span>}
+            {spearman !== null && <span class={spearman < MOVED ? 'moved' : 'quiet'}>ρ {correlation(spearman)}</span>}
           </>
         ) : (
           <span class="quiet">…</span>
@@ -129,6 +168,13 @@ function Thumbnail({ picture, comparison, current, selected, tabIndex }: Thumbna
       </span>
     </div>
   );
+}
+
+/** Scrolls the strip alone, and only when it must: scrollIntoView would move the page under the reader. */
+function bringIntoView(strip: HTMLElement, left: number): void {
+  const right = left + STRIDE;
+  if (left >= strip.scrollLeft && right <= strip.scrollLeft + strip.clientWidth) return;
+  strip.scrollLeft = (left + right - strip.clientWidth) / 2;
 }
 
 function target(key: string, shown: PictureView[], selected: number): PictureView | undefined {

@@ -1,12 +1,16 @@
-//! The golden cases: small networks with what onnxruntime makes of them.
+//! The golden cases: small networks with what onnxruntime makes of them. They run wherever the crate
+//! does, with the kernels of that build: natively, in Node and in a browser's worker.
 
-use bitlens::ir::GraphError;
-use bitlens::onnx::{self, ExportOptions, ImportError};
-use bitlens::ops::Graph;
-use bitlens::passes::{self, Dequantized, PassError};
-use bitlens::tensor::Value;
+#[path = "../tests/golden/mod.rs"]
+mod golden;
 
-use crate::support::{Golden, relative_difference, run, same_bits};
+use crate::ir::GraphError;
+use crate::onnx::{self, ExportOptions, ImportError};
+use crate::ops::Graph;
+use crate::passes::{self, Dequantized, PassError};
+use crate::tensor::Value;
+use golden::{Golden, relative_difference, run, same_bits};
+use wasm_bindgen_test::wasm_bindgen_test;
 
 /// Largest difference from onnxruntime, relative to the largest output. Two orders of summation of n
 /// products differ by at most 2·n·2⁻²⁴ of the sum of their magnitudes, and the longest sums here
@@ -21,11 +25,7 @@ const HALF_BOUND: f64 = 5.0 / 2048.0;
 const HALF_NETWORK: &str = "half_network";
 
 /// Cases that cannot be imported, each with the reason. One that can be fails the run.
-const NOT_SUPPORTED: &[(&str, &str)] = &[
-    ("elu", "Elu is not an operator of Bitlens"),
-    ("lrn", "LRN is not an operator of Bitlens"),
-    ("shape_through_casts", "Floor is not an operator of Bitlens"),
-];
+const NOT_SUPPORTED: &[(&str, &str)] = &[("lrn", "LRN is not an operator of Bitlens")];
 
 /// Operators that hand elements on as they are, or choose among them: no rounding, so nothing to
 /// forgive.
@@ -80,7 +80,7 @@ fn compare(case: &Golden, form: &str, got: &[Value]) -> Result<f64, String> {
     Ok(worst)
 }
 
-#[test]
+#[wasm_bindgen_test(unsupported = test)]
 fn every_case_gives_what_onnxruntime_gives() {
     let (mut wrong, mut worst, mut count) = (Vec::new(), (0.0, String::new()), 0);
     for case in supported() {
@@ -101,7 +101,7 @@ fn every_case_gives_what_onnxruntime_gives() {
     assert!(wrong.is_empty(), "{} of {count} cases:\n{}", wrong.len(), wrong.join("\n"));
 }
 
-#[test]
+#[wasm_bindgen_test(unsupported = test)]
 fn what_is_not_supported_is_listed_and_says_so() {
     let cases = Golden::all();
     for (name, reason) in NOT_SUPPORTED {
@@ -116,7 +116,7 @@ fn what_is_not_supported_is_listed_and_says_so() {
     }
 }
 
-#[test]
+#[wasm_bindgen_test(unsupported = test)]
 fn each_pass_leaves_the_outputs_as_they_are() {
     type Pass = fn(&Graph) -> Result<Graph, PassError>;
     // In the order of `passes::simplify`. Folding an affine operator into weights rounds them; no
@@ -150,7 +150,7 @@ fn each_pass_leaves_the_outputs_as_they_are() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-#[test]
+#[wasm_bindgen_test(unsupported = test)]
 fn a_network_survives_being_written_and_read() {
     let mut wrong = Vec::new();
     for case in supported() {

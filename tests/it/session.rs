@@ -1,0 +1,209 @@
+//! What a session remembers, and what it says of files that were quantized before.
+
+use std::cell::Cell;
+use std::fs;
+
+use bitlens::ops::Isa;
+use bitlens::quant::Recipe;
+use bitlens::session::view::{LayerPath, LayerView, LensView, PictureComparison, Summary};
+use bitlens::session::{Job as _, Network, QuantizedNetwork, Session, Step};
+
+use crate::support::{SAMPLES, bits, data_folder, quantize, quantized_sample, sample, sample_session};
+
+/// An idx file: pictures of 2 × 1 pixels, or labels.
+fn idx(axes: &[u32], values: &[u8]) -> Vec<u8> {
+    let sizes = axes.iter().flat_map(|axis| axis.to_be_bytes());
+    [0, 0, 8, axes.len() as u8].into_iter().chain(sizes).chain(values.iter().copied()).collect()
+}
+
+/// What becomes of files that are added together: the labels of all pictures, and what is refused.
+fn labels_of(session: &mut Session, files: &[(&str, &[u8])]) -> (Vec<Option<usize>>, Vec<String>) {
+    let files = files.iter().map(|(name, bytes)| ((*name).to_owned(), bytes.to_vec())).collect();
+    let (pictures, refused) = session.add_pictures(files);
+    let refused = refused.into_iter().map(|refused| refused.error.message).collect();
+    (pictures.into_iter().map(|picture| picture.label).collect(), refused)
+}
+
+#[test]
+fn labels_of_idx_files_find_their_pictures() {
+    let new = || Session::new(Isa::best());
+    let three = idx(&[3, 1, 2], &[9; 6]);
+    let (of_three, others, of_two) = (idx(&[3], &[7, 8, 9]), idx(&[3], &[4, 5, 6]), idx(&[2], &[4, 5]));
+    let named: &[(&str, &[u8])] = &[
+        ("set/train-labels-idx1-ubyte", &of_three),
+        ("set/t10k-labels-idx1-ubyte", &others),
+        ("set/train-images-idx3-ubyte", &three),
+        ("set/t10k-images-idx3-ubyte", &three),
+    ];
+    let all = [7, 8, 9, 4, 5, 6].map(Some).to_vec();
+    assert_eq!(labels_of(&mut new(), named), (all, vec![]));
+
+    // Later, and by their number alone.
+    let mut session = new();
+    assert_eq!(labels_of(&mut session, &[("pictures.idx", &three)]), (vec![None; 3], vec![]));
+    let (_, refused) = labels_of(&mut session, &[("classes.idx", &of_two)]);
+    assert!(refused[0].contains("classes.idx") && refused[0].contains("drop it together"), "{refused:?}");
+    let labelled = vec![Some(7), Some(8), Some(9)];
+    assert_eq!(labels_of(&mut session, &[("classes.idx", &of_three)]), (labelled.clone(), vec![]));
+    let (labels, refused) = labels_of(&mut session, &[("more.idx", &of_three)]);
+    assert_eq!((labels, refused.len()), (labelled, 1), "they have their labels");
+
+    let wrong: &[(&str, &[u8])] = &[("images-idx3-ubyte", &three), ("labels-idx1-ubyte", &of_two)];
+    let (labels, refused) = labels_of(&mut new(), wrong);
+    assert_eq!(labels, vec![None; 3]);
+    assert!(refused[0].contains("2 labels") && refused[0].contains("are 3"), "{refused:?}");
+}
+
+/// A clock on which 0.4 ms pass between two looks and that shows whole milliseconds.
+fn coarse_clock() -> f64 {
+    thread_local!(static LOOKS: Cell<u32> = const { Cell::new(0) });
+    LOOKS.set(LOOKS.get() + 1);
+    (0.4 * f64::from(LOOKS.get())).floor()
+}
+
+#[test]
+fn a_run_that_is_shorter_than_a_tick_of_the_clock_has_a_time() {
+    let (session, _) = quantized_sample(SAMPLES[0], &bits(8, 8));
+    let latency = session.measure_latency(1, coarse_clock).unwrap().run(&mut |_| ()).unwrap();
+    for median in [latency.full.median_ms, latency.quantized.median_ms] {
+        assert!((median - 0.4).abs() < 0.4 * 0.1, "{median} ms");
+    }
+}
+
+/// The layers of a file that is opened as the network itself.
+fn layers_of_file(bytes: Vec<u8>) -> Vec<LayerView> {
+    let network = Network::load("quantized.onnx", bytes, Isa::best()).unwrap();
+    assert!(network.view().quantized);
+    QuantizedNetwork::opened(&network, Isa::best()).unwrap().layers().to_vec()
+}
+
+#[test]
+fn a_file_opened_again_lists_the_layers_it_was_made_of() {
+    for network in SAMPLES {
+        for recipe in [bits(8, 8), bits(4, 8), bits(8, 3), bits(2, 2)] {
+            let (_, quantized) = quantized_sample(network, &recipe);
+            let mut before = quantized.layers().to_vec();
+            assert!(before.len() > 10 && before.iter().any(|layer| layer.weight_sqnr_db.is_some()));
+            // What the weights were in full precision is not in the file.
+            before.iter_mut().for_each(|layer| layer.weight_sqnr_db = None);
+            let after = layers_of_file(quantized.file().to_vec());
+            assert_eq!(after, before, "{network} {}", recipe.label());
+        }
+    }
+}
+
+#[test]
+fn bytes_of_layers_are_those_of_the_file() {
+    for network in SAMPLES {
+        let (session, quantized) = quantized_sample(network, &bits(8, 8));
+        assert!(!session.network().unwrap().view().quantized);
+        let sum: usize = quantized.layers().iter().map(|layer| layer.size_bytes.quantized).sum();
+        // What remains is structure: names, shapes, scales of activations.
+        let nodes = quantized.graph().node_count();
+        assert!(
+            sum < quantized.file().len() && sum + 400 * nodes > quantized.file().len(),
+            "{network}: {sum}"
+        );
+    }
+}
+
+#[test]
+fn a_file_that_others_quantized_lists_its_layers() {
+    let Some(data) = data_folder() else { return };
+    for (name, layers) in [("resnet20_qdq", 20), ("mobilenet_v1_0.25_224_qdq", 28)] {
+        let bytes = fs::read(data.join(format!("models/quantized/{name}.onnx"))).unwrap();
+        let found = layers_of_file(bytes);
+        assert_eq!(found.len(), layers, "{name}");
+        for layer in &found {
+            assert_eq!((layer.weight_bits, layer.activation_bits), (8, 8), "{name}: {}", layer.name);
+            assert!(layer.size_bytes.quantized < layer.size_bytes.full, "{name}: {}", layer.name);
+        }
+        let on_integers = found.iter().filter(|layer| layer.path == LayerPath::Int8).count();
+        assert!(2 * on_integers > layers, "{name}: {on_integers} layers on integers");
+        let ranged = found.iter().filter_map(|layer| layer.output_range);
+        assert!(
+            ranged.clone().count() + 1 >= layers && ranged.clone().all(|[low, high]| low < high),
+            "{name}"
+        );
+    }
+}
+
+fn compare(session: &mut Session) -> (Summary, Vec<PictureComparison>) {
+    let compared = session.compare().unwrap().run(&mut |_| ()).unwrap();
+    session.keep_known(compared.known);
+    (compared.summary, compared.pictures)
+}
+
+/// Compares some pictures and stops.
+fn compare_some(session: &mut Session, pictures: usize) {
+    let mut job = session.compare().unwrap();
+    for _ in 0..pictures {
+        assert!(matches!(job.step().unwrap(), Step::Running(_)));
+    }
+    session.keep_known(job.into_known());
+}
+
+#[test]
+fn a_comparison_that_was_stopped_goes_on_where_it_was() {
+    let mut session = sample_session(SAMPLES[0]);
+    quantize(&mut session, &bits(4, 4));
+    let whole = compare(&mut session);
+    quantize(&mut session, &bits(4, 4));
+    assert_eq!(compare(&mut session), whole);
+
+    let mut session = sample_session(SAMPLES[0]);
+    quantize(&mut session, &bits(4, 4));
+    compare_some(&mut session, 7);
+    let known = session.compare().unwrap().into_known();
+    assert_eq!((0..40).filter(|&picture| known.explained(picture).is_some()).count(), 7);
+    assert_eq!(compare(&mut session), whole);
+}
+
+#[test]
+fn what_is_remembered_is_never_of_another_network_or_of_other_labels() {
+    let mut session = sample_session(SAMPLES[0]);
+    quantize(&mut session, &bits(8, 8));
+    compare_some(&mut session, 7);
+    quantize(&mut session, &bits(3, 3));
+    let (summary, pictures) = compare(&mut session);
+    let (mut fresh, _) = quantized_sample(SAMPLES[0], &bits(3, 3));
+    assert_eq!((summary, pictures.clone()), compare(&mut fresh));
+
+    session.set_labels("labels.txt", b"zero\none\ntwo\nthree\nfour\nfive\nsix\nseven\neight\nnine").unwrap();
+    let (_, renamed) = compare(&mut session);
+    assert_ne!(renamed[0].full[0].name, pictures[0].full[0].name);
+    assert_eq!(renamed[0].full[0].class, pictures[0].full[0].class);
+
+    session.load_model("sample_mobilenet.onnx", sample("sample_mobilenet.onnx")).unwrap();
+    session.read_preprocess("preprocessor_config.json", &sample("preprocessor_config.json")).unwrap();
+    quantize(&mut session, &bits(3, 3));
+    let (mut other, _) = quantized_sample(SAMPLES[1], &bits(3, 3));
+    assert_eq!(compare(&mut session).0, compare(&mut other).0);
+}
+
+fn look(session: &mut Session, picture: usize, target: Option<usize>) -> LensView {
+    session.lens(picture, target).unwrap()
+}
+
+/// A look by a session that remembers nothing.
+fn fresh_look(recipe: &Recipe, picture: usize, target: Option<usize>) -> LensView {
+    look(&mut quantized_sample(SAMPLES[0], recipe).0, picture, target)
+}
+
+#[test]
+fn a_look_is_the_same_whatever_was_looked_at_or_compared_before() {
+    let mut session = sample_session(SAMPLES[0]);
+    quantize(&mut session, &bits(8, 8));
+    let first = look(&mut session, 20, None);
+    assert_eq!(first, fresh_look(&bits(8, 8), 20, None));
+    assert!(first.layer_sqnr_db.len() > 10);
+    compare(&mut session);
+    for picture in [21, 20] {
+        assert_eq!(look(&mut session, picture, None), fresh_look(&bits(8, 8), picture, None));
+    }
+    quantize(&mut session, &bits(4, 4));
+    assert_eq!(look(&mut session, 20, None), fresh_look(&bits(4, 4), 20, None));
+    let other = (first.target.class + 1) % 10;
+    assert_eq!(look(&mut session, 20, Some(other)), fresh_look(&bits(4, 4), 20, Some(other)));
+    assert_eq!(look(&mut session, 20, None), fresh_look(&bits(4, 4), 20, None));
+}
