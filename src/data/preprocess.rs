@@ -153,8 +153,9 @@ impl Preprocess {
     /// the user should hear about.
     ///
     /// What is left out means: resize when there is a `size`, crop when there is a `crop_size`, rescale by 1/255,
-    /// normalise when there is an `image_mean`, bilinear, RGB, NCHW, no label offset. A `size` that is one number is the
-    /// shorter edge when a crop follows, otherwise both sides (Hugging Face decides by model class, which is not known here).
+    /// normalise when there is an `image_mean` or `image_std` (then both are needed: the defaults of Hugging Face depend
+    /// on the model class, which is not known here), bilinear, RGB, NCHW, no label offset. A `size` that is one number is
+    /// the shorter edge when a crop follows, otherwise both sides (again, Hugging Face decides by model class).
     ///
     /// # Errors
     /// [`DataError::Malformed`] for JSON that does not parse, [`DataError::BadSetting`] for a value that makes no sense.
@@ -379,6 +380,8 @@ mod tests {
             (r#"{"image_mean": [0.5, 0.5], "image_std": [1, 1]}"#, "`image_mean` has 2 values"),
             (r#"{"image_mean": [1e300], "image_std": [1]}"#, "`image_mean` must be finite"),
             (r#"{"image_mean": [0.5]}"#, "`image_std` is missing"),
+            (r#"{"image_std": [0.5]}"#, "`image_mean` is missing"),
+            (r#"{"do_normalize": true, "image_std": [0.5]}"#, "`image_mean` is missing"),
             (r#"{"rescale_factor": 0}"#, "`rescale_factor` is 0"),
             (r#"{"rescale_factor": -1}"#, "`rescale_factor` is -1"),
             (r#"{"size": 0}"#, "`size` has a side of 0"),

@@ -205,7 +205,8 @@ impl Reader<'_> {
 
     fn mean_and_std(&self, channels: usize) -> Result<(Vec<f32>, Vec<f32>), DataError> {
         let keys = self.keys;
-        if !keys.do_normalize.unwrap_or(keys.image_mean.is_some()) {
+        let has_values = keys.image_mean.is_some() || keys.image_std.is_some();
+        if !keys.do_normalize.unwrap_or(has_values) {
             return Ok((vec![0.0], vec![1.0]));
         }
         let mean = self.per_channel("image_mean", keys.image_mean.as_ref(), channels)?;
@@ -229,7 +230,8 @@ impl Reader<'_> {
         let Some(values) = values.map(OneOrMany::values) else {
             return self.bad(
                 key,
-                "is missing although `do_normalize` is true; add it, or set `do_normalize` to false",
+                "is missing although pixels are to be normalised; add it (a mean of 0 and a deviation of 1 \
+                 change nothing), or set `do_normalize` to false",
             );
         };
         let values: Vec<f32> = values.iter().map(|&v| v as f32).collect();

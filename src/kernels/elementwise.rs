@@ -12,7 +12,7 @@ use super::layout::ImageLayout;
 /// Adds two `u8` tensors of the same shape in the scale of the output, see [`AddU8`].
 ///
 /// # Errors
-/// Lengths that differ, a factor that is not finite or beyond 10³⁰, `min > max`, an unavailable `isa`.
+/// Lengths that differ, a factor that [`AddU8`] does not allow, `min > max`, an unavailable `isa`.
 pub fn add_u8(isa: Isa, lhs: &[u8], rhs: &[u8], add: &AddU8, out: &mut [u8]) -> Result<()> {
     check_length("rhs", lhs.len(), rhs.len())?;
     check_length("out", lhs.len(), out.len())?;

@@ -21,13 +21,16 @@ pub enum Isa {
     Simd128,
     /// WebAssembly relaxed SIMD, on top of [`Isa::Simd128`].
     RelaxedSimd,
+    /// [`Isa::Avx2`] without fusing products and sums of `f32`.
+    Avx2Unfused,
     /// x86-64 with AVX2 and FMA.
     Avx2,
 }
 
 impl Isa {
     /// Every instruction set that the library has kernels for, slowest first.
-    pub const ALL: [Self; 4] = [Self::Portable, Self::Simd128, Self::RelaxedSimd, Self::Avx2];
+    pub const ALL: [Self; 5] =
+        [Self::Portable, Self::Simd128, Self::RelaxedSimd, Self::Avx2Unfused, Self::Avx2];
 
     /// True when this build contains the kernels and this machine can run them.
     pub fn is_available(self) -> bool {
@@ -35,7 +38,7 @@ impl Isa {
             Self::Portable => true,
             Self::Simd128 => cfg!(all(target_arch = "wasm32", target_feature = "simd128")),
             Self::RelaxedSimd => cfg!(all(target_arch = "wasm32", target_feature = "relaxed-simd")),
-            Self::Avx2 => avx2_detected(),
+            Self::Avx2Unfused | Self::Avx2 => avx2_detected(),
         }
     }
 
@@ -53,6 +56,17 @@ impl Isa {
         static BEST: OnceLock<Isa> = OnceLock::new();
         *BEST.get_or_init(|| Self::available().into_iter().max().unwrap_or(Self::Portable))
     }
+
+    /// The fastest instruction set here whose `f32` kernels give the same bits as those of every other
+    /// machine and build: products and sums are rounded one by one, in an order that does not depend
+    /// on the width of a vector.
+    ///
+    /// [`Isa::best`] may fuse a product with its sum, as WebAssembly's relaxed SIMD and AVX2 do, and
+    /// then the last bits differ.
+    pub fn reproducible() -> Self {
+        let mut unfused = [Self::Avx2Unfused, Self::Simd128].into_iter();
+        unfused.find(|isa| isa.is_available()).unwrap_or(Self::Portable)
+    }
 }
 
 impl fmt::Display for Isa {
@@ -61,6 +75,7 @@ impl fmt::Display for Isa {
             Self::Portable => "portable",
             Self::Simd128 => "simd128",
             Self::RelaxedSimd => "relaxed-simd",
+            Self::Avx2Unfused => "avx2-unfused",
             Self::Avx2 => "avx2",
         })
     }

@@ -109,6 +109,12 @@ pub struct Window2d {
 }
 
 impl Window2d {
+    /// One window over all of an input.
+    pub fn whole(input: [usize; 2]) -> Self {
+        let one = [1, 1];
+        Self { input, output: one, kernel: input, stride: one, dilation: one, pad_begin: [0, 0] }
+    }
+
     fn check(&self) -> Result<()> {
         for axis in 0..2 {
             check_positive("input height and width", self.input[axis])?;

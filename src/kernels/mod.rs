@@ -40,6 +40,7 @@ pub use float::{
     Accumulate, Epilogue, GemmF32, PackedConvF32, PackedGemmF32, conv2d_f32, conv2d_f32_backward_input,
     conv2d_f32_backward_weights, gemm_f32, gemm_packed_f32,
 };
+pub(crate) use generic::limited;
 pub use integer::{PackedConvI8, PackedGemmI8, conv2d_i32, conv2d_u8, gemm_i32, gemm_u8};
 pub use isa::{Isa, RelaxedDot, relaxed_dot};
 pub use layout::{Conv2dGeometry, ImageLayout, MatLayout, Pool2dGeometry, Window2d};

@@ -15,7 +15,7 @@ pub fn log_softmax(logits: &[f32]) -> Option<Vec<f64>> {
         return None;
     }
     let shifted = logits.iter().map(|&y| f64::from(y) - f64::from(max));
-    let log_sum = shifted.clone().map(f64::exp).sum::<f64>().ln();
+    let log_sum = libm::log(shifted.clone().map(libm::exp).sum());
     Some(shifted.map(|y| y - log_sum).collect())
 }
 
@@ -26,7 +26,7 @@ pub fn log_softmax(logits: &[f32]) -> Option<Vec<f64>> {
 /// assert_eq!(softmax(&[1000.0, 1000.0]), Some(vec![0.5, 0.5]));
 /// ```
 pub fn softmax(logits: &[f32]) -> Option<Vec<f64>> {
-    Some(log_softmax(logits)?.into_iter().map(f64::exp).collect())
+    Some(log_softmax(logits)?.into_iter().map(libm::exp).collect())
 }
 
 /// `KL(softmax(reference) ‖ softmax(quantized))` in nats: 0 for equal answers, +∞ when `quantized` rules out a class that `reference` allows.
@@ -38,7 +38,7 @@ pub fn kl_divergence(reference: &[f32], quantized: &[f32]) -> Option<f64> {
     }
     let (log_p, log_q) = (log_softmax(reference)?, log_softmax(quantized)?);
     let terms = log_p.iter().zip(&log_q).map(|(&log_p, &log_q)| {
-        let p = log_p.exp();
+        let p = libm::exp(log_p);
         // 0 · log 0 is 0, the limit.
         if p == 0.0 { 0.0 } else { p * (log_p - log_q) }
     });

@@ -18,7 +18,7 @@ pub mod summary;
 pub use agreement::{Agreement, top_1, top_k};
 pub use divergence::{kl_divergence, log_softmax, softmax};
 pub use rank::{kendall_tau_b, spearman};
-pub use sqnr::{Sqnr, sqnr_db};
+pub use sqnr::{Sqnr, decibels, sqnr_db};
 
 /// Whether two slices can be compared at all: equally long, not empty, and without NaN.
 fn comparable(lhs: &[f32], rhs: &[f32]) -> bool {

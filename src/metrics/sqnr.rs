@@ -34,12 +34,13 @@ impl Sqnr {
 
     /// The ratio in dB; `+∞` without noise (also when both are zero throughout), `None` when nothing was added.
     pub fn db(&self) -> Option<f64> {
-        match (self.count, self.noise == 0.0) {
-            (0, _) => None,
-            (_, true) => Some(f64::INFINITY),
-            _ => Some(10.0 * (self.signal / self.noise).log10()),
-        }
+        (self.count > 0).then(|| decibels(self.signal, self.noise))
     }
+}
+
+/// `10 · log10(signal / noise)` of two sums of squares; `+∞` without noise.
+pub fn decibels(signal: f64, noise: f64) -> f64 {
+    if noise == 0.0 { f64::INFINITY } else { 10.0 * libm::log10(signal / noise) }
 }
 
 /// [`Sqnr`] of a single pair. `None` when empty, of unequal lengths, or not finite.

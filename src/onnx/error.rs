@@ -224,7 +224,9 @@ pub enum ImportError {
     },
     /// Weights are NaN or infinite.
     #[error(
-        "{value} holds {count} elements that are not finite numbers (the first is {got}, element {index})."
+        "{value} holds {}{got}, element {index}).",
+        if *count == 1 { "an element that is not a finite number (".to_owned() }
+        else { format!("{count} elements that are not finite numbers (the first is ") }
     )]
     NonFinite {
         /// Which tensor, as the beginning of a sentence.

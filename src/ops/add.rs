@@ -5,11 +5,10 @@
 use super::broadcast::{self, ChannelConstant};
 use super::numbers::{self, Wide};
 use super::{
-    ChannelAffine, Clamp, Context, ExportStep, Facts, ImportNode, Inputs, Kind, Layout, LowerContext,
-    Lowered, OpError, Operator, QAdd, Tape, TypeInputs,
+    ChannelAffine, Clamp, Context, ExportStep, Facts, ImportNode, Inputs, Kind, LowerContext, Lowered,
+    OpError, Operator, Tape, TypeInputs, q_add,
 };
 use crate::ir::{AttrError, Attrs};
-use crate::kernels::AddU8;
 use crate::tensor::{DType, TensorType, Value};
 
 /// `y = lhs + rhs`, limited to `clamp` where one was fused.
@@ -64,19 +63,7 @@ impl Operator for Add {
     }
 
     fn lower_int8(&self, context: &LowerContext<'_>) -> Option<Lowered> {
-        let (lhs, rhs, output) = (context.activation(0)?, context.activation(1)?, context.output?);
-        context.same_shape(0, 1)?;
-        let (min, max) = output.limits(self.clamp);
-        let add = AddU8 {
-            lhs_zero_point: lhs.zero_point,
-            lhs_factor: lhs.scale / output.scale,
-            rhs_zero_point: rhs.zero_point,
-            rhs_factor: rhs.scale / output.scale,
-            zero_point: output.zero_point,
-            min,
-            max,
-        };
-        Some(Lowered::new(QAdd { add }.into(), vec![0, 1], Layout::Nhwc))
+        q_add::lower(context, 1.0, self.clamp)
     }
 
     fn fuse_clamp(&self, clamp: Clamp) -> Option<Self> {

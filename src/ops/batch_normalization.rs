@@ -201,7 +201,7 @@ impl Sums {
             1 => centred * inverse_deviation,
             2 => self.gradient,
             3 => -self.gradient * scale * inverse_deviation,
-            _ => -0.5 * centred * scale * inverse_deviation.powi(3),
+            _ => -0.5 * centred * scale * inverse_deviation * inverse_deviation * inverse_deviation,
         }
     }
 }

@@ -10,7 +10,7 @@ use super::{
     numbers::{self, with_wide},
 };
 use crate::ir::{AttrError, Attrs};
-use crate::tensor::{Element, TensorType, Value};
+use crate::tensor::{DType, Element, TensorType, Value};
 
 /// `y = min(max(x, min), max)`. Inputs: `x`, `min`, `max`.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,6 +62,11 @@ impl Operator for Clip {
 
     fn forward(&self, _: &Context<'_>, mut inputs: Inputs) -> Result<Vec<Value>, OpError> {
         let x = inputs.take(0)?;
+        if x.dtype() == DType::F32 {
+            let (min, max) = (bound::<f32>(inputs.optional(1))?, bound(inputs.optional(2))?);
+            let limits = Clamp { min: min.unwrap_or(f32::NEG_INFINITY), max: max.unwrap_or(f32::INFINITY) };
+            return Ok(vec![elementwise::map_value(x, |v| limits.apply(v))?]);
+        }
         let dtype = x.dtype();
         numbers::check("the input", dtype)?;
         let bound_of = |at: usize| {
@@ -102,7 +107,7 @@ fn bound<T: Element>(value: Option<&Value>) -> Result<Option<T>, OpError> {
     }
 }
 
-/// NaN stays NaN; where `min > max` the result is `max`.
+/// Of integers; where `min > max` the result is `max`.
 fn clip<T: Element + PartialOrd>(x: Value, min: Option<T>, max: Option<T>) -> Result<Value, OpError> {
     elementwise::map_value(x, |v: T| {
         let v = min.filter(|&min| v < min).unwrap_or(v);

@@ -2,6 +2,7 @@
 
 use super::ExportStep;
 use crate::ir::Attrs;
+use crate::kernels::limited;
 use crate::tensor::Value;
 
 /// What an operator does with the values it reads, as far as others need to know.
@@ -12,7 +13,7 @@ pub enum Kind {
     /// `y = f(x)`, each element by itself, one data input (the first): Relu, Sigmoid.
     Elementwise,
     /// Elements are moved or selected, none is computed, so input and output share a range:
-    /// Reshape, Concat, MaxPool.
+    /// Reshape, Concat, MaxPool, ReduceMax.
     Rearrange,
     /// A sum or difference of two tensors.
     Sum,
@@ -84,6 +85,9 @@ impl Clamp {
     /// What Relu does.
     pub const RELU: Self = Self { min: 0.0, max: f32::INFINITY };
 
+    /// What HardSigmoid does to its line.
+    pub const UNIT: Self = Self { min: 0.0, max: 1.0 };
+
     /// This clamp, then another.
     pub fn then(self, next: Self) -> Self {
         Self { min: next.apply(self.min), max: next.apply(self.max) }
@@ -92,8 +96,7 @@ impl Clamp {
     /// `v`, limited. NaN stays NaN, as in ONNX Runtime; where `min > max` the result is `max`.
     #[inline]
     pub fn apply(self, v: f32) -> f32 {
-        let v = if v < self.min { self.min } else { v };
-        if v > self.max { self.max } else { v }
+        limited(v, self.min, self.max)
     }
 
     /// Whether the limited value `y` still follows what was limited. At the limits themselves it
@@ -111,5 +114,73 @@ impl Clamp {
         let bound = |v: f32| v.is_finite().then(|| Value::scalar(v));
         let inputs = vec![bound(self.min), bound(self.max)];
         ExportStep { extra_inputs: inputs, ..ExportStep::new("Clip", Attrs::new()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ir::Attr;
+    use crate::kernels::Isa;
+    use crate::ops::testing::import_node;
+    use crate::ops::{Add, Context, Inputs, Op};
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    /// The operators that limit or compare, of which NaN must come out again.
+    fn operators() -> Vec<(Op, Vec<Value>)> {
+        let constant = |v: f32| Value::scalar(v);
+        let read = |op_type: &str, attrs: Attrs, bounds: &[Value]| {
+            let slots: Vec<Option<&Value>> = std::iter::once(None).chain(bounds.iter().map(Some)).collect();
+            (import_node(op_type, attrs, 18, &slots).unwrap().0, bounds.to_vec())
+        };
+        let zeros = Value::zeros::<f32>(&[1, 1, 5, 13]).unwrap();
+        let clamp = Clamp { min: 0.0, max: 6.0 };
+        vec![
+            read("Relu", Attrs::new(), &[]),
+            read("Clip", Attrs::new(), &[constant(0.0), constant(6.0)]),
+            read("Clip", Attrs::new(), &[constant(0.0)]),
+            read("HardSigmoid", Attrs::new(), &[]),
+            read("HardSwish", Attrs::new(), &[]),
+            read("LeakyRelu", Attrs::new(), &[]),
+            read("MaxPool", Attrs::new().with("kernel_shape", Attr::Ints(vec![1, 1])), &[]),
+            (Add { clamp: Some(clamp) }.into(), vec![zeros]),
+        ]
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn no_clamp_and_no_maximum_loses_nan() {
+        let shape = [1, 1, 5, 13];
+        for isa in Isa::available() {
+            for (op, others) in operators() {
+                // Each place of a vector once, among numbers on both sides of the limits.
+                for place in 0..65 {
+                    let mut x: Vec<f32> = (0..65).map(|i| i as f32 * 0.5 - 12.0).collect();
+                    x[place] = f32::NAN;
+                    let x = Value::from_vec(&shape, x).unwrap();
+                    let inputs = std::iter::once(x).chain(others.clone()).map(Some).collect();
+                    let y = op.forward(&Context::new(isa), Inputs::new(inputs)).unwrap().remove(0);
+                    let y = y.as_slice::<f32>().unwrap();
+                    assert!(y[place].is_nan(), "{op:?} on {isa}: {} at {place}", y[place]);
+                    assert_eq!(y.iter().filter(|v| v.is_nan()).count(), 1, "{op:?} on {isa}");
+                }
+            }
+        }
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_global_maximum_of_nan_is_nan() {
+        for (op_type, axes) in [("GlobalMaxPool", None), ("ReduceMax", Some([2_i64, 3]))] {
+            let axes = axes.map(|axes| Value::from_vec(&[2], axes.to_vec()).unwrap());
+            let slots: Vec<Option<&Value>> = std::iter::once(None).chain(axes.iter().map(Some)).collect();
+            let (op, _) = import_node(op_type, Attrs::new(), 18, &slots).unwrap();
+            for place in 0..65 {
+                let mut x = vec![1.0_f32; 65];
+                x[place] = f32::NAN;
+                let x = Value::from_vec(&[1, 1, 5, 13], x).unwrap();
+                let inputs = [Some(x), axes.clone()];
+                let y = op.forward(&Context::new(Isa::best()), Inputs::new(inputs.to_vec())).unwrap();
+                assert!(y[0].as_slice::<f32>().unwrap()[0].is_nan(), "{op_type}: NaN at {place}");
+            }
+        }
     }
 }

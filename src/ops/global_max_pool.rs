@@ -4,7 +4,10 @@
 //! NaN wins, so that it does not vanish. The gradient goes to the first maximum in scan order.
 
 use super::pooling::{check_gradient, first_maximum, global_shape, infer_global};
-use super::{Context, ExportStep, Facts, ImportNode, Inputs, Kind, OpError, Operator, Tape, TypeInputs};
+use super::{
+    Context, ExportStep, Facts, ImportNode, Inputs, Kind, LowerContext, Lowered, OpError, Operator, Searched,
+    Tape, TypeInputs, q_max_pool,
+};
 use crate::ir::{AttrError, Attrs};
 use crate::tensor::{TensorType, Value};
 
@@ -39,6 +42,10 @@ impl Operator for GlobalMaxPool {
         Ok(vec![Value::from_vec(&shape, out)?])
     }
 
+    fn lower_int8(&self, context: &LowerContext<'_>) -> Option<Lowered> {
+        q_max_pool::lower(context, Searched::All, true)
+    }
+
     fn backward(&self, _: &Context<'_>, tape: &Tape<'_>) -> Result<Vec<Option<Value>>, OpError> {
         let Some(gradient) = tape.wanted_gradient() else { return Ok(vec![None]) };
         let input = tape.input(0)?;
@@ -65,6 +72,7 @@ mod tests {
             vec![
                 Sample::new(Attrs::new()).input(x).gives(vec![tensor(&[1, 2, 1, 1], &[6.0, f32::NAN])]),
                 Sample::new(Attrs::new()).opset(7).input(spaced).gradients(&[0]),
+                Sample::new(Attrs::new()).input(Random::new(10).spaced(&[2, 3, 3, 4])).gradients(&[0]),
             ]
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! The derivative at the two kinks is 0.
 
+use super::Clamp;
 use super::elementwise::Unary;
 use crate::ir::{Attr, AttrError, Attrs};
 
@@ -35,7 +36,7 @@ impl Unary for HardSigmoid {
     }
 
     fn value(&self, x: f32) -> f32 {
-        (self.alpha * x + self.beta).clamp(0.0, 1.0)
+        Clamp::UNIT.apply(self.alpha * x + self.beta)
     }
 
     fn slope(&self, _: f32, y: f32) -> f32 {

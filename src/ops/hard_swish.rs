@@ -2,6 +2,7 @@
 //!
 //! The derivative at ±3 is taken from outside: 0 and 1.
 
+use super::Clamp;
 use super::elementwise::Unary;
 
 /// `y = x · max(0, min(1, x/6 + ½))`.
@@ -13,7 +14,7 @@ impl Unary for HardSwish {
     const SINCE: u32 = 14;
 
     fn value(&self, x: f32) -> f32 {
-        x * (x / 6.0 + 0.5).clamp(0.0, 1.0)
+        x * Clamp::UNIT.apply(x / 6.0 + 0.5)
     }
 
     fn slope(&self, x: f32, _: f32) -> f32 {

@@ -43,12 +43,7 @@ pub(super) fn unclamped_gradient(
 pub(super) fn apply_clamp(values: &mut [f32], clamp: Option<Clamp>) {
     let Some(clamp) = clamp else { return };
     for value in values {
-        if *value < clamp.min {
-            *value = clamp.min;
-        }
-        if *value > clamp.max {
-            *value = clamp.max;
-        }
+        *value = clamp.apply(*value);
     }
 }
 
@@ -78,7 +73,7 @@ impl RealEpilogue {
         let bias = self.bias.get(channel).copied().unwrap_or(0);
         let scale = if self.scale.len() == 1 { self.scale[0] } else { self.scale[channel] };
         let real = sum.saturating_add(bias) as f32 * scale;
-        self.clamp.map_or(real, |c| real.clamp(c.min, c.max))
+        self.clamp.map_or(real, |c| c.apply(real))
     }
 }
 

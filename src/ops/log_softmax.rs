@@ -41,9 +41,8 @@ impl Operator for LogSoftmax {
         let layout = self.rows.layout(&shape)?;
         let mut x = input.into_vec::<f32>()?;
         for start in layout.starts(x.len()) {
-            let largest = layout.row(start).fold(f32::NEG_INFINITY, |max, at| max.max(x[at]));
-            let sum: f64 = layout.row(start).map(|at| f64::from((x[at] - largest).exp())).sum();
-            let log_sum = sum.ln();
+            let (largest, _, sum) = layout.exponentials(&x, start);
+            let log_sum = libm::log(sum);
             for at in layout.row(start) {
                 x[at] = (f64::from(x[at]) - f64::from(largest) - log_sum) as f32;
             }
@@ -60,7 +59,7 @@ impl Operator for LogSoftmax {
         for start in layout.starts(y.len()) {
             let total: f64 = layout.row(start).map(|at| f64::from(out[at])).sum();
             for at in layout.row(start) {
-                out[at] = (f64::from(out[at]) - f64::from(y[at]).exp() * total) as f32;
+                out[at] = (f64::from(out[at]) - libm::exp(f64::from(y[at])) * total) as f32;
             }
         }
         Ok(vec![Some(Value::from_vec(output.shape(), out)?)])

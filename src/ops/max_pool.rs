@@ -8,8 +8,8 @@
 use super::pooling::{self, Pooling, first_maximum};
 use super::window::{Rounding, Window};
 use super::{
-    Context, ExportStep, Facts, ImportNode, Inputs, Kind, Layout, LowerContext, Lowered, OpError, Operator,
-    QMaxPool, Tape, TypeInputs,
+    Context, ExportStep, Facts, ImportNode, Inputs, Kind, LowerContext, Lowered, OpError, Operator, Searched,
+    Tape, TypeInputs, q_max_pool,
 };
 use crate::ir::{Attr, AttrError};
 use crate::kernels::Pool2dGeometry;
@@ -81,9 +81,7 @@ impl Operator for MaxPool {
     }
 
     fn lower_int8(&self, context: &LowerContext<'_>) -> Option<Lowered> {
-        let op = QMaxPool { pool: self.clone() }.into();
-        let is_image = context.rank(0) == Some(4);
-        (is_image && context.keeps_codes()).then(|| Lowered::new(op, vec![0], Layout::Nhwc))
+        q_max_pool::lower(context, Searched::Window(self.clone()), true)
     }
 
     fn backward(&self, _: &Context<'_>, tape: &Tape<'_>) -> Result<Vec<Option<Value>>, OpError> {

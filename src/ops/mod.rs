@@ -51,6 +51,7 @@ pub use linear::{IntegerEpilogue, RealEpilogue};
 pub use lower::{Codes, Layout, LowerContext, LowerInput, Lowered};
 pub use operator::Operator;
 pub use q_average_pool::Averaged;
+pub use q_max_pool::Searched;
 pub use reduce::Axes;
 pub use scan::Scan;
 pub use scatter::ScatterReduction;

@@ -1,8 +1,11 @@
-//! `bitlens.QAdd`: the sum of two tensors of `uint8` codes; what [`Add`](super::Add) of two
-//! activations of one shape becomes between DequantizeLinear and QuantizeLinear. No file can
-//! contain it.
+//! `bitlens.QAdd`: the sum or difference of two tensors of `uint8` codes; what
+//! [`Add`](super::Add) and [`Sub`](super::Sub) of two activations of one shape become between
+//! DequantizeLinear and QuantizeLinear. No file can contain it.
 
-use super::{Context, ExportStep, ImportNode, Inputs, OpError, Operator, TypeInputs, refuse_import};
+use super::{
+    Clamp, Context, ExportStep, ImportNode, Inputs, Layout, LowerContext, Lowered, OpError, Operator,
+    TypeInputs, refuse_import,
+};
 use crate::ir::AttrError;
 use crate::kernels::{self, AddU8};
 use crate::tensor::{DType, TensorType, Value};
@@ -12,6 +15,25 @@ use crate::tensor::{DType, TensorType, Value};
 pub struct QAdd {
     /// Zero points and factors.
     pub add: AddU8,
+}
+
+/// Lowers `lhs + sign · rhs`. Not where the scales lie so far apart that the kernel refuses their
+/// quotients: that sum stays in float.
+pub(super) fn lower(context: &LowerContext<'_>, sign: f32, clamp: Option<Clamp>) -> Option<Lowered> {
+    let (lhs, rhs, output) = (context.activation(0)?, context.activation(1)?, context.output?);
+    context.same_shape(0, 1)?;
+    let (min, max) = output.limits(clamp);
+    let add = AddU8 {
+        lhs_zero_point: lhs.zero_point,
+        lhs_factor: lhs.scale / output.scale,
+        rhs_zero_point: rhs.zero_point,
+        rhs_factor: sign * (rhs.scale / output.scale),
+        zero_point: output.zero_point,
+        min,
+        max,
+    };
+    add.check().ok()?;
+    Some(Lowered::new(QAdd { add }.into(), vec![0, 1], Layout::Nhwc))
 }
 
 impl Operator for QAdd {

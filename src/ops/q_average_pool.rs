@@ -39,19 +39,7 @@ impl QAveragePool {
         let shape = [n, c, h, w];
         match &self.averaged {
             Averaged::Window(pool) => Ok((pool.geometry(&shape)?, pool.divisor(&shape)?)),
-            Averaged::All => {
-                let one = [1, 1];
-                let kernel = [h, w];
-                let window = Window2d {
-                    input: kernel,
-                    output: one,
-                    kernel,
-                    stride: one,
-                    dilation: one,
-                    pad_begin: [0, 0],
-                };
-                Ok((Pool2dGeometry::new(n, c, window)?, PoolDivisor::Valid))
-            }
+            Averaged::All => Ok((Pool2dGeometry::new(n, c, Window2d::whole([h, w]))?, PoolDivisor::Valid)),
         }
     }
 

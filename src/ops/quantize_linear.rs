@@ -144,7 +144,7 @@ impl Operator for QuantizeLinear {
             let (scale, zero) = (params[at].scale(), params[at].zero_point() as f32);
             for (g, &v) in gradient[run.clone()].iter_mut().zip(&data[run]) {
                 // Half a step beyond the last code still rounds to it.
-                let limited = v.clamp(clamp.min, clamp.max);
+                let limited = clamp.apply(v);
                 let code = (v / scale).round_ties_even() + zero;
                 let inside = (v - limited).abs() <= 0.5 * scale && code >= min as f32 && code <= max as f32;
                 if !inside {
@@ -182,7 +182,7 @@ impl QuantizeLinear {
     fn clamped<'a>(&self, data: &'a [f32]) -> std::borrow::Cow<'a, [f32]> {
         match self.clamp {
             None => data.into(),
-            Some(c) => data.iter().map(|v| v.clamp(c.min, c.max)).collect::<Vec<_>>().into(),
+            Some(c) => data.iter().map(|&v| c.apply(v)).collect::<Vec<_>>().into(),
         }
     }
 }

@@ -1,11 +1,14 @@
 //! `ReduceMax` (ONNX opsets 1–20): largest value over some axes.
 //!
-//! Of any type that has an order; of truth values, true is the larger. NaN wins, so that it does not
-//! vanish. Of nothing it is what is less than everything else. The gradient goes to the first
-//! maximum in row-major order.
+//! Over the two spatial axes of an image it is a global max pool, on codes too. Of any type that has
+//! an order; of truth values, true is the larger. NaN wins, so that it does not vanish. Of nothing it
+//! is what is less than everything else. The gradient goes to the first maximum in row-major order.
 
 use super::reduce::Axes;
-use super::{Context, ExportStep, Facts, ImportNode, Inputs, Kind, OpError, Operator, Tape, TypeInputs};
+use super::{
+    Context, ExportStep, Facts, ImportNode, Inputs, Kind, LowerContext, Lowered, OpError, Operator, Searched,
+    Tape, TypeInputs, q_max_pool,
+};
 use crate::ir::{AttrError, Opset};
 use crate::tensor::{TensorType, Value};
 
@@ -44,6 +47,11 @@ impl Operator for ReduceMax {
         Ok(vec![self.axes.plan(input.shape(), inputs.optional(1))?.extreme(input, true)?])
     }
 
+    fn lower_int8(&self, context: &LowerContext<'_>) -> Option<Lowered> {
+        let searched = self.axes.are_spatial().then_some(Searched::All)?;
+        q_max_pool::lower(context, searched, self.axes.keep_dims)
+    }
+
     fn backward(&self, _: &Context<'_>, tape: &Tape<'_>) -> Result<Vec<Option<Value>>, OpError> {
         let axes = tape.inputs.get(1).copied().flatten();
         self.axes.plan(tape.input(0)?.shape(), axes)?.extreme_gradient(tape, true)
@@ -69,6 +77,8 @@ mod tests {
                     .constant(integers(&[2, 0]))
                     .gives(vec![tensor(&[3], &[4.0, 5.0, 1.0])]),
                 Sample::new(keep(1)).input(random()).constant(integers(&[1, -1])).gradients(&[0]),
+                Sample::new(keep(1)).input(random()).constant(integers(&[2, 3])).gradients(&[0]),
+                Sample::new(keep(0)).input(random()).constant(integers(&[-1, 2])).gradients(&[0]),
                 Sample::new(old).opset(11).input(random()).gradients(&[0]),
                 Sample::new(keep(0)).input(random()).gradients(&[0]),
                 Sample::new(keep(0)).input(random()).input(integers(&[0])).gradients(&[0]),

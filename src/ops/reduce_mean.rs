@@ -83,6 +83,7 @@ mod tests {
                     .input(x())
                     .gives(vec![x()]),
                 Sample::new(keep(1)).input(random()).constant(integers(&[1, -1])).gradients(&[0]),
+                Sample::new(keep(0)).input(random()).constant(integers(&[-1, 2])).gradients(&[0]),
                 Sample::new(old).opset(11).input(random()).gradients(&[0]),
                 Sample::new(keep(0)).input(random()).gradients(&[0]),
                 Sample::new(keep(0)).input(random()).input(integers(&[0])).gradients(&[0]),

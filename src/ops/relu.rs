@@ -32,8 +32,7 @@ impl Operator for Relu {
 
     fn forward(&self, _: &Context<'_>, mut inputs: Inputs) -> Result<Vec<Value>, OpError> {
         let mut x = inputs.take(0)?.into_array::<f32>()?;
-        // NaN stays NaN, as in ONNX Runtime; f32::max would drop it.
-        x.mapv_inplace(|v| if v < 0.0 { 0.0 } else { v });
+        x.mapv_inplace(|v| Clamp::RELU.apply(v));
         Ok(vec![Value::from_array(x)])
     }
 

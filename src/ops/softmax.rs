@@ -40,14 +40,9 @@ impl Operator for Softmax {
         let layout = self.rows.layout(&shape)?;
         let mut x = input.into_vec::<f32>()?;
         for start in layout.starts(x.len()) {
-            let largest = layout.row(start).fold(f32::NEG_INFINITY, |max, at| max.max(x[at]));
-            let mut sum = 0.0_f64;
-            for at in layout.row(start) {
-                x[at] = (x[at] - largest).exp();
-                sum += f64::from(x[at]);
-            }
-            for at in layout.row(start) {
-                x[at] = (f64::from(x[at]) / sum) as f32;
+            let (_, each, sum) = layout.exponentials(&x, start);
+            for (at, e) in layout.row(start).zip(each) {
+                x[at] = (f64::from(e) / sum) as f32;
             }
         }
         Ok(vec![Value::from_vec(&shape, x)?])

@@ -51,6 +51,14 @@ impl RowLayout {
     pub(super) fn row(self, start: usize) -> impl Iterator<Item = usize> + Clone {
         (0..self.len).map(move |k| start + k * self.step)
     }
+
+    /// The largest element of the row that starts there, `exp(x − largest)` of each, and their sum.
+    pub(super) fn exponentials(self, x: &[f32], start: usize) -> (f32, Vec<f32>, f64) {
+        let largest = self.row(start).fold(f32::NEG_INFINITY, |max, at| max.max(x[at]));
+        let each: Vec<f32> = self.row(start).map(|at| libm::expf(x[at] - largest)).collect();
+        let sum = each.iter().map(|&e| f64::from(e)).sum();
+        (largest, each, sum)
+    }
 }
 
 impl Rows {

@@ -5,8 +5,8 @@
 use super::broadcast::{self, ChannelConstant};
 use super::numbers::{self, Wide};
 use super::{
-    ChannelAffine, Context, ExportStep, Facts, ImportNode, Inputs, Kind, OpError, Operator, Tape, TypeInputs,
-    elementwise,
+    ChannelAffine, Context, ExportStep, Facts, ImportNode, Inputs, Kind, LowerContext, Lowered, OpError,
+    Operator, Tape, TypeInputs, elementwise, q_add,
 };
 use crate::ir::{AttrError, Attrs};
 use crate::tensor::{TensorType, Value};
@@ -42,6 +42,10 @@ impl Operator for Sub {
     fn backward(&self, _: &Context<'_>, tape: &Tape<'_>) -> Result<Vec<Option<Value>>, OpError> {
         let gradient = broadcast::unclamped_gradient(tape, None)?;
         broadcast::gradients(tape, gradient, Ok, |g| elementwise::map_value(g, |g: f32| -g))
+    }
+
+    fn lower_int8(&self, context: &LowerContext<'_>) -> Option<Lowered> {
+        q_add::lower(context, -1.0, None)
     }
 
     fn channel_affine(&self, inputs: &TypeInputs<'_>) -> Option<ChannelAffine> {

@@ -9,10 +9,13 @@
 //!   unknown ranks;
 //! - the result is the stated one, whether or not the inputs are shared and the constants prepared;
 //! - gradients match central differences ([`check_gradients`]);
-//! - inputs that do not fit are errors and never panics.
+//! - inputs that do not fit are errors and never panics;
+//! - the form on codes, where there is one, makes the codes of its definition (`codes`).
 //!
 //! An operator that files can contain and that has no samples fails the suite; internal operators
 //! (`bitlens.…`) may have some.
+
+mod codes;
 
 use super::{
     Context, FileType, ImportInput, ImportNode, Inputs, Isa, Kind, Op, OpError, Prepared, Tape, TypeInputs,

@@ -51,15 +51,17 @@ impl PassError {
     }
 }
 
-/// Makes a network ready to run and to quantize: types inferred, constants folded,
+/// Makes a network ready to run and to quantize: types inferred, constants folded, dead nodes gone,
 /// BatchNormalization and channel-wise constants folded into weights, Relu and Clip fused into the
-/// operator before them, dead nodes gone.
+/// operator before them.
 ///
 /// # Errors
 /// [`PassError::Node`] when the network is inconsistent, with the node to blame.
 pub fn simplify(graph: &Graph) -> Result<Graph, PassError> {
     let graph = remove_identities(graph)?;
     let graph = fold_constants(&graph, Dequantized::Keep)?;
+    // What nobody needs would count as a reader, and keep a value from being folded or fused.
+    let graph = eliminate_dead(&graph)?;
     let graph = fold_affine(&infer_types(&graph)?)?;
     let graph = fuse_clamps(&graph)?;
     let graph = eliminate_dead(&graph)?;

@@ -9,7 +9,9 @@ use super::view::{
     AttributionSummary, ClassProbability, Interval, MapCorrelation, PictureComparison, Summary, Top1,
 };
 use crate::attribution::{Attribution, AttributionError, GradCam, Method, Model, Run};
-use crate::metrics::{Agreement, kendall_tau_b, kl_divergence, softmax, spearman, sqnr_db, top_1, top_k};
+use crate::metrics::{
+    Agreement, decibels, kendall_tau_b, kl_divergence, softmax, spearman, sqnr_db, top_1, top_k,
+};
 use std::sync::Arc;
 
 /// How many classes an answer lists.
@@ -266,7 +268,7 @@ impl CompareJob {
         });
         let (signal, noise) =
             self.rows.iter().fold((0.0, 0.0), |(s, n), row| (s + row.signal, n + row.noise));
-        let db = 10.0 * (signal / noise).log10();
+        let db = decibels(signal, noise);
         Summary {
             images: self.rows.len(),
             agreement: Interval { value: agreement.share().unwrap_or(0.0), low, high },

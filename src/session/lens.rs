@@ -48,7 +48,7 @@ impl FullLook {
         let mut layers = Layers { wanted: layer_outputs(network), found: BTreeMap::new() };
         let known = known.filter(|known| target.is_none_or(|target| target == known.target));
         let explained = if let Some(known) = known {
-            network.model.executor.run(&[input.value.clone()], &mut layers)?;
+            network.model.executor.run(std::slice::from_ref(&input.value), &mut layers)?;
             Arc::clone(known)
         } else {
             let run = network.model.run(input.value.clone())?;

@@ -4,6 +4,7 @@
 //! a time), so that the page stays alive and can cancel; natively `job.run()` is a loop. Views are
 //! plain data for screens and JSON reports. Still free of JavaScript; time comes in as a function.
 
+mod codes;
 mod compare;
 mod job;
 mod latency;
@@ -17,6 +18,7 @@ mod runnable;
 pub mod view;
 
 pub use crate::error::Error as SessionError;
+pub use codes::codes;
 pub use compare::{CompareJob, Compared, Explained, Known, METHOD, answer};
 pub use job::{Job, Progress, Step};
 pub use latency::{Clock, LatencyJob};

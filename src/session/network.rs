@@ -135,11 +135,12 @@ impl Network {
 
 /// Channels of the picture (0 where they are open), and its height and width where they are fixed.
 fn picture_axes(axes: &[Option<usize>], layout: Layout) -> (usize, Option<[usize; 2]>) {
-    let (channels, height, width) = match (axes, layout) {
-        (&[_, c, h, w], Layout::Nchw) | (&[_, h, w, c], Layout::Nhwc) => (c, h, w),
-        _ => return (0, None),
-    };
-    (channels.unwrap_or(0), height.zip(width).map(|(h, w)| [h, w]))
+    match (axes, layout) {
+        (&[_, c, h, w], Layout::Nchw) | (&[_, h, w, c], Layout::Nhwc) => {
+            (c.unwrap_or(0), h.zip(w).map(|(h, w)| [h, w]))
+        }
+        _ => (0, None),
+    }
 }
 
 /// Refuses a network that does not take one picture.

@@ -80,16 +80,13 @@ impl PictureSet {
         let fits = |range: &Range<usize>| {
             range.len() == labels.len() && self.items[range.clone()].iter().all(|item| item.label.is_none())
         };
-        let range = match sets.iter().find(|(images, _)| idx::names_match(images, name)) {
-            Some((_, range)) => range.clone(),
-            None => match &sets.iter().filter(|(_, range)| fits(range)).collect::<Vec<_>>()[..] {
-                [(_, range)] => range.clone(),
-                _ => {
-                    let reason = "it holds labels of pictures that are not here; drop it together with its \
-                                  pictures (…-images-idx3-ubyte)";
-                    return refuse(reason.to_owned());
-                }
-            },
+        let named = sets.iter().find(|(images, _)| idx::names_match(images, name));
+        let fitting: Vec<_> = sets.iter().filter(|(_, range)| fits(range)).collect();
+        let only = if let [only] = fitting[..] { Some(only) } else { None };
+        let Some((_, range)) = named.or(only) else {
+            let reason = "it holds labels of pictures that are not here; drop it together with its pictures \
+                          (…-images-idx3-ubyte)";
+            return refuse(reason.to_owned());
         };
         if range.len() != labels.len() {
             let (pictures, labels) = (range.len(), labels.len());
@@ -97,7 +94,7 @@ impl PictureSet {
                 "it has {labels} labels where its pictures are {pictures}; give two files that belong together"
             ));
         }
-        for (item, label) in Arc::make_mut(&mut self.items)[range].iter_mut().zip(labels) {
+        for (item, label) in Arc::make_mut(&mut self.items)[range.clone()].iter_mut().zip(labels) {
             item.label = Some(usize::from(label));
         }
         Ok(())

@@ -8,6 +8,7 @@ use super::pictures::PictureInputs;
 use super::runnable::QuantizedModel;
 use super::view::{ByteSizes, LayerPath, LayerView, QuantizedView, RunPath};
 use crate::data::Preprocess;
+use crate::exec::Executor;
 use crate::onnx::{self, ExportOptions};
 use crate::ops::{Graph, Isa};
 use crate::quant::{self, Calibrator, QuantPlan, Recipe, Statistics};
@@ -187,6 +188,10 @@ impl QuantizedNetwork {
 }
 
 /// Calibrates, a picture a step, then quantizes.
+///
+/// Ranges decide the file, so calibration runs on kernels that give the same bits everywhere
+/// ([`Isa::reproducible`]): the same network, pictures and recipe make the same file, byte for byte, in
+/// every browser and on the command line.
 #[derive(Debug)]
 pub struct QuantizeJob {
     network: Arc<Network>,
@@ -194,6 +199,8 @@ pub struct QuantizeJob {
     inputs: PictureInputs,
     known: Option<Arc<Statistics>>,
     calibrator: Calibrator,
+    /// What calibration runs, once it has begun, where the network itself was made ready for others.
+    reproducible: Option<Executor>,
     done: usize,
     isa: Isa,
 }
@@ -208,7 +215,24 @@ impl QuantizeJob {
         isa: Isa,
     ) -> Self {
         let calibrator = Calibrator::new(network.graph());
-        Self { network, recipe, inputs, known, calibrator, done: 0, isa }
+        Self { network, recipe, inputs, known, calibrator, reproducible: None, done: 0, isa }
+    }
+
+    fn calibrate(&mut self, input: Value) -> Result<(), SessionError> {
+        let own = &self.network.model.executor;
+        let executor = if own.isa() == Isa::reproducible() {
+            own
+        } else {
+            let made = match self.reproducible.take() {
+                Some(made) => made,
+                None => Executor::new(own.graph().clone(), Isa::reproducible())?,
+            };
+            self.reproducible.insert(made)
+        };
+        executor.run(&[input], &mut self.calibrator)?;
+        self.calibrator.finish_run();
+        self.done += 1;
+        Ok(())
     }
 }
 
@@ -222,9 +246,7 @@ impl Job for QuantizeJob {
         }
         if self.known.is_none() && self.done < total {
             let input = self.inputs.get(self.done)?;
-            self.network.model.executor.run(&[input.value], &mut self.calibrator)?;
-            self.calibrator.finish_run();
-            self.done += 1;
+            self.calibrate(input.value)?;
             let progress = Progress { phase: "calibrating", done: self.done, total, comparison: None };
             return Ok(Step::Running(progress));
         }
@@ -235,5 +257,48 @@ impl Job for QuantizeJob {
         let recipe = self.recipe.clone();
         let preprocess = self.inputs.preprocess();
         Ok(Step::Done(QuantizedNetwork::build(&self.network, statistics, recipe, preprocess, self.isa)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::Session;
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    /// FNV-1a.
+    fn hash(bytes: &[u8]) -> u64 {
+        bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        })
+    }
+
+    /// What decides a file, of a bundled network calibrated on four bundled pictures.
+    fn plan(network: &[u8]) -> String {
+        let pictures: [(&str, &[u8]); 4] = [
+            ("boat.png", include_bytes!("../../www/public/sample/boat_0.png")),
+            ("car.png", include_bytes!("../../www/public/sample/car_0.png")),
+            ("cup.png", include_bytes!("../../www/public/sample/cup_0.png")),
+            ("fish.png", include_bytes!("../../www/public/sample/fish_0.png")),
+        ];
+        let mut session = Session::new(Isa::best());
+        session.load_model("sample.onnx", network.to_vec()).unwrap();
+        let settings = include_bytes!("../../www/public/sample/preprocessor_config.json");
+        session.read_preprocess("preprocessor_config.json", settings).unwrap();
+        let files = pictures.map(|(name, bytes)| (name.to_owned(), bytes.to_vec()));
+        assert!(session.add_pictures(files.to_vec()).1.is_empty());
+        let quantized = session.quantize(&Recipe::default()).unwrap().run(&mut |_| ()).unwrap();
+        serde_json::to_string(quantized.plan()).unwrap()
+    }
+
+    /// Where a number here is meant to change (other networks, pictures or rules), the failing test
+    /// says what it is now; it must be the same natively, in Node and in a browser, with either build.
+    #[wasm_bindgen_test(unsupported = test)]
+    fn every_build_decides_alike() {
+        let dense = plan(include_bytes!("../../www/public/sample/sample_resnet.onnx"));
+        let depthwise = plan(include_bytes!("../../www/public/sample/sample_mobilenet.onnx"));
+        let found = [hash(dense.as_bytes()), hash(depthwise.as_bytes())];
+        let known = [0x3752_7d0c_e51c_8d58, 0xab65_ff93_46e5_39ce];
+        assert_eq!(found, known, "{found:#x?} on {}", Isa::best());
     }
 }

@@ -121,6 +121,7 @@ cases! {
     "max_pool_plain": 0 => 0;
     "max_pool_same_lower": 0 => 0;
     "max_pool_same_upper": 0 => 0;
+    "maxima_of_a_difference": 0 => 0;
     "mul_both_ways": 0 1 => 0;
     "mul_gate": 0 1 => 0;
     "mul_per_channel": 0 => 0;

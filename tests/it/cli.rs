@@ -108,6 +108,31 @@ fn quantize_writes_a_network_and_a_report() {
 }
 
 #[test]
+fn run_writes_the_codes_of_every_quantized_tensor() {
+    let sample = Sample::new();
+    let file = sample.quantized("codes");
+    let codes = folder("codes").join("tensors");
+    let options = ["--role", "eval", "--limit", "2", "--json", "--codes", text(&codes)];
+    let arguments: Vec<&str> = ["run", text(&file)]
+        .into_iter()
+        .chain(options)
+        .chain(sample.data.iter().map(String::as_str))
+        .collect();
+    assert_eq!(lines(&arguments).len(), 2);
+    let listing: Json = serde_json::from_slice(&fs::read(codes.join("tensors.json")).unwrap()).unwrap();
+    let quantized = keys(&listing).iter().filter(|name| name.ends_with("_QuantizeLinear")).count();
+    assert!(quantized > 20, "{listing}");
+    for name in listing.as_object().unwrap().values().map(|name| name.as_str().unwrap()) {
+        let shape = name.strip_suffix(".u8").unwrap().rsplit('_').next().unwrap();
+        let shape: Vec<usize> = shape.split('x').map(|size| size.parse().unwrap()).collect();
+        assert_eq!(shape[0], 2, "{name}");
+        assert_eq!(fs::read(codes.join(name)).unwrap().len(), shape.iter().product::<usize>(), "{name}");
+    }
+    let (code, message) = refused(&sample.command("run", &["--codes", text(&codes)]));
+    assert!(code == 2 && message.contains("--codes needs a quantized network"), "{message}");
+}
+
+#[test]
 fn quantize_takes_bits_and_recipes() {
     let sample = Sample::new();
     let folder = folder("bits");

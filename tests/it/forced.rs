@@ -6,13 +6,11 @@
 //! definition is computed, compared with the integer form's codes, and then replaced by them, so
 //! that each operator is judged on inputs that are the same for both.
 
-use std::collections::BTreeMap;
 use std::ops::AddAssign;
 
-use bitlens::exec::Recording;
 use bitlens::ir::ValueId;
-use bitlens::ops::{Graph, Kind, Layout, Op};
-use bitlens::session::QuantizedModel;
+use bitlens::ops::{Graph, Kind};
+use bitlens::session::{QuantizedModel, codes};
 use bitlens::tensor::Value;
 
 use crate::support::{relative_difference, replay};
@@ -102,35 +100,4 @@ pub(crate) fn whole_network(model: &QuantizedModel, inputs: &[Value]) -> Agreeme
         }
     }
     found
-}
-
-/// Every tensor of `uint8` codes that a run made, by name and in the layout of the file.
-pub(crate) fn codes(graph: &Graph, recording: &Recording) -> BTreeMap<String, Value> {
-    let mut layouts: BTreeMap<ValueId, Layout> = BTreeMap::new();
-    let mut found = BTreeMap::new();
-    for id in graph.order().unwrap() {
-        let node = graph.node(id).unwrap();
-        for &output in &node.outputs {
-            let Some(value) = recording.get(output).filter(|v| v.as_slice::<u8>().is_ok()) else { continue };
-            // What a lowered operator reads and what it makes lie alike.
-            let mut read = node.inputs.iter().flatten().filter_map(|id| layouts.get(id).copied());
-            let layout = match &node.op {
-                Op::QuantizeLinear(_) => Layout::Nchw,
-                Op::QTranspose(transpose) => transpose.to,
-                _ => read.next().unwrap_or(Layout::Nchw),
-            };
-            if value.rank() == 4 {
-                layouts.insert(output, layout);
-            }
-            let value = if value.rank() == 4 && layout == Layout::Nhwc { nchw(value) } else { value.clone() };
-            found.insert(graph.value(output).name.clone(), value);
-        }
-    }
-    found
-}
-
-/// `[N, H, W, C]` → `[N, C, H, W]`.
-fn nchw(value: &Value) -> Value {
-    let view = value.view::<u8>().unwrap().permuted_axes(vec![0, 3, 1, 2]);
-    Value::from_array(view.as_standard_layout().into_owned())
 }

@@ -15,6 +15,7 @@ mod golden;
 mod layering;
 mod logits;
 mod onnxruntime;
+mod properties;
 mod quantization;
 mod real_networks;
 mod session;
@@ -51,9 +52,10 @@ fn files_below(folder: &str, extensions: &[&str]) -> Vec<PathBuf> {
 }
 
 /// Whether a source file is compiled for tests only: `testing.rs`, the suites that a module's
-/// tests share, and `tests.rs`.
+/// tests share, `tests.rs`, and what stands in folders of these names.
 fn is_for_tests(file: &Path) -> bool {
-    file.file_stem().is_some_and(|stem| stem == "testing" || stem == "tests")
+    let names = file.strip_prefix(root()).unwrap_or(file).iter().map(Path::new);
+    names.filter_map(Path::file_stem).any(|stem| stem == "testing" || stem == "tests")
 }
 
 /// A path as messages show it: relative to the repository.

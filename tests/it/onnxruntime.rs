@@ -7,16 +7,26 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
+use bitlens::data::Preprocess;
 use bitlens::ops::Isa;
-use bitlens::quant::Recipe;
-use bitlens::session::{Job as _, QuantizeJob, QuantizedNetwork, Role};
+use bitlens::quant::{Calibrator, Recipe};
+use bitlens::session::{Job as _, Network, QuantizeJob, QuantizedNetwork, Role, codes};
 use bitlens::tensor::Value;
 use serde_json::Value as Json;
 
-use crate::forced::codes;
 use crate::real_networks::Real;
 use crate::root;
-use crate::support::{SAMPLES, bits, data_folder, inputs, python, quantize, sample_path, sample_session};
+use crate::support::{
+    Golden, SAMPLES, bits, data_folder, inputs, python, quantize, sample_path, sample_session,
+};
+
+/// Share of codes that may differ from onnxruntime's: none where it uses AVX2. On other instruction
+/// sets it adds in another order, and below 8 bits of activations it computes in float, since a Clip
+/// stands before QuantizeLinear; then a code beside a half step may be its neighbour, and moves those
+/// behind it.
+fn most_differing(recipe: &Recipe) -> f64 {
+    if Isa::Avx2.is_available() && recipe.activation_bits == 8 { 0.0 } else { 0.02 }
+}
 
 /// Writes tensors of one shape, one picture after the other, as `tensor_files.py` reads them.
 fn write_raw(folder: &Path, prefix: &str, tensors: &[&Value]) -> String {
@@ -100,11 +110,42 @@ fn onnxruntime_gives_the_answers_of_integer_execution() {
             let what = format!("{network} {}", recipe.label());
             assert_eq!(report["checker"], "ok", "{what}");
             assert_eq!((&report["top1_same"], &report["float_weights"]), (&20.into(), &0.into()), "{what}");
-            // Sums that lie between two codes round differently, and differences feed others.
             let off = differing(&report, "codes_equal");
-            assert!(off <= 0.02, "{what}: {:.2} % of codes differ", 100.0 * off);
+            assert!(off <= most_differing(&recipe), "{what}: {:.4} % of codes differ", 100.0 * off);
         }
     }
+}
+
+/// onnxruntime subtracts in float, as the definition does; so a code beside a half step may differ by one.
+#[test]
+fn onnxruntime_gives_the_codes_of_differences_and_global_maxima() {
+    let Some(python) = python() else { return };
+    let case = Golden::all().into_iter().find(|case| case.name == "maxima_of_a_difference").unwrap();
+    let network = Network::load("model.onnx", case.model(), Isa::best()).unwrap();
+    let [batch] = &case.inputs()[..] else { panic!("one input") };
+    let shape: Vec<usize> = std::iter::once(1).chain(batch.shape()[1..].iter().copied()).collect();
+    let pictures = batch.as_slice::<f32>().unwrap().chunks_exact(shape.iter().product());
+    let pictures: Vec<Value> = pictures.map(|data| Value::from_vec(&shape, data.to_vec()).unwrap()).collect();
+    let mut calibrator = Calibrator::new(network.graph());
+    for picture in &pictures {
+        network.model.executor.run(std::slice::from_ref(picture), &mut calibrator).unwrap();
+        calibrator.finish_run();
+    }
+    let statistics = Arc::new(calibrator.finish(network.graph()).unwrap());
+    let preprocess = Preprocess::default();
+    let quantized =
+        QuantizedNetwork::build(&network, statistics, Recipe::default(), &preprocess, Isa::best()).unwrap();
+    let report = check_export(
+        python,
+        &root().join("tests/golden").join(&case.name).join("model.onnx"),
+        &quantized,
+        &pictures,
+    );
+    assert_eq!((&report["checker"], &report["top1_same"]), (&"ok".into(), &2.into()));
+    assert!(
+        differing(&report, "codes_within_1") == 0.0 && differing(&report, "codes_equal") < 0.001,
+        "{report}"
+    );
 }
 
 #[test]
@@ -119,8 +160,12 @@ fn onnxruntime_gives_the_answers_of_integer_execution_on_real_networks() {
         let report = check_export(python, &real.file(), &quantized, &pictures);
         assert_eq!(report["checker"], "ok", "{}", real.name);
         assert_eq!(report["top1_same"], 2, "{}", real.name);
-        // In a deep network one sum that rounds to the other of two codes moves many behind it.
-        let off = differing(&report, "codes_within_1");
-        assert!(off <= 0.01, "{}: {:.2} % of codes differ by more than 1", real.name, 100.0 * off);
+        let off = differing(&report, "codes_equal");
+        assert!(
+            off <= most_differing(&Recipe::default()),
+            "{}: {:.4} % of codes differ",
+            real.name,
+            100.0 * off
+        );
     }
 }

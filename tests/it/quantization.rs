@@ -9,10 +9,10 @@ use bitlens::onnx;
 use bitlens::ops::{Graph, Isa, Kind, Node};
 use bitlens::passes;
 use bitlens::quant::{self, Calibrator, QuantError, Recipe};
-use bitlens::session::{QuantizedModel, QuantizedNetwork, Role, Session};
+use bitlens::session::{QuantizedModel, QuantizedNetwork, Role, Session, codes};
 use bitlens::tensor::Value;
 
-use crate::forced::{Agreement, codes, node_by_node, whole_network};
+use crate::forced::{Agreement, node_by_node, whole_network};
 use crate::support::{
     Golden, SAMPLES, bits, inputs, quantize, quantized_sample, same_bits, sample_network, sample_session,
 };
@@ -91,6 +91,21 @@ fn every_node_agrees_with_its_definition_on_the_golden_networks() {
     report(&format!("{count} golden networks"), &all);
     assert!(count >= 60, "only {count} golden networks can be quantized");
     assert_agrees("all golden networks", &all);
+}
+
+#[test]
+fn differences_and_global_maxima_run_on_integers() {
+    let case = Golden::all().into_iter().find(|case| case.name == "maxima_of_a_difference").unwrap();
+    let graph = passes::simplify(&onnx::import_owned(case.model()).unwrap().graph).unwrap();
+    let graph = quantized_graph(&graph, &case.inputs()).unwrap();
+    let model = QuantizedModel::from_graph(&graph, Isa::best()).unwrap();
+    // The sum of two real results is what is left.
+    let in_float: Vec<&str> = model
+        .float_nodes
+        .iter()
+        .map(|name| graph.nodes().find(|(_, node)| node.name == *name).unwrap().1.op.op_type())
+        .collect();
+    assert_eq!(in_float, ["Add"]);
 }
 
 /// A graph quantized to 8 bits, calibrated on one run; `None` where it has no layer to quantize.

@@ -85,7 +85,9 @@ fn a_file_opened_again_lists_the_layers_it_was_made_of() {
             let mut before = quantized.layers().to_vec();
             assert!(before.len() > 10 && before.iter().any(|layer| layer.weight_sqnr_db.is_some()));
             // What the weights were in full precision is not in the file.
-            before.iter_mut().for_each(|layer| layer.weight_sqnr_db = None);
+            for layer in &mut before {
+                layer.weight_sqnr_db = None;
+            }
             let after = layers_of_file(quantized.file().to_vec());
             assert_eq!(after, before, "{network} {}", recipe.label());
         }

@@ -24,7 +24,7 @@ fn source_files_are_short_enough_to_read() {
             continue;
         }
         let name = shown(&file);
-        let lines = lines_without_tests(&fs::read_to_string(&file).unwrap());
+        let lines = lines_without_tests(&fs::read_to_string(&file).unwrap()).len();
         let excepted = LONG_FILES.iter().any(|(file, _reason)| *file == name);
         if lines > MAX_LINES && !excepted {
             long.push(format!("{name}: {lines} lines"));
@@ -37,14 +37,15 @@ fn source_files_are_short_enough_to_read() {
 #[test]
 fn tests_do_not_count_as_lines() {
     let source = "fn a() {}\n\n#[cfg(test)]\nmod tests {\n    fn b() {}\n}\n\nfn c() {}\n";
-    assert_eq!(lines_without_tests(source), 4);
+    let lines = lines_without_tests(source);
+    assert_eq!(lines, [(1, "fn a() {}"), (2, ""), (7, ""), (8, "fn c() {}")]);
 }
 
-/// Counts lines outside top-level `#[cfg(test)] mod … { … }`; rustfmt puts the closing brace of
-/// such a module, and no other, at the start of a line.
-fn lines_without_tests(source: &str) -> usize {
+/// The lines outside top-level `#[cfg(test)] mod … { … }`, with their numbers; rustfmt puts the
+/// closing brace of such a module, and no other, at the start of a line.
+fn lines_without_tests(source: &str) -> Vec<(usize, &str)> {
     let lines: Vec<_> = source.lines().collect();
-    let mut count = 0;
+    let mut found = Vec::new();
     let mut at = 0;
     while at < lines.len() {
         let module_follows = lines[at + 1..].iter().find(|line| !line.starts_with("#["));
@@ -53,11 +54,52 @@ fn lines_without_tests(source: &str) -> usize {
         if is_tests {
             at += lines[at..].iter().position(|line| *line == "}").unwrap_or(lines.len() - at);
         } else {
-            count += 1;
+            found.push((at + 1, lines[at]));
         }
         at += 1;
     }
-    count
+    found
+}
+
+/// Methods of floats whose last bits `std` leaves to the platform.
+const PLATFORM_FUNCTIONS: &[&str] = &[
+    "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "cbrt", "cos", "cosh", "exp", "exp2",
+    "exp_m1", "hypot", "ln", "ln_1p", "log", "log10", "log2", "powf", "powi", "sin", "sin_cos", "sinh",
+    "tan", "tanh",
+];
+
+#[test]
+fn functions_that_differ_between_platforms_come_from_libm() {
+    let mut found = Vec::new();
+    for file in files_below("src", &["rs"]).iter().filter(|file| !is_for_tests(file)) {
+        let source = fs::read_to_string(file).unwrap();
+        for (number, line) in lines_without_tests(&source) {
+            if !line.trim_start().starts_with("//") && calls_the_platform(line) {
+                found.push(format!("{}:{number}: {}", shown(file), line.trim()));
+            }
+        }
+    }
+    assert!(found.is_empty(), "other numbers natively than in a browser:\n{}", found.join("\n"));
+}
+
+/// Whether a line has `x.exp(` or `f64::exp`.
+fn calls_the_platform(line: &str) -> bool {
+    PLATFORM_FUNCTIONS.iter().any(|name| {
+        let paths = ["f32", "f64"].map(|ty| format!("{ty}::{name}"));
+        let ends = |rest: &str| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_');
+        line.contains(&format!(".{name}("))
+            || paths.iter().any(|path| line.split(path.as_str()).skip(1).any(ends))
+    })
+}
+
+#[test]
+fn calls_of_the_platform_are_told_from_others() {
+    for line in ["let y = x.exp();", "x.map(f64::exp)", "f32::powf(x, 2.0)"] {
+        assert!(calls_the_platform(line), "{line}");
+    }
+    for line in ["libm::exp(x)", "x.exponent()", "f64::exponent", "x.explain()", "Op::Log"] {
+        assert!(!calls_the_platform(line), "{line}");
+    }
 }
 
 /// Folders and hosts that exist on somebody's machine only. Each is split so that this list is

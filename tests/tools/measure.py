@@ -1,7 +1,7 @@
 """Measures the command line against onnxruntime on real networks and prints a Markdown table.
 
     python tests/tools/measure.py DATA --bitlens target/release/bitlens [--only NAME …]
-        [--float-images 50] [--limit N] [--work DIR]
+        [--float-images 50] [--code-images 20] [--limit N] [--work DIR] [--codes-only]
 
 DATA is a folder with `README.md` (a table with one row per network), `models`,
 `preprocess` and `images`. Pictures are those of its README: CIFAR-10 networks are
@@ -21,6 +21,11 @@ Columns (n is the number of pictures; shares are in percent):
   same int8    share of pictures where both give the int8 file's first answer alike
   off          share of the int8 file's logits that differ by more than one, and by more than two
                255ths of the range that all logits span
+  codes        of all codes that QuantizeLinear nodes of the int8 file make: the share that differs
+               by one, and by more, and how many of the tensors have such a code
+
+With `--codes-only` only the last two columns are measured, on the first `--code-images` pictures.
+`--recipe` takes a recipe instead of the preset `int8`.
 
 Identical input tensors are had by letting Pillow decode, resize and crop, and giving the
 pixels to both as PNG. Networks without labels (visual wake words) have first answers
@@ -43,6 +48,7 @@ from PIL import Image
 
 import pictures
 from ort import Network
+from tensor_files import read_tensor
 
 
 @dataclass
@@ -92,18 +98,25 @@ def main() -> None:
     parser.add_argument("--bitlens", type=Path, required=True)
     parser.add_argument("--only", nargs="*", default=[])
     parser.add_argument("--float-images", type=int, default=50)
+    parser.add_argument("--code-images", type=int, default=20)
+    parser.add_argument("--codes-only", action="store_true")
+    parser.add_argument("--recipe", type=Path)
     parser.add_argument("--limit", type=int)
     parser.add_argument("--work", type=Path)
     arguments = parser.parse_args()
     rows = [row for row in table(arguments.data) if not arguments.only or row.name in arguments.only]
     int8 = "int8 ours / ORT / README"
-    titles = ["network", "logits", "same top-1", "float ours / ORT", int8, "same int8", "off by 1, 2"]
+    titles = ["network", "logits", "same top-1", "float ours / ORT", int8, "same int8", "off by 1, 2", "codes"]
+    if arguments.codes_only:
+        titles = ["network", "off by 1, 2", "codes"]
+        arguments.limit = arguments.code_images
     print(f"| {' | '.join(titles)} |\n{'|---' * len(titles)}|", flush=True)
     with tempfile.TemporaryDirectory() as temporary:
         work = arguments.work or Path(temporary)
         work.mkdir(parents=True, exist_ok=True)
         for row in rows:
-            print(line(row, arguments, work), flush=True)
+            measured = codes_line(row, arguments, work) if arguments.codes_only else line(row, arguments, work)
+            print(f"| {' | '.join(measured)} |", flush=True)
 
 
 def table(data: Path) -> list[Row]:
@@ -121,8 +134,8 @@ def table(data: Path) -> list[Row]:
     return rows
 
 
-def line(row: Row, arguments: argparse.Namespace, work: Path) -> str:
-    """One network's row of the table."""
+def line(row: Row, arguments: argparse.Namespace, work: Path) -> list[str]:
+    """The cells of one network's row of the table."""
     folder = work / row.name
     folder.mkdir(parents=True, exist_ok=True)
     chosen = row.evaluation(arguments.limit)
@@ -141,24 +154,70 @@ def line(row: Row, arguments: argparse.Namespace, work: Path) -> str:
     ours = run(arguments.bitlens, row.file, *evaluation, *preprocess)
     labels = theirs.argmax(1) if labels is None else labels
 
-    q_file = folder / "q.onnx"
-    command(arguments.bitlens, "quantize", row.file, *row.options("calib"), *preprocess, "-o", q_file)
+    q_file = quantized(row, arguments, folder)
     our_int8 = run(arguments.bitlens, q_file, *evaluation, *preprocess)
     their_int8 = last_output(Network(with_logits(q_file)), inputs)
-    step = float(their_int8.max() - their_int8.min()) / 255
-    off = [float((np.abs(our_int8 - their_int8) > codes * step).mean()) for codes in (1, 2)]
     n = len(chosen)
-    return " | ".join(
-        [
-            f"| {row.name}",
-            f"{error:.1e} (n={few})",
-            f"{share(ours.argmax(1) == theirs.argmax(1))} (n={n})",
-            f"{share(ours.argmax(1) == labels)} / {share(theirs.argmax(1) == labels)}",
-            f"{share(our_int8.argmax(1) == labels)} / {share(their_int8.argmax(1) == labels)} / {row.readme_int8}",
-            share(our_int8.argmax(1) == their_int8.argmax(1)),
-            f"{100 * off[0]:.3f}, {100 * off[1]:.3f} |",
-        ]
-    )
+    return [
+        row.name,
+        f"{error:.1e} (n={few})",
+        f"{share(ours.argmax(1) == theirs.argmax(1))} (n={n})",
+        f"{share(ours.argmax(1) == labels)} / {share(theirs.argmax(1) == labels)}",
+        f"{share(our_int8.argmax(1) == labels)} / {share(their_int8.argmax(1) == labels)} / {row.readme_int8}",
+        share(our_int8.argmax(1) == their_int8.argmax(1)),
+        off_cell(our_int8, their_int8),
+        codes_cell(row, arguments, q_file, inputs),
+    ]
+
+
+def codes_line(row: Row, arguments: argparse.Namespace, work: Path) -> list[str]:
+    """The cells of one network's row with `--codes-only`."""
+    folder = work / row.name
+    folder.mkdir(parents=True, exist_ok=True)
+    inputs = np.stack([pictures.network_input(picture, row.config) for picture in row.evaluation(arguments.limit)])
+    q_file = quantized(row, arguments, folder)
+    evaluation = [*limited(row.options("eval"), len(inputs)), "--preprocess", str(row.config_file)]
+    ours = run(arguments.bitlens, q_file, *evaluation)
+    theirs = last_output(Network(with_logits(q_file)), inputs)
+    return [row.name, off_cell(ours, theirs), codes_cell(row, arguments, q_file, inputs)]
+
+
+def quantized(row: Row, arguments: argparse.Namespace, folder: Path) -> Path:
+    """The network quantized by Bitlens."""
+    q_file = folder / "q.onnx"
+    recipe = ["--recipe", arguments.recipe] if arguments.recipe else []
+    preprocess = ["--preprocess", str(row.config_file)]
+    command(arguments.bitlens, "quantize", row.file, *row.options("calib"), *preprocess, *recipe, "-o", q_file)
+    return q_file
+
+
+def off_cell(ours: np.ndarray, theirs: np.ndarray) -> str:
+    """Shares of logits that differ by more than one and two steps of the range that all of them span."""
+    step = float(theirs.max() - theirs.min()) / 255
+    return ", ".join(f"{100 * float((np.abs(ours - theirs) > codes * step).mean()):.3f}" for codes in (1, 2))
+
+
+def codes_cell(row: Row, arguments: argparse.Namespace, q_file: Path, inputs: np.ndarray) -> str:
+    """How far the codes inside the network differ from onnxruntime's."""
+    few = min(arguments.code_images, len(inputs))
+    folder = q_file.parent / "codes"
+    evaluation = [*limited(row.options("eval"), few), "--preprocess", str(row.config_file)]
+    command(arguments.bitlens, "run", q_file, "--json", "--codes", folder, *evaluation)
+    listing = json.loads((folder / "tensors.json").read_text())
+    model = onnx.load(q_file)
+    names = [node.output[0] for node in model.graph.node if node.op_type == "QuantizeLinear"]
+    names = [name for name in names if name in listing]
+    model.graph.output.extend(helper.make_tensor_value_info(name, onnx.TensorProto.UINT8, None) for name in names)
+    theirs = Network(model).run(inputs[:few], names)
+    total, by_one, by_more, tensors = 0, 0, 0, 0
+    for name, codes in zip(names, theirs, strict=True):
+        distance = np.abs(read_tensor(folder / listing[name]).astype(np.int16) - codes)
+        total += distance.size
+        by_one += int((distance == 1).sum())
+        by_more += int((distance > 1).sum())
+        tensors += bool(distance.any())
+    shares = f"{100 * by_one / total:.4f} % by 1, {100 * by_more / total:.4f} % by more"
+    return f"{shares}, in {tensors} of {len(names)} tensors ({total} codes, n={few})"
 
 
 def with_logits(file: Path) -> onnx.ModelProto:

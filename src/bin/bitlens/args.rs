@@ -72,6 +72,10 @@ pub(crate) struct RunArgs {
     /// Run a quantized file in float, as its definition says.
     #[arg(long)]
     pub(crate) float: bool,
+    /// A folder to write every quantized tensor to, for comparing with another runtime: raw codes of
+    /// all pictures, a file a tensor, and `tensors.json` with their names.
+    #[arg(long)]
+    pub(crate) codes: Option<PathBuf>,
     /// Print JSON, a line a picture.
     #[arg(long)]
     pub(crate) json: bool,

@@ -7,6 +7,7 @@ mod output;
 
 mod args;
 mod attribute;
+mod codes;
 mod compare;
 mod data;
 mod failure;

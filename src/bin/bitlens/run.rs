@@ -1,6 +1,7 @@
 //! `bitlens run`.
 
 use crate::args::RunArgs;
+use crate::codes::CodeFiles;
 use crate::data;
 use crate::failure::{Failure, read};
 use crate::output::json_line;
@@ -32,9 +33,18 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
         Some(quantized) => &quantized.integer,
         None => &network.model,
     };
+    if args.codes.is_some() && quantized.is_none() {
+        return Err(Failure::Usage(format!(
+            "--codes needs a quantized network, and {name} is in full precision"
+        )));
+    }
+    let mut files = args.codes.as_deref().map(CodeFiles::new);
     let mut right = 0;
     for position in 0..data.inputs.len() {
         let input = data.inputs.get(position)?;
+        if let Some(files) = &mut files {
+            files.add(model, input.value.clone())?;
+        }
         let logits = model.scores(input.value).map_err(SessionError::from)?;
         let top = answer(&logits, &data.classes, data.label_offset);
         let (file, label) = (data.names[position].as_str(), data.labels[position]);
@@ -48,6 +58,9 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
                 top.iter().map(|t| format!("{} {:.1} %", t.name, 100.0 * t.probability)).collect();
             say!("{file}: {}", names.join(", "));
         }
+    }
+    if let Some(files) = files {
+        files.write()?;
     }
     let labelled = data.labels.iter().flatten().count();
     if !args.json && labelled > 0 {

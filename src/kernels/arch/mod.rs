@@ -43,7 +43,12 @@ pub(crate) fn run<T: Task>(isa: Isa, task: T) -> Result<T::Output> {
         #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
         Isa::RelaxedSimd => Ok(task.run(wasm32::relaxed::Relaxed)),
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 => match x86_64::avx2::Avx2::new() {
+        Isa::Avx2 => match x86_64::avx2::Avx2::<true>::new() {
+            Some(avx2) => Ok(avx2.run(task)),
+            None => Err(KernelError::IsaUnavailable { isa }),
+        },
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2Unfused => match x86_64::avx2::Avx2::<false>::new() {
             Some(avx2) => Ok(avx2.run(task)),
             None => Err(KernelError::IsaUnavailable { isa }),
         },

@@ -8,7 +8,7 @@
 
 use super::conv_i8::RowSink;
 use super::{Simd, Task};
-use crate::kernels::affine::{AddU8, AffineParams, Requantize};
+use crate::kernels::affine::{AddU8, AffineParams, Requantize, fused};
 use crate::kernels::layout::ImageLayout;
 
 /// `1.5 · 2²³`.
@@ -169,12 +169,13 @@ impl Task for AddTask<'_> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, _: S) {
-        let AddU8 { lhs_zero_point, lhs_factor, rhs_zero_point, rhs_factor, .. } = self.add;
-        let limits = Limits::of_u8(self.add.zero_point, self.add.min, self.add.max);
+        let AddU8 { lhs_factor, rhs_factor, min, max, .. } = self.add;
+        let (limits, offset) = (Limits::of_u8(0, min, max), self.add.offset());
+        let add = |code: u8, factor: f32, addend: f32| {
+            if S::HAS_FMA { f32::from(code).mul_add(factor, addend) } else { fused(code, factor, addend) }
+        };
         for (out, (&a, &b)) in self.out.iter_mut().zip(self.lhs.iter().zip(self.rhs)) {
-            let left = (i32::from(a) - i32::from(lhs_zero_point)) as f32 * lhs_factor;
-            let right = (i32::from(b) - i32::from(rhs_zero_point)) as f32 * rhs_factor;
-            *out = limits.code(left + right) as u8;
+            *out = limits.code(add(a, lhs_factor, add(b, rhs_factor, offset))) as u8;
         }
     }
 }

@@ -16,6 +16,10 @@
 //! panel 0: a00 a10 a20 a30 | a01 a11 a21 a31 | …     panel 1: a40 a50 | a41 a51 | …
 //! ```
 //!
+//! Where products are not fused, the order of a sum is thus the same for every instruction set: the
+//! depth in blocks of 256, each summed from the first product to the last, then added to the blocks
+//! before it, then to the bias. Calibration relies on it ([`Isa::reproducible`](crate::kernels::Isa)).
+//!
 //! The slack of a row keeps a strip from falling into few cache sets, which a power-of-two stride
 //! would do. A right-hand side that is constant is packed beforehand in strips `[depth][2 vectors]`.
 

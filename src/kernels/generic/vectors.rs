@@ -11,12 +11,15 @@ pub(crate) trait Floats: Copy {
     const F32_LANES: usize;
     /// Rows of a register tile: as many as leave accumulators, operands and one splat in registers.
     const F32_ROWS: usize;
+    /// Whether `f32::mul_add` is an instruction.
+    const HAS_FMA: bool = false;
     /// A vector of `f32`.
     type F32: Copy;
 
     /// The same number in every lane.
     fn splat_f32(self, x: f32) -> Self::F32;
-    /// `a · b + c`, fused or not: `f32` kernels may round either way.
+    /// `a · b + c`, fused or not: only the sets of [`Isa::reproducible`](crate::kernels::Isa) promise
+    /// that they do not fuse.
     fn multiply_add(self, a: Self::F32, b: Self::F32, c: Self::F32) -> Self::F32;
     /// `a + b`.
     fn add_f32(self, a: Self::F32, b: Self::F32) -> Self::F32;

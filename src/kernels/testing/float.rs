@@ -1,6 +1,7 @@
 //! `f32` kernels against the `f64` reference: within `γ_k · Σ|a||b|`.
 
 use super::{Cases, square_conv};
+use crate::kernels::generic::gemm_f32::BLOCK_DEPTH;
 use crate::kernels::isa::Isa;
 use crate::kernels::layout::{Conv2dGeometry, MatLayout};
 use crate::kernels::reference::{self, Bounded};
@@ -8,6 +9,7 @@ use crate::kernels::{
     Accumulate, Epilogue, GemmF32, PackedConvF32, PackedGemmF32, conv2d_f32, conv2d_f32_backward_input,
     conv2d_f32_backward_weights, gemm_f32, gemm_packed_f32,
 };
+use wasm_bindgen_test::wasm_bindgen_test;
 
 /// `γ_k = k·u / (1 − k·u)`, with the unit roundoff of `f32`.
 fn gamma(k: usize) -> f64 {
@@ -193,4 +195,93 @@ pub(crate) fn an_empty_depth_gives_the_bias(isa: Isa) {
     let epilogue = Epilogue { bias: Some(&bias), clamp: None };
     gemm_packed_f32(&[], layout, &packed, epilogue, &mut out).unwrap();
     assert_eq!(out, [0.5; 27]);
+}
+
+/// Instruction sets that promise the order of sums, see [`Isa::reproducible`].
+fn unfused() -> Vec<Isa> {
+    let unfused = [Isa::Portable, Isa::Simd128, Isa::Avx2Unfused];
+    unfused.into_iter().filter(|isa| isa.is_available()).collect()
+}
+
+/// Products one after the other in blocks of the depth, each block added to those before it.
+fn in_order(terms: impl Iterator<Item = (f32, f32)>) -> f32 {
+    let terms: Vec<(f32, f32)> = terms.collect();
+    let block = |block: &[(f32, f32)]| block.iter().fold(0.0_f32, |sum, (a, b)| a * b + sum);
+    terms.chunks(BLOCK_DEPTH).map(block).reduce(|before, sum| sum + before).unwrap_or(0.0)
+}
+
+fn bits(values: &[f32]) -> Vec<u32> {
+    // A sum of nothing but zeros may have either sign.
+    values.iter().map(|v| (v + 0.0).to_bits()).collect()
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn unfused_products_of_matrices_have_one_order() {
+    let mut cases = Cases::new(16);
+    for [m, k, n] in [[5, 700, 33], [7, 256, 9], [13, 257, 140], [1, 30, 17], [6, 3, 300]] {
+        let (lhs, rhs, bias) = (cases.reals(m * k), cases.reals(k * n), cases.reals(n));
+        let lhs_layout = MatLayout::row_major(m, k).unwrap();
+        let rhs_layout = MatLayout::row_major(k, n).unwrap();
+        let sum = |row: usize, col: usize| in_order((0..k).map(|i| (lhs[row * k + i], rhs[i * n + col])));
+        let expected: Vec<f32> = (0..m * n).map(|at| sum(at / n, at % n)).collect();
+        let with_bias: Vec<f32> = expected.iter().enumerate().map(|(at, sum)| sum + bias[at % n]).collect();
+        for isa in unfused() {
+            let mut out = vec![f32::NAN; m * n];
+            let operands = GemmF32 { lhs: &lhs, lhs_layout, rhs: &rhs, rhs_layout };
+            gemm_f32(isa, &operands, &mut out, Accumulate::Overwrite).unwrap();
+            assert_eq!(bits(&out), bits(&expected), "{isa}: {m} x {k} x {n}");
+            let packed = PackedGemmF32::pack(isa, &rhs, rhs_layout).unwrap();
+            let epilogue = Epilogue { bias: Some(&bias), clamp: None };
+            gemm_packed_f32(&lhs, lhs_layout, &packed, epilogue, &mut out).unwrap();
+            assert_eq!(bits(&out), bits(&with_bias), "{isa}: packed {m} x {k} x {n}");
+        }
+    }
+}
+
+/// One output of a convolution: the bias comes last, and first where it is depthwise.
+fn convolved(
+    geometry: &Conv2dGeometry,
+    (input, weights, bias): (&[f32], &[f32], &[f32]),
+    [image, channel, row, col]: [usize; 4],
+) -> f32 {
+    let window = geometry.window();
+    let per_group = geometry.in_channels_per_group();
+    let group = channel / geometry.out_channels_per_group();
+    let term = |at: usize| {
+        let (plane, tap) = (at / window.taps(), at % window.taps());
+        let plane = (image * geometry.groups() + group) * per_group + plane;
+        let y = window.source(0, row, tap / window.kernel[1])?;
+        let x = window.source(1, col, tap % window.kernel[1])?;
+        let pixel = input[plane * window.input_pixels() + y * window.input[1] + x];
+        Some((pixel, weights[channel * geometry.depth() + at]))
+    };
+    let terms = (0..geometry.depth()).map(term);
+    if geometry.is_depthwise() {
+        return terms.flatten().fold(bias[channel], |sum, (a, b)| sum + a * b);
+    }
+    in_order(terms.map(|term| term.unwrap_or((0.0, 1.0)))) + bias[channel]
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn unfused_convolutions_have_one_order() {
+    let mut cases = Cases::new(17);
+    for geometry in geometries(&mut cases, 40) {
+        let (input, weights) = (cases.reals(geometry.input_len()), cases.reals(geometry.weights_len()));
+        let bias = cases.reals(geometry.out_channels());
+        let [rows, cols] = geometry.window().output;
+        let place = |at: usize| {
+            let (channel, pixel) = (at / (rows * cols), at % (rows * cols));
+            let channels = geometry.out_channels();
+            [channel / channels, channel % channels, pixel / cols, pixel % cols]
+        };
+        let value = |at: usize| convolved(&geometry, (&input, &weights, &bias), place(at));
+        let expected: Vec<f32> = (0..geometry.output_len()).map(value).collect();
+        for isa in unfused() {
+            let packed = PackedConvF32::pack(isa, &geometry, &weights).unwrap();
+            let mut out = vec![f32::NAN; geometry.output_len()];
+            let epilogue = Epilogue { bias: Some(&bias), clamp: None };
+            conv2d_f32(&geometry, &input, &packed, epilogue, &mut out).unwrap();
+            assert_eq!(bits(&out), bits(&expected), "{isa}: {geometry:?}");
+        }
+    }
 }

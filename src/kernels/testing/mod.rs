@@ -189,7 +189,7 @@ mod tests {
             Isa::Portable => true,
             Isa::Simd128 => wasm && cfg!(target_feature = "simd128"),
             Isa::RelaxedSimd => wasm && cfg!(target_feature = "relaxed-simd"),
-            Isa::Avx2 => cfg!(target_arch = "x86_64"),
+            Isa::Avx2 | Isa::Avx2Unfused => cfg!(target_arch = "x86_64"),
         };
         Isa::ALL.into_iter().filter(in_build).collect()
     }

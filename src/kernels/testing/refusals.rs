@@ -3,9 +3,9 @@
 use super::square_conv;
 use crate::kernels::layout::{Conv2dGeometry, MatLayout, Pool2dGeometry, Window2d};
 use crate::kernels::{
-    Accumulate, AffineParams, Epilogue, GemmF32, Isa, KernelError, PackedConvF32, PackedConvI8, PackedGemmI8,
-    QuantizedInput, Requantize, conv2d_f32, conv2d_u8, fake_quantize_f32, gemm_f32, max_pool_u8, quantize_i8,
-    quantize_u8,
+    Accumulate, AddU8, AffineParams, Epilogue, GemmF32, Isa, KernelError, PackedConvF32, PackedConvI8,
+    PackedGemmI8, QuantizedInput, Requantize, add_u8, conv2d_f32, conv2d_u8, fake_quantize_f32, gemm_f32,
+    max_pool_u8, quantize_i8, quantize_u8,
 };
 use wasm_bindgen_test::wasm_bindgen_test;
 
@@ -105,6 +105,24 @@ fn parameters_that_could_make_nan_are_refused() {
     {
         let requantize = Requantize { bias: vec![0; bias], multiplier, zero_point: 0, min, max: 8 };
         assert!(conv2d_u8(&geometry, input, &packed, &requantize, &mut [0]).is_err(), "{requantize:?}");
+    }
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn factors_of_a_sum_that_would_round_twice_are_refused() {
+    let add = AddU8 {
+        lhs_zero_point: 0,
+        lhs_factor: 1.0,
+        rhs_zero_point: 0,
+        rhs_factor: -1.0,
+        zero_point: 0,
+        min: 0,
+        max: 255,
+    };
+    assert!(add_u8(ISA, &[], &[], &add, &mut []).is_ok());
+    for factor in [256.1, -256.1, 0.000_244, f32::NAN, f32::INFINITY] {
+        assert!(add_u8(ISA, &[], &[], &AddU8 { lhs_factor: factor, ..add }, &mut []).is_err());
+        assert!(add_u8(ISA, &[], &[], &AddU8 { rhs_factor: factor, ..add }, &mut []).is_err());
     }
 }
 

@@ -122,6 +122,7 @@ def _reductions() -> list[Case]:
         _reduce_by_input("reduce_mean_input", "axes as second input, opset 18", 18, (-2, -1), keepdims=0),
         _reduce_by_input("reduce_mean_input_opset23", "axes as second input, opset 23", 23, (2, 3), keepdims=1),
         _reduce_noop(),
+        _maxima_of_a_difference(),
     ]
 
 
@@ -129,6 +130,18 @@ def _reduce_by_input(name, catches, opset, axes, **attributes) -> Case:
     net = Net(name, opset)
     net.output(net.node("ReduceMean", net.image(), net.ints(*axes), **attributes))
     return net.case(catches)
+
+
+def _maxima_of_a_difference() -> Case:
+    net = Net("maxima_of_a_difference", 18)
+    image = net.image()
+    sides = [net.node("Conv", image, net.random(5, 3, 3, 3), net.random(5)) for _ in range(2)]
+    difference = net.node("Sub", *sides)
+    pooled = net.node("Flatten", net.node("GlobalMaxPool", difference))
+    reduced = net.node("ReduceMax", difference, net.ints(-1, 2), keepdims=0)
+    scores = [net.node("Gemm", value, net.random(5, 4), net.random(4)) for value in (pooled, reduced)]
+    net.output(net.node("Add", *scores))
+    return net.case("a difference and both kinds of global maxima, on integers too")
 
 
 def _reduce_noop() -> Case:

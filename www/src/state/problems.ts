@@ -30,7 +30,7 @@ export function memoryProblem(load: Load, { fits, needed, limit }: Verdict, file
   return {
     what: sure ? 'Too large for this browser: nothing was opened' : 'This may be too large for this device: nothing was opened yet',
     where: null,
-    why: `To quantize and compare ${sizes.join(' and ')} takes ${sure ? 'at least' : 'about'} ${gigabytes(needed)} of memory. ${sure ? `A page here can have ${gigabytes(limit)} at most.` : `Beyond ${gigabytes(limit)} a page on this device may be closed by the system.`}`,
+    why: `To quantize and compare ${sizes.join(' and ')} takes ${sure ? 'at least' : 'about'} ${memory(needed)} of memory. ${sure ? `A page here can have ${memory(limit)} at most.` : `Beyond ${memory(limit)} a page on this device may be closed by the system.`}`,
     todo: sure
       ? `Use ${what === 'the network' ? 'a smaller network, or the command line, which has no such limit' : 'fewer or smaller pictures: 30 to 200 are enough'}.`
       : `Close other tabs and programs first${what === 'the network' ? ', or use a computer with more memory' : ', or use fewer pictures: 30 to 200 are enough'}.`,
@@ -38,7 +38,7 @@ export function memoryProblem(load: Load, { fits, needed, limit }: Verdict, file
   };
 }
 
-const gigabytes = (count: number): string => `${(count / 1e9).toFixed(1)} GB`;
+const memory = (count: number): string => (count < 1e9 ? `${Math.round(count / 1e6)} MB` : `${(count / 1e9).toFixed(1)} GB`);
 
 const MAX_LISTED = 5;
 

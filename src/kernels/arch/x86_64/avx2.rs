@@ -1,20 +1,20 @@
-//! AVX2 with FMA. Integers are widened to 16-bit pairs for `pmaddwd`, which is exact;
-//! `pmaddubsw` would saturate.
+//! AVX2 with FMA, and the same without fusing products and sums of `f32`. Integers are widened to
+//! 16-bit pairs for `pmaddwd`, which is exact; `pmaddubsw` would saturate.
 
 use crate::kernels::generic::{Dot, Floats, Taps, Task};
 use crate::kernels::isa::Isa;
 use core::arch::x86_64::{
     __m256, __m256i, _mm_loadl_epi64, _mm_unpacklo_epi8, _mm256_add_epi32, _mm256_add_ps,
     _mm256_cvtepu8_epi16, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_madd_epi16,
-    _mm256_max_ps, _mm256_min_ps, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setzero_si256, _mm256_storeu_ps,
-    _mm256_storeu_si256,
+    _mm256_max_ps, _mm256_min_ps, _mm256_mul_ps, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setzero_si256,
+    _mm256_storeu_ps, _mm256_storeu_si256,
 };
 
-/// Proof that the processor has AVX2 and FMA.
+/// Proof that the processor has AVX2 and FMA; `FUSED` says whether `f32` kernels use the latter.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Avx2(());
+pub(crate) struct Avx2<const FUSED: bool>(());
 
-impl Avx2 {
+impl<const FUSED: bool> Avx2<FUSED> {
     /// `None` where the instructions do not exist.
     pub(crate) fn new() -> Option<Self> {
         Isa::Avx2.is_available().then_some(Self(()))
@@ -23,7 +23,7 @@ impl Avx2 {
     /// Compiles all of `task` for AVX2 and runs it.
     pub(crate) fn run<T: Task>(self, task: T) -> T::Output {
         #[target_feature(enable = "avx2,fma")]
-        fn compiled<T: Task>(avx2: Avx2, task: T) -> T::Output {
+        fn compiled<T: Task, const FUSED: bool>(avx2: Avx2<FUSED>, task: T) -> T::Output {
             task.run(avx2)
         }
         // SAFETY: `self` proves that AVX2 and FMA exist.
@@ -31,9 +31,10 @@ impl Avx2 {
     }
 }
 
-impl Floats for Avx2 {
+impl<const FUSED: bool> Floats for Avx2<FUSED> {
     const F32_LANES: usize = 8;
     const F32_ROWS: usize = 6;
+    const HAS_FMA: bool = true;
     type F32 = __m256;
 
     #[inline(always)]
@@ -43,8 +44,8 @@ impl Floats for Avx2 {
     }
     #[inline(always)]
     fn multiply_add(self, a: __m256, b: __m256, c: __m256) -> __m256 {
-        // SAFETY: `self` proves that the instruction exists.
-        unsafe { _mm256_fmadd_ps(a, b, c) }
+        // SAFETY: `self` proves that the instructions exist.
+        unsafe { if FUSED { _mm256_fmadd_ps(a, b, c) } else { _mm256_add_ps(_mm256_mul_ps(a, b), c) } }
     }
     #[inline(always)]
     fn add_f32(self, a: __m256, b: __m256) -> __m256 {
@@ -69,7 +70,7 @@ impl Floats for Avx2 {
     }
 }
 
-impl Dot for Avx2 {
+impl<const FUSED: bool> Dot for Avx2<FUSED> {
     type Activation = i16;
     type Weight = i16;
     type Operand = __m256i;
@@ -117,7 +118,7 @@ impl Dot for Avx2 {
     }
 }
 
-impl Taps for Avx2 {
+impl<const FUSED: bool> Taps for Avx2<FUSED> {
     #[inline(always)]
     unsafe fn interleave(self, first: *const u8, second: *const u8) -> __m256i {
         // SAFETY: the caller says that eight codes are readable at both; `self` proves the rest.
@@ -130,4 +131,11 @@ impl Taps for Avx2 {
 }
 
 #[cfg(test)]
-crate::kernels::testing::kernel_conformance!(Isa::Avx2);
+mod fused {
+    crate::kernels::testing::kernel_conformance!(Isa::Avx2);
+}
+
+#[cfg(test)]
+mod unfused {
+    crate::kernels::testing::kernel_conformance!(Isa::Avx2Unfused);
+}

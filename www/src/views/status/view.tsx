@@ -56,7 +56,7 @@ export function Problems() {
 function ProblemCard({ problem }: { problem: Problem }) {
   const dispatch = useDispatch();
   return (
-    <section class="problem" data-testid={testids.problem}>
+    <section class="problem" data-asks={problem.anyway !== undefined} data-testid={testids.problem}>
       <div>
         <h2>{problem.what}</h2>
         {problem.where && <p class="where">{problem.where}</p>}
@@ -78,7 +78,7 @@ function TryAnyway({ id, files }: { id: number; files: OpenedFile[] }) {
     dispatch({ type: 'filesOpened', files, anyway: true });
   };
   return (
-    <button type="button" class="link" data-testid={testids.tryAnyway} onClick={insist}>
+    <button type="button" class="button" data-testid={testids.tryAnyway} onClick={insist}>
       Try anyway
     </button>
   );

@@ -1,0 +1,147 @@
+//! Forms on codes, judged on the samples: a sample's node is put between QuantizeLinear and
+//! DequantizeLinear nodes, lowered, and compared with that definition run in float.
+
+use super::{Context, Inputs, Isa, Kind, Op, Slot, values};
+use crate::exec::{Executor, NoProbe};
+use crate::ir::{GraphBuilder, ValueId};
+use crate::ops::{DequantizeLinear, Graph, Node, QuantizeLinear};
+use crate::passes;
+use crate::quant::{QuantParams, QuantSpec, Range};
+use crate::tensor::{DType, Shape, TensorType, Value};
+use std::collections::BTreeSet;
+
+/// Operators of which a sample must run on integers.
+const ON_CODES: &[&str] = &[
+    "Add",
+    "AveragePool",
+    "Clip",
+    "Concat",
+    "Flatten",
+    "GlobalAveragePool",
+    "GlobalMaxPool",
+    "LeakyRelu",
+    "MaxPool",
+    "Pad",
+    "ReduceMax",
+    "ReduceMean",
+    "Relu",
+    "Reshape",
+    "Sigmoid",
+    "Slice",
+    "Squeeze",
+    "Sub",
+    "Transpose",
+    "Unsqueeze",
+];
+
+/// Scale and zero point of some tensors, as constants.
+#[derive(Clone, Copy)]
+struct Parameters {
+    scale: ValueId,
+    zero_point: ValueId,
+}
+
+fn parameters(builder: &mut GraphBuilder<Op>, name: &str, tensors: &[&Value]) -> Parameters {
+    let elements = || tensors.iter().flat_map(|v| v.as_slice::<f32>().unwrap().iter().copied());
+    let range = Range::containing_zero(elements().fold(0.0, f32::min), elements().fold(0.0, f32::max));
+    let (scale, zero_point) = QuantParams::from_range(range, &QuantSpec::activations(8));
+    Parameters {
+        scale: builder.constant(format!("{name}_scale"), Value::scalar(scale)),
+        zero_point: builder.constant(format!("{name}_zero"), Value::scalar(zero_point as u8)),
+    }
+}
+
+fn node(builder: &mut GraphBuilder<Op>, name: &str, op: Op, x: ValueId, p: Parameters) -> ValueId {
+    builder.op(name, op, &[x, p.scale, p.zero_point])
+}
+
+fn is_real(value: &Value) -> bool {
+    value.as_slice::<f32>().is_ok_and(|v| !v.is_empty() && v.iter().all(|x| x.is_finite()))
+}
+
+/// The sample between codes, and its computed inputs; `None` where it has no real numbers to quantize.
+fn between_codes(op: &Op, slots: &[Slot]) -> Option<(Graph, Vec<Value>)> {
+    let outputs = op.forward(&Context::new(Isa::Portable), Inputs::new(values(slots))).ok()?;
+    let computed: Vec<&Value> =
+        slots.iter().filter_map(|s| if let Slot::Computed(v) = s { Some(v) } else { None }).collect();
+    let reals: Vec<&Value> =
+        computed.iter().copied().chain(&outputs).filter(|v| v.dtype() == DType::F32).collect();
+    if !outputs.iter().chain(computed.first().copied()).all(is_real) || !reals.iter().all(|v| is_real(v)) {
+        return None;
+    }
+    let mut builder = GraphBuilder::new("sample");
+    let shared = parameters(&mut builder, "shared", &reals);
+    let of = |builder: &mut GraphBuilder<Op>, name: &str, value: &Value| {
+        if op.facts().kind == Kind::Rearrange { shared } else { parameters(builder, name, &[value]) }
+    };
+    let mut inputs = Vec::new();
+    for (index, slot) in slots.iter().enumerate() {
+        let name = format!("x{index}");
+        inputs.push(match slot {
+            Slot::Absent => None,
+            Slot::Constant(value) => Some(builder.constant(name, value.clone())),
+            Slot::Computed(value) => {
+                let ty = TensorType::new(value.dtype(), Shape::fixed(value.shape()));
+                let x = builder.input(name.clone(), ty);
+                if value.dtype() != DType::F32 {
+                    inputs.push(Some(x));
+                    continue;
+                }
+                let p = of(&mut builder, &name, value);
+                let quantize = QuantizeLinear::default().into();
+                let q = node(&mut builder, &format!("{name}_q"), quantize, x, p);
+                Some(node(&mut builder, &format!("{name}_d"), DequantizeLinear::along(1).into(), q, p))
+            }
+        });
+    }
+    let made: Vec<ValueId> =
+        (0..outputs.len()).map(|index| builder.value(format!("y{index}"), None)).collect();
+    builder.node(Node { name: "node".into(), op: op.clone(), inputs, outputs: made.clone() });
+    for (index, (y, value)) in made.into_iter().zip(&outputs).enumerate() {
+        let name = format!("y{index}_q");
+        let p = of(&mut builder, &name, value);
+        let codes = node(&mut builder, &name, QuantizeLinear::default().into(), y, p);
+        builder.output(codes);
+    }
+    let graph = passes::infer_types(&builder.finish().ok()?).ok()?;
+    Some((graph, computed.into_iter().cloned().collect()))
+}
+
+/// Whether the node runs on integers; fails where these are not the definition's codes.
+fn check(op: &Op, graph: &Graph, inputs: &[Value]) -> bool {
+    let lowered = passes::lower_int8(graph).unwrap_or_else(|e| panic!("{op:?}: {e}"));
+    let run = |graph: Graph| {
+        let executor = Executor::new(graph, Isa::best()).unwrap_or_else(|e| panic!("{op:?}: {e}"));
+        executor.run(inputs, &mut NoProbe).unwrap_or_else(|e| panic!("{op:?}: {e}"))
+    };
+    // Tables, maxima and moved elements are exact; sums and averages may round a half step otherwise.
+    let may_differ = u8::from(matches!(op.facts().kind, Kind::Sum | Kind::Average));
+    for (found, expected) in run(lowered.graph).iter().zip(&run(graph.clone())) {
+        assert_eq!(found.shape(), expected.shape(), "{op:?}");
+        let (found, expected) = (found.as_slice::<u8>().unwrap(), expected.as_slice::<u8>().unwrap());
+        for (at, (found, expected)) in found.iter().zip(expected).enumerate() {
+            let distance = found.abs_diff(*expected);
+            assert!(distance <= may_differ, "{op:?}: code {at} is {found}, its definition has {expected}");
+        }
+    }
+    lowered.float_nodes.is_empty()
+}
+
+#[test]
+fn forms_on_codes_agree_with_their_definition_on_the_samples() {
+    let mut on_codes = BTreeSet::new();
+    for (op_type, samples) in Op::samples().into_iter().filter(|(name, _)| !name.starts_with("bitlens.")) {
+        for sample in samples {
+            let (op, slots) = sample.import(op_type);
+            if matches!(op.facts().kind, Kind::Quantize | Kind::Dequantize) {
+                continue;
+            }
+            let Some((graph, inputs)) = between_codes(&op, &slots) else { continue };
+            if check(&op, &graph, &inputs) {
+                on_codes.insert(op_type);
+            }
+        }
+    }
+    let missing: Vec<_> = ON_CODES.iter().filter(|name| !on_codes.contains(*name)).collect();
+    assert!(missing.is_empty(), "no sample of {missing:?} runs on integers; these do: {on_codes:?}");
+}
