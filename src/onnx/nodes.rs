@@ -40,13 +40,11 @@ impl NodeNames {
 
     /// A unique name for a node; `prefix` stands in front of what the file has.
     pub(super) fn name(&mut self, prefix: &str, proto: &NodeProto) -> String {
-        match given_name(proto) {
-            Some(name) => self.names.unique(&format!("{prefix}{name}")),
-            None => {
-                let stem = format!("{prefix}{}", proto.op_type);
-                self.names.numbered(&stem, self.counters.entry(stem.clone()).or_default())
-            }
+        if let Some(name) = given_name(proto) {
+            return self.unique(&format!("{prefix}{name}"));
         }
+        let stem = format!("{prefix}{}", proto.op_type);
+        self.names.numbered(&stem, self.counters.entry(stem.clone()).or_default())
     }
 }
 

@@ -121,7 +121,7 @@ fn a_function_has_an_operator_set_of_its_own() {
     };
     let rows = |opset| {
         let graph = import(&softmax(opset).bytes()).unwrap().graph;
-        graph.nodes().map(|(_, node)| format!("{:?}", node.op)).collect::<String>()
+        graph.nodes().map(|(_, node)| format!("{:?}", node.op)).collect::<Vec<_>>().concat()
     };
     assert_eq!(rows(11), "Softmax(Softmax { rows: From(1) })");
     assert_eq!(rows(13), "Softmax(Softmax { rows: Along(-1) })");
