@@ -4,26 +4,26 @@
 //! a value for every output, so that nodes may stand in any order; the second lets the operators
 //! read their attributes. What is left to the graph's own `verify` is the search for cycles.
 
-use super::import::{ModelInfo, decode, is_onnx_domain};
+use super::functions::Functions;
+use super::import::{ModelInfo, decode};
 use super::names::Names;
-use super::proto::{GraphProto, NodeProto, SparseTensorProto, TensorProto, ValueInfoProto};
+use super::nodes::{self, CONSTANT, FileNode, NodeNames};
+use super::proto::{GraphProto, SparseTensorProto, TensorProto, ValueInfoProto};
 use super::types::{self, Declared};
-use super::{ImportError, MissingOperator, attr, tensor};
+use super::{ImportError, attr, tensor};
 use crate::ir::{Attr, Attrs, GraphBuilder, GraphError, Operation, ValueId};
 use crate::ops::{self, Expansion, FileType, Graph, ImportInput, ImportNode, Node, Op, Source};
 use crate::tensor::{DType, FloatFormat, TensorType, Value};
 use prost::bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The operator that is a constant and has no counterpart in `ops`.
-const CONSTANT: &str = "Constant";
 /// The operator that casts to the type of another tensor, and the one that casts to a type.
 const CAST_LIKE: &str = "CastLike";
 const CAST: &str = "Cast";
 
 /// How many nodes, initializers or declarations a network may have: a hundred times what the
 /// largest image networks have, and few enough that a hostile file cannot fill the memory with them.
-const GREATEST_COUNT: usize = 1 << 17;
+pub(super) const GREATEST_COUNT: usize = 1 << 17;
 
 /// Makes the graph, and completes `info` with what its tensors show.
 ///
@@ -31,12 +31,12 @@ const GREATEST_COUNT: usize = 1 << 17;
 /// Everything from the network's own message inwards.
 pub(super) fn build(
     graph: &GraphProto,
-    functions: &BTreeSet<(String, String)>,
+    functions: &Functions,
     info: &mut ModelInfo,
 ) -> Result<Graph, ImportError> {
     refuse_too_many(graph)?;
-    let (nodes, node_names) = read_nodes(&graph.node)?;
-    refuse_unsupported(&nodes, functions)?;
+    let (nodes, node_names) = nodes::read(&graph.node, functions, info.opset)?;
+    nodes::refuse_unsupported(&nodes)?;
     refuse_sparse(&graph.sparse_initializer)?;
     let outputs = read_infos(&graph.output, "output")?;
     if outputs.is_empty() {
@@ -68,83 +68,6 @@ fn refuse_too_many(graph: &GraphProto) -> Result<(), ImportError> {
         None => Ok(()),
         Some((what, list)) => Err(ImportError::TooMany { what, got: list.len(), expected: GREATEST_COUNT }),
     }
-}
-
-/// A node of the file.
-struct FileNode {
-    /// Unique and not empty.
-    name: String,
-    /// With the domain in front, unless it is ONNX's own.
-    op_type: String,
-    proto: NodeProto,
-}
-
-/// The nodes, and all names that are taken.
-fn read_nodes(messages: &[Bytes]) -> Result<(Vec<FileNode>, Names), ImportError> {
-    let mut protos = Vec::new();
-    for (i, bytes) in messages.iter().enumerate() {
-        let proto: NodeProto = decode(bytes, || format!("node {i}"))?;
-        let part = if proto.op_type.is_empty() {
-            "operator"
-        } else if proto.output.iter().all(String::is_empty) {
-            "output"
-        } else {
-            protos.push(proto);
-            continue;
-        };
-        let name = proto.name.filter(|name| !name.is_empty()).unwrap_or_else(|| i.to_string());
-        return Err(ImportError::Incomplete { what: format!("node `{name}`"), part });
-    }
-    let mut names = Names::default();
-    // Names that the file gives come before names that are made.
-    let given: Vec<Option<String>> = protos
-        .iter()
-        .map(|proto| proto.name.as_deref().filter(|name| !name.is_empty()).map(|name| names.unique(name)))
-        .collect();
-    let mut counters: BTreeMap<String, usize> = BTreeMap::new();
-    let nodes = protos.into_iter().zip(given).map(|(proto, given)| {
-        let op_type = match proto.domain.as_deref().unwrap_or_default() {
-            domain if is_onnx_domain(domain) => proto.op_type.clone(),
-            domain => format!("{domain}.{}", proto.op_type),
-        };
-        let name = given.unwrap_or_else(|| {
-            names.numbered(&proto.op_type, counters.entry(proto.op_type.clone()).or_default())
-        });
-        FileNode { name, op_type, proto }
-    });
-    Ok((nodes.collect(), names))
-}
-
-/// Looks at all nodes before it refuses, so that the user learns everything at once.
-fn refuse_unsupported(nodes: &[FileNode], functions: &BTreeSet<(String, String)>) -> Result<(), ImportError> {
-    let mut missing: Vec<MissingOperator> = Vec::new();
-    let mut places: BTreeMap<&str, usize> = BTreeMap::new();
-    for node in nodes {
-        let domain = node.proto.domain.clone().unwrap_or_default();
-        if functions.contains(&(domain, node.proto.op_type.clone())) {
-            return Err(ImportError::Function { node: node.name.clone(), function: node.op_type.clone() });
-        }
-        let op_type = node.op_type.as_str();
-        if op_type == CONSTANT || ops::file_op_types().any(|name| name == op_type) {
-            continue;
-        }
-        let place = *places.entry(op_type).or_insert(missing.len());
-        match missing.get_mut(place) {
-            Some(entry) => entry.nodes.push(node.name.clone()),
-            None => {
-                missing.push(MissingOperator { op_type: op_type.to_owned(), nodes: vec![node.name.clone()] });
-            }
-        }
-    }
-    let mut missing = missing.into_iter();
-    let Some(first) = missing.next() else { return Ok(()) };
-    let mut its_nodes = first.nodes.into_iter();
-    Err(ImportError::UnsupportedOperator {
-        node: its_nodes.next().unwrap_or_default(),
-        op_type: first.op_type,
-        more_nodes: its_nodes.collect(),
-        others: missing.collect(),
-    })
 }
 
 fn refuse_sparse(messages: &[Bytes]) -> Result<(), ImportError> {
@@ -195,7 +118,7 @@ struct Build<'a> {
     /// Every name of the file, for names that are made.
     names: Names,
     /// Every name of a node.
-    node_names: Names,
+    node_names: NodeNames,
     types: BTreeMap<String, TensorType>,
     /// What the file calls the elements of values that are float32 here.
     formats: BTreeMap<String, FloatFormat>,
@@ -222,7 +145,7 @@ impl<'a> Build<'a> {
             read,
             initializers: BTreeSet::new(),
             names,
-            node_names: Names::default(),
+            node_names: NodeNames::default(),
             types: BTreeMap::new(),
             formats: BTreeMap::new(),
             values: BTreeMap::new(),
@@ -425,7 +348,7 @@ impl<'a> Build<'a> {
                 self.builder.peek(*id).constant.as_ref().map_or(ImportInput::Computed, ImportInput::Constant)
             }
         };
-        let opset = self.info.opset;
+        let opset = file.opset;
         if Op::least_opset(op_type).is_some_and(|least| opset.0 < least) {
             return Err(ImportError::Opset { got: opset.0.into() });
         }

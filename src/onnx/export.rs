@@ -245,6 +245,10 @@ impl<'a> Writer<'a> {
         for (i, value) in step.extra_inputs.into_iter().enumerate() {
             inputs.push(value.map_or_else(String::new, |value| self.constant(&value, &name, i)));
         }
+        let mut outputs = outputs;
+        while outputs.len() < step.outputs {
+            outputs.push(self.value_names.unique(&format!("{name}_unused")));
+        }
         let used = inputs.iter().rposition(|name| !name.is_empty()).map_or(0, |at| at + 1);
         inputs.truncate(used);
         self.nodes.push(proto::encode(&NodeProto {
@@ -253,7 +257,7 @@ impl<'a> Writer<'a> {
             name: Some(name),
             op_type: step.op_type.to_owned(),
             attribute: attr::write_all(&step.attrs),
-            domain: None,
+            ..NodeProto::default()
         }));
     }
 

@@ -36,10 +36,12 @@
 //! - Nodes in any order. Names of nodes are made where they are empty and made unique where they
 //!   are not. Outputs that nobody reads are left away (the mask of a Dropout). Initializers that
 //!   nobody reads are left away.
+//! - Functions that the file defines: each call becomes the nodes of the function, with opset,
+//!   attributes and defaults as it states them, also where functions call others.
 //! - Dimensions with names; sizes that are 0 or negative mean "unknown", as exporters use them.
 //!
 //! Not read, and refused with the name of what needs it: operators that `ops` does not have (all of
-//! them are listed at once), control flow, functions, sparse tensors, texts, sequences, external
+//! them are listed at once), control flow, sparse tensors, texts, sequences, external
 //! data, attributes that an operator does not know, weights that are not finite.
 //! Not read, and ignored: documentation strings, training information, quantization annotations.
 //!
@@ -61,8 +63,10 @@ mod build;
 mod error;
 mod export;
 mod file;
+mod functions;
 mod import;
 mod names;
+mod nodes;
 mod proto;
 mod tensor;
 mod types;
@@ -70,7 +74,7 @@ mod types;
 #[cfg(test)]
 mod tests;
 
-pub use error::{ImportError, MissingOperator};
+pub use error::{FunctionProblem, ImportError, MissingOperator};
 pub use export::{ExportError, ExportOptions, export};
 pub use file::FileKind;
 pub use import::{Imported, ModelInfo, import, import_owned};

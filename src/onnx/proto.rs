@@ -86,13 +86,31 @@ pub(super) struct StringStringEntryProto {
     pub(super) value: Option<String>,
 }
 
-/// A function that the file defines; only its name is read, for a message.
+/// A function that the file defines.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct FunctionProto {
     #[prost(string, optional, tag = "1")]
     pub(super) name: Option<String>,
+    #[prost(string, repeated, tag = "4")]
+    pub(super) input: Vec<String>,
+    #[prost(string, repeated, tag = "5")]
+    pub(super) output: Vec<String>,
+    /// Names of attributes that have no default.
+    #[prost(string, repeated, tag = "6")]
+    pub(super) attribute: Vec<String>,
+    /// [`NodeProto`]s.
+    #[prost(bytes = "bytes", repeated, tag = "7")]
+    pub(super) node: Vec<Bytes>,
+    #[prost(message, repeated, tag = "9")]
+    pub(super) opset_import: Vec<OperatorSetIdProto>,
     #[prost(string, optional, tag = "10")]
     pub(super) domain: Option<String>,
+    /// [`AttributeProto`]s: attributes with their defaults.
+    #[prost(bytes = "bytes", repeated, tag = "11")]
+    pub(super) attribute_proto: Vec<Bytes>,
+    /// Tells functions of one name apart.
+    #[prost(string, optional, tag = "13")]
+    pub(super) overload: Option<String>,
 }
 
 /// A network.
@@ -136,6 +154,9 @@ pub(super) struct NodeProto {
     pub(super) attribute: Vec<Bytes>,
     #[prost(string, optional, tag = "7")]
     pub(super) domain: Option<String>,
+    /// Which function of that name is called.
+    #[prost(string, optional, tag = "8")]
+    pub(super) overload: Option<String>,
 }
 
 /// An attribute of a node.

@@ -7,7 +7,7 @@
 use super::{
     Clamp, Context, ExportStep, Facts, ImportInput, ImportNode, Inputs, Kind, OpError, Operator, Tape,
     TypeInputs, convert, elementwise,
-    numbers::{self, with_wide},
+    numbers::{self, Wide, with_wide},
 };
 use crate::ir::{AttrError, Attrs};
 use crate::tensor::{DType, Element, TensorType, Value};
@@ -107,11 +107,13 @@ fn bound<T: Element>(value: Option<&Value>) -> Result<Option<T>, OpError> {
     }
 }
 
-/// Of integers; where `min > max` the result is `max`.
-fn clip<T: Element + PartialOrd>(x: Value, min: Option<T>, max: Option<T>) -> Result<Value, OpError> {
+/// Of numbers of any type; where `min > max` the result is `max`. NaN stays NaN by a selection of its
+/// own, as in [`Clamp::apply`].
+fn clip<T: Wide>(x: Value, min: Option<T>, max: Option<T>) -> Result<Value, OpError> {
     elementwise::map_value(x, |v: T| {
-        let v = min.filter(|&min| v < min).unwrap_or(v);
-        max.filter(|&max| v > max).unwrap_or(v)
+        let above = min.filter(|&min| v < min).unwrap_or(v);
+        let within = max.filter(|&max| above > max).unwrap_or(above);
+        if v.is_not_a_number() { v } else { within }
     })
 }
 

@@ -61,6 +61,9 @@ pub struct ExportStep {
     pub op_type: &'static str,
     /// Attributes.
     pub attrs: Attrs,
+    /// How many outputs a node of the file must have, whether they are read or not; 0 where those
+    /// that are read are enough.
+    pub outputs: usize,
     /// How many of the inputs at hand this step reads, the rest being left to the next one; all of
     /// them where it is `None`. At hand are the operator's inputs (first step), or what the step
     /// before made and left.
@@ -74,7 +77,7 @@ pub struct ExportStep {
 impl ExportStep {
     /// A node without constant inputs of its own.
     pub fn new(op_type: &'static str, attrs: Attrs) -> Self {
-        Self { op_type, attrs, reads: None, extra_inputs: Vec::new(), opset: EXPORT_OPSET }
+        Self { op_type, attrs, outputs: 0, reads: None, extra_inputs: Vec::new(), opset: EXPORT_OPSET }
     }
 
     /// The same, for an operator that is newer than [`EXPORT_OPSET`].
@@ -87,6 +90,12 @@ impl ExportStep {
     #[must_use]
     pub fn reading(self, count: usize) -> Self {
         Self { reads: Some(count), ..self }
+    }
+
+    /// The same, with that many outputs at least.
+    #[must_use]
+    pub fn making(self, outputs: usize) -> Self {
+        Self { outputs, ..self }
     }
 
     /// The same with one more attribute.

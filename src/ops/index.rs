@@ -130,6 +130,22 @@ pub(super) fn sizes(value: &Value, what: &'static str) -> Result<Vec<usize>, OpE
     integers(value, what)?.into_iter().map(size).collect()
 }
 
+/// A size that is an input of its own: one number.
+pub(super) fn only_size(value: &Value, what: &'static str) -> Result<usize, OpError> {
+    match sizes(value, what)?.as_slice() {
+        &[only] => Ok(only),
+        several => Err(count_error(what, 1, several.len())),
+    }
+}
+
+/// A whole number that is an input of its own.
+pub(super) fn only_integer(value: &Value, what: &'static str) -> Result<i64, OpError> {
+    match integers(value, what)?.as_slice() {
+        &[only] => Ok(only),
+        several => Err(count_error(what, 1, several.len())),
+    }
+}
+
 /// An attribute or input has another number of entries than needed.
 pub(super) fn count_error(what: &'static str, expected: usize, got: usize) -> OpError {
     OpError::Shape { what, expected: expected.to_string(), got: got.to_string() }

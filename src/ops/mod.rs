@@ -9,6 +9,7 @@
 //! Attributes and inputs are brought to the form of [`EXPORT_OPSET`] when a file is read, so there
 //! is one form of each operator here, whatever exporter wrote the file.
 
+mod arg;
 mod broadcast;
 mod composed;
 mod context;
@@ -27,10 +28,14 @@ mod numbers;
 mod operator;
 mod pairwise;
 mod pooling;
+mod ranks;
 mod reduce;
 mod registry;
 mod resample;
+mod runs;
 mod scales;
+mod scan;
+mod scatter;
 mod softmax_rows;
 #[cfg(test)]
 mod testing;
@@ -40,6 +45,7 @@ mod window;
 
 use file_form::refuse_import;
 
+pub use arg::ArgSearch;
 pub use composed::{Expansion, Part, Source, expand, file_op_types};
 pub use context::{Context, Inputs, Prepared, Tape};
 pub use depth_to_space::BlockOrder;
@@ -58,6 +64,8 @@ pub use q_max_pool::Searched;
 pub use reduce::Axes;
 pub use resample::{Coordinates, Interpolation, Nearest};
 pub use resize::Aspect;
+pub use scan::Scan;
+pub use scatter::ScatterReduction;
 pub use softmax_rows::Rows;
 pub use types::TypeInputs;
 pub use window::{AxisWindow, Padding, Rounding, Span, Window};
@@ -83,6 +91,8 @@ registry::operators! {
     add::Add,
     affine_grid::AffineGrid,
     and::And,
+    arg_max::ArgMax,
+    arg_min::ArgMin,
     asin::Asin,
     asinh::Asinh,
     atan::Atan,
@@ -102,24 +112,32 @@ registry::operators! {
     center_crop_pad::CenterCropPad,
     clip::Clip,
     col2im::Col2Im,
+    compress::Compress,
     concat::Concat,
     constant_of_shape::ConstantOfShape,
     conv::Conv,
     conv_transpose::ConvTranspose,
     cos::Cos,
     cosh::Cosh,
+    cum_prod::CumProd,
+    cum_sum::CumSum,
     depth_to_space::DepthToSpace,
     dequantize_linear::DequantizeLinear,
+    det::Det,
     div::Div,
     dropout::Dropout,
+    einsum::Einsum,
     elu::Elu,
     equal::Equal,
     erf::Erf,
     exp::Exp,
     expand::Expand,
+    eye_like::EyeLike,
     flatten::Flatten,
     floor::Floor,
     gather::Gather,
+    gather_elements::GatherElements,
+    gather_nd::GatherND,
     gelu::Gelu,
     gemm::Gemm,
     global_average_pool::GlobalAveragePool,
@@ -154,7 +172,10 @@ registry::operators! {
     mod_::Mod,
     mul::Mul,
     neg::Neg,
+    non_max_suppression::NonMaxSuppression,
+    non_zero::NonZero,
     not::Not,
+    one_hot::OneHot,
     or::Or,
     p_relu::PRelu,
     pad::Pad,
@@ -169,14 +190,25 @@ registry::operators! {
     quantize_linear::QuantizeLinear,
     range::Range,
     reciprocal::Reciprocal,
+    reduce_l1::ReduceL1,
+    reduce_l2::ReduceL2,
+    reduce_log_sum::ReduceLogSum,
+    reduce_log_sum_exp::ReduceLogSumExp,
     reduce_max::ReduceMax,
     reduce_mean::ReduceMean,
+    reduce_min::ReduceMin,
+    reduce_prod::ReduceProd,
     reduce_sum::ReduceSum,
+    reduce_sum_square::ReduceSumSquare,
     relu::Relu,
     reshape::Reshape,
     resize::Resize,
+    reverse_sequence::ReverseSequence,
     rms_normalization::RMSNormalization,
+    roi_align::RoiAlign,
     round::Round,
+    scatter_elements::ScatterElements,
+    scatter_nd::ScatterND,
     selu::Selu,
     shape::Shape,
     shrink::Shrink,
@@ -198,9 +230,25 @@ registry::operators! {
     swish::Swish,
     tan::Tan,
     tanh::Tanh,
+    tensor_scatter::TensorScatter,
     thresholded_relu::ThresholdedRelu,
+    tile::Tile,
+    top_k::TopK,
     transpose::Transpose,
+    trilu::Trilu,
+    unique::Unique,
     unsqueeze::Unsqueeze,
     where_::Where,
     xor::Xor,
+}
+
+impl Op {
+    /// The name today of an operator that older files call something else; every other name as it
+    /// is.
+    pub fn current_name(op_type: &str) -> &str {
+        match op_type {
+            "Scatter" => ScatterElements::OP_TYPE,
+            other => other,
+        }
+    }
 }

@@ -2,8 +2,8 @@
 
 use super::fixtures::{TestFile, floats, info, int_attribute, node, raw, tensor, tensor_attribute, with};
 use crate::onnx::proto::{
-    self, AttributeProto, FunctionProto, NodeProto, SparseTensorProto, StringStringEntryProto, TensorProto,
-    attribute_type, data_type,
+    self, AttributeProto, NodeProto, SparseTensorProto, StringStringEntryProto, TensorProto, attribute_type,
+    data_type,
 };
 use crate::onnx::{ImportError, import};
 use prost::bytes::Bytes;
@@ -142,15 +142,7 @@ fn all_missing_operators_are_listed_at_once() {
 }
 
 #[test]
-fn functions_and_networks_inside_nodes_are_refused() {
-    let mut file = TestFile::small();
-    let function = FunctionProto { name: Some("Relu".to_owned()), domain: Some(String::new()) };
-    file.model.functions.push(proto::encode(&function));
-    refuses(
-        file,
-        "onnx/function",
-        "Node `act` calls the function `Relu` that this file defines, which Bitlens does not read.",
-    );
+fn networks_inside_nodes_are_refused() {
     let body = AttributeProto {
         name: "body".to_owned(),
         r#type: Some(attribute_type::GRAPH),
