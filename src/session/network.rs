@@ -4,7 +4,7 @@ use super::SessionError;
 use super::quantized::PREPROCESS_KEY;
 use super::runnable::is_quantized;
 use super::view::ModelView;
-use crate::attribution::{Model, find_target};
+use crate::attribution::{GradCam, Model};
 use crate::data::Preprocess;
 use crate::data::preprocess::Layout;
 use crate::exec::Executor;
@@ -87,8 +87,9 @@ impl Network {
             axes.iter().enumerate().map(|(i, d)| d.unwrap_or(if i == 0 { 1 } else { 224 })).collect();
         let input = Value::zeros::<f32>(&sizes).ok()?;
         let run = self.model.run(input).ok()?;
-        let id = find_target(self.graph(), self.model.logits, &run.recording)?;
-        Some(self.graph().value(id).name.clone())
+        let class = super::compare::first(&run.logits);
+        let (layer, _) = GradCam::layer(&self.model, &run, class).ok()?;
+        Some(self.graph().value(layer.value).name.clone())
     }
 
     /// The network as the page shows it.
