@@ -30,6 +30,7 @@ mod softmax_rows;
 #[cfg(test)]
 mod testing;
 mod types;
+mod weight;
 mod window;
 
 use file_form::refuse_import;
@@ -53,6 +54,7 @@ pub use resample::{Coordinates, Interpolation, Nearest};
 pub use resize::Aspect;
 pub use softmax_rows::Rows;
 pub use types::TypeInputs;
+pub use weight::WideRow;
 pub use window::{AxisWindow, Padding, Rounding, Span, Window};
 
 pub use crate::kernels::Isa;
@@ -83,11 +85,13 @@ registry::operators! {
     concat::Concat,
     constant_of_shape::ConstantOfShape,
     conv::Conv,
+    conv_integer::ConvInteger,
     conv_transpose::ConvTranspose,
     depth_to_space::DepthToSpace,
     dequantize_linear::DequantizeLinear,
     div::Div,
     dropout::Dropout,
+    dynamic_quantize_linear::DynamicQuantizeLinear,
     equal::Equal,
     erf::Erf,
     exp::Exp,
@@ -113,6 +117,7 @@ registry::operators! {
     lp_pool::LpPool,
     lrn::LRN,
     mat_mul::MatMul,
+    mat_mul_integer::MatMulInteger,
     max_pool::MaxPool,
     max_unpool::MaxUnpool,
     mul::Mul,

@@ -159,16 +159,17 @@ impl<'a> Lowering<'a> {
             return None;
         }
         let constant = |slot: usize| self.graph.constant(node.inputs.get(slot).copied().flatten()?);
-        let zeros = constant(2);
-        if zeros.is_some_and(|z| !is_zero(z)) {
+        let is_computed = |slot: usize| node.inputs.get(slot).is_some_and(Option::is_some) && constant(slot).is_none();
+        if is_computed(2) {
             return None;
         }
+        let zero_point = constant(2).filter(|zeros| !is_zero(zeros));
         let axis = match &node.op {
             Op::DequantizeLinear(op) => usize::try_from(op.axis).ok()?,
             _ => return None,
         };
         let scale = constant(1)?.as_slice::<f32>().ok()?;
-        Some(LowerInput::Quantized { codes: constant(0)?, scale, axis })
+        Some(LowerInput::Quantized { codes: constant(0)?, zero_point, scale, axis })
     }
 
     /// The codes behind a dequantized activation: the QuantizeLinear output that it comes from.
@@ -319,6 +320,7 @@ fn lookup(op: &Op, context: &LowerContext<'_>) -> Option<Lowered> {
 
 fn is_zero(value: &Value) -> bool {
     match value.dtype() {
+        DType::U8 => value.as_slice::<u8>().is_ok_and(|v| v.iter().all(|&z| z == 0)),
         DType::I8 => value.as_slice::<i8>().is_ok_and(|v| v.iter().all(|&z| z == 0)),
         DType::I32 => value.as_slice::<i32>().is_ok_and(|v| v.iter().all(|&z| z == 0)),
         _ => false,
