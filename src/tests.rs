@@ -25,10 +25,7 @@ const HALF_BOUND: f64 = 5.0 / 2048.0;
 const HALF_NETWORK: &str = "half_network";
 
 /// Cases that cannot be imported, each with the reason. One that can be fails the run.
-const NOT_SUPPORTED: &[(&str, &str)] = &[
-    ("elu", "Elu is not an operator of Bitlens"),
-    ("shape_through_casts", "Floor is not an operator of Bitlens"),
-];
+const NOT_SUPPORTED: &[(&str, &str)] = &[];
 
 /// Operators that hand elements on as they are, or choose among them: no rounding, so nothing to
 /// forgive.

@@ -3,6 +3,7 @@
 use super::proto::{self, AttributeProto, NodeProto, TensorProto, attribute_type};
 use super::{ImportError, tensor};
 use crate::ir::{Attr, Attrs};
+use crate::ops::FileType;
 use prost::bytes::Bytes;
 
 /// Reads the attributes of a node.
@@ -21,6 +22,14 @@ pub(super) fn read_all(node: &NodeProto, name: &str) -> Result<Attrs, ImportErro
         attrs.insert(&proto.name, attr);
     }
     Ok(attrs)
+}
+
+/// The element type of the first tensor among a node's attributes, as the file names it.
+pub(super) fn tensor_type(node: &NodeProto) -> Option<FileType> {
+    let attributes = node.attribute.iter().filter_map(|bytes| proto::decode::<AttributeProto>(bytes).ok());
+    let tensor: TensorProto =
+        proto::decode(&attributes.into_iter().find_map(|attribute| attribute.t)?).ok()?;
+    tensor::type_of(tensor.data_type?)
 }
 
 /// Writes attributes, in the order of their names.

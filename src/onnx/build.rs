@@ -4,23 +4,26 @@
 //! a value for every output, so that nodes may stand in any order; the second lets the operators
 //! read their attributes. What is left to the graph's own `verify` is the search for cycles.
 
-use super::import::{ModelInfo, decode, is_onnx_domain};
+use super::functions::Functions;
+use super::import::{ModelInfo, decode};
 use super::names::Names;
-use super::proto::{GraphProto, NodeProto, SparseTensorProto, TensorProto, ValueInfoProto};
+use super::nodes::{self, CONSTANT, FileNode, NodeNames};
+use super::proto::{GraphProto, SparseTensorProto, TensorProto, ValueInfoProto};
 use super::types::{self, Declared};
-use super::{ImportError, MissingOperator, attr, tensor};
+use super::{ImportError, attr, tensor};
 use crate::ir::{Attr, Attrs, GraphBuilder, GraphError, Operation, ValueId};
-use crate::ops::{self, Expansion, Graph, ImportInput, ImportNode, Node, Op, Source};
-use crate::tensor::{DType, TensorType, Value};
+use crate::ops::{self, Expansion, FileType, Graph, ImportInput, ImportNode, Node, Op, Source};
+use crate::tensor::{DType, FloatFormat, TensorType, Value};
 use prost::bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The operator that is a constant and has no counterpart in `ops`.
-const CONSTANT: &str = "Constant";
+/// The operator that casts to the type of another tensor, and the one that casts to a type.
+const CAST_LIKE: &str = "CastLike";
+const CAST: &str = "Cast";
 
 /// How many nodes, initializers or declarations a network may have: a hundred times what the
 /// largest image networks have, and few enough that a hostile file cannot fill the memory with them.
-const GREATEST_COUNT: usize = 1 << 17;
+pub(super) const GREATEST_COUNT: usize = 1 << 17;
 
 /// Makes the graph, and completes `info` with what its tensors show.
 ///
@@ -28,12 +31,12 @@ const GREATEST_COUNT: usize = 1 << 17;
 /// Everything from the network's own message inwards.
 pub(super) fn build(
     graph: &GraphProto,
-    functions: &BTreeSet<(String, String)>,
+    functions: &Functions,
     info: &mut ModelInfo,
 ) -> Result<Graph, ImportError> {
     refuse_too_many(graph)?;
-    let (nodes, node_names) = read_nodes(&graph.node)?;
-    refuse_unsupported(&nodes, functions)?;
+    let (nodes, node_names) = nodes::read(&graph.node, functions, info.opset)?;
+    nodes::refuse_unsupported(&nodes)?;
     refuse_sparse(&graph.sparse_initializer)?;
     let outputs = read_infos(&graph.output, "output")?;
     if outputs.is_empty() {
@@ -65,83 +68,6 @@ fn refuse_too_many(graph: &GraphProto) -> Result<(), ImportError> {
         None => Ok(()),
         Some((what, list)) => Err(ImportError::TooMany { what, got: list.len(), expected: GREATEST_COUNT }),
     }
-}
-
-/// A node of the file.
-struct FileNode {
-    /// Unique and not empty.
-    name: String,
-    /// With the domain in front, unless it is ONNX's own.
-    op_type: String,
-    proto: NodeProto,
-}
-
-/// The nodes, and all names that are taken.
-fn read_nodes(messages: &[Bytes]) -> Result<(Vec<FileNode>, Names), ImportError> {
-    let mut protos = Vec::new();
-    for (i, bytes) in messages.iter().enumerate() {
-        let proto: NodeProto = decode(bytes, || format!("node {i}"))?;
-        let part = if proto.op_type.is_empty() {
-            "operator"
-        } else if proto.output.iter().all(String::is_empty) {
-            "output"
-        } else {
-            protos.push(proto);
-            continue;
-        };
-        let name = proto.name.filter(|name| !name.is_empty()).unwrap_or_else(|| i.to_string());
-        return Err(ImportError::Incomplete { what: format!("node `{name}`"), part });
-    }
-    let mut names = Names::default();
-    // Names that the file gives come before names that are made.
-    let given: Vec<Option<String>> = protos
-        .iter()
-        .map(|proto| proto.name.as_deref().filter(|name| !name.is_empty()).map(|name| names.unique(name)))
-        .collect();
-    let mut counters: BTreeMap<String, usize> = BTreeMap::new();
-    let nodes = protos.into_iter().zip(given).map(|(proto, given)| {
-        let op_type = match proto.domain.as_deref().unwrap_or_default() {
-            domain if is_onnx_domain(domain) => proto.op_type.clone(),
-            domain => format!("{domain}.{}", proto.op_type),
-        };
-        let name = given.unwrap_or_else(|| {
-            names.numbered(&proto.op_type, counters.entry(proto.op_type.clone()).or_default())
-        });
-        FileNode { name, op_type, proto }
-    });
-    Ok((nodes.collect(), names))
-}
-
-/// Looks at all nodes before it refuses, so that the user learns everything at once.
-fn refuse_unsupported(nodes: &[FileNode], functions: &BTreeSet<(String, String)>) -> Result<(), ImportError> {
-    let mut missing: Vec<MissingOperator> = Vec::new();
-    let mut places: BTreeMap<&str, usize> = BTreeMap::new();
-    for node in nodes {
-        let domain = node.proto.domain.clone().unwrap_or_default();
-        if functions.contains(&(domain, node.proto.op_type.clone())) {
-            return Err(ImportError::Function { node: node.name.clone(), function: node.op_type.clone() });
-        }
-        let op_type = node.op_type.as_str();
-        if op_type == CONSTANT || ops::file_op_types().any(|name| name == op_type) {
-            continue;
-        }
-        let place = *places.entry(op_type).or_insert(missing.len());
-        match missing.get_mut(place) {
-            Some(entry) => entry.nodes.push(node.name.clone()),
-            None => {
-                missing.push(MissingOperator { op_type: op_type.to_owned(), nodes: vec![node.name.clone()] });
-            }
-        }
-    }
-    let mut missing = missing.into_iter();
-    let Some(first) = missing.next() else { return Ok(()) };
-    let mut its_nodes = first.nodes.into_iter();
-    Err(ImportError::UnsupportedOperator {
-        node: its_nodes.next().unwrap_or_default(),
-        op_type: first.op_type,
-        more_nodes: its_nodes.collect(),
-        others: missing.collect(),
-    })
 }
 
 fn refuse_sparse(messages: &[Bytes]) -> Result<(), ImportError> {
@@ -192,8 +118,10 @@ struct Build<'a> {
     /// Every name of the file, for names that are made.
     names: Names,
     /// Every name of a node.
-    node_names: Names,
+    node_names: NodeNames,
     types: BTreeMap<String, TensorType>,
+    /// What the file calls the elements of values that are float32 here.
+    formats: BTreeMap<String, FloatFormat>,
     values: BTreeMap<String, (ValueId, Maker)>,
 }
 
@@ -217,8 +145,9 @@ impl<'a> Build<'a> {
             read,
             initializers: BTreeSet::new(),
             names,
-            node_names: Names::default(),
+            node_names: NodeNames::default(),
             types: BTreeMap::new(),
+            formats: BTreeMap::new(),
             values: BTreeMap::new(),
         }
     }
@@ -231,17 +160,26 @@ impl<'a> Build<'a> {
     ) -> Result<(), ImportError> {
         for (i, bytes) in value_info.iter().enumerate() {
             let info: ValueInfoProto = decode(bytes, || format!("value_info {i}"))?;
-            if let (Declared::Tensor(ty, _), Some(name)) = (types::read(&info), info.name) {
+            if let (Declared::Tensor(ty, element), Some(name)) = (types::read(&info), info.name) {
+                self.formats.extend(element.format().map(|format| (name.clone(), format)));
                 self.types.insert(name, ty);
             }
         }
         for (name, declared) in outputs {
-            if let Declared::Tensor(ty, widened) = declared {
+            if let Declared::Tensor(ty, element) = declared {
                 self.types.insert(name.clone(), ty.clone());
-                self.info.widened.extend(*widened);
+                self.widened(name, *element);
             }
         }
         Ok(())
+    }
+
+    /// Notes that a value has another element type in the file than here, if it has.
+    fn widened(&mut self, name: &str, element: FileType) {
+        if let Some(format) = element.format() {
+            self.info.widened.insert(format.name());
+            self.formats.insert(name.to_owned(), format);
+        }
     }
 
     /// Adds the initializers that are read.
@@ -255,7 +193,7 @@ impl<'a> Build<'a> {
             self.initializers.insert(name.to_owned());
             if self.read.contains(name) {
                 let (value, element) = tensor::read(&tensor, &format!("Initializer `{name}`"))?;
-                self.info.widened.extend(element.widened());
+                self.widened(name, element);
                 self.add_constant(name, value, Maker::Initializer)?;
             }
         }
@@ -269,8 +207,8 @@ impl<'a> Build<'a> {
                 continue;
             }
             let ty = match declared {
-                Declared::Tensor(ty, widened) => {
-                    self.info.widened.extend(widened);
+                Declared::Tensor(ty, element) => {
+                    self.widened(&name, element);
                     ty
                 }
                 Declared::ElementType(got) => {
@@ -298,6 +236,9 @@ impl<'a> Build<'a> {
             if node.op_type == CONSTANT {
                 let value = constant_of(node)?;
                 let name = outputs.first().map(String::as_str).unwrap_or_default();
+                if let Some(element) = attr::tensor_type(&node.proto) {
+                    self.widened(name, element);
+                }
                 self.add_constant(name, value, Maker::Node(i))?;
                 continue;
             }
@@ -320,8 +261,14 @@ impl<'a> Build<'a> {
             .take(present)
             .map(|name| if name.is_empty() { Ok(None) } else { self.find(name, reader).map(Some) });
         let mut inputs = inputs.collect::<Result<Vec<_>, _>>()?;
-        let attrs = attr::read_all(&file.proto, &file.name)?;
-        let read = self.import_op(file, attrs, &inputs, output_count)?;
+        let mut attrs = attr::read_all(&file.proto, &file.name)?;
+        let mut op_type = file.op_type.as_str();
+        if let Some(format) = self.cast_to(file) {
+            op_type = CAST;
+            attrs.insert("to", Attr::Int(FileType::from(format).code()));
+            inputs.truncate(1);
+        }
+        let read = self.import_op((file, op_type), attrs, &inputs, output_count)?;
         let outputs = file.proto.output.iter().take(output_count);
         let outputs = outputs.map(|name| match self.values.get(name) {
             Some(&(id, _)) => id,
@@ -346,6 +293,13 @@ impl<'a> Build<'a> {
             Read::Several(expansion) => self.add_expansion(&file.name, expansion, &inputs, &outputs),
         }
         Ok(())
+    }
+
+    /// The narrow float that a `CastLike` casts to, where the file declares one for its second input:
+    /// the tensor here does not tell, since it is widened.
+    fn cast_to(&self, file: &FileNode) -> Option<FloatFormat> {
+        let like = file.proto.input.get(1).filter(|_| file.op_type == CAST_LIKE)?;
+        self.formats.get(like).copied()
     }
 
     /// Adds the operators that a node is read as.
@@ -383,7 +337,7 @@ impl<'a> Build<'a> {
     /// Lets the operator read its attributes.
     fn import_op(
         &self,
-        file: &FileNode,
+        (file, op_type): (&FileNode, &str),
         attrs: Attrs,
         inputs: &[Option<ValueId>],
         output_count: usize,
@@ -394,19 +348,23 @@ impl<'a> Build<'a> {
                 self.builder.peek(*id).constant.as_ref().map_or(ImportInput::Computed, ImportInput::Constant)
             }
         };
-        let opset = self.info.opset;
+        let opset = file.opset;
+        if Op::least_opset(op_type).is_some_and(|least| opset.0 < least) {
+            return Err(ImportError::Opset { got: opset.0.into() });
+        }
         let inputs = inputs.iter().map(slot).collect();
+        let formats = file.proto.input.iter().map(|name| self.formats.get(name).copied()).collect();
         let named_outputs = file.proto.output.len();
         let mut node =
-            ImportNode { attrs, opset, inputs, output_count, named_outputs, new_inputs: Vec::new() };
+            ImportNode { attrs, opset, inputs, formats, output_count, named_outputs, new_inputs: Vec::new() };
         let refused = |source| ImportError::Attribute {
             node: file.name.clone(),
             op_type: file.op_type.clone(),
             source,
         };
-        let expanded = ops::expand(&file.op_type, &mut node).map(|several| several.map(Read::Several));
+        let expanded = ops::expand(op_type, &mut node).map(|several| several.map(Read::Several));
         let read = expanded.or_else(|| {
-            let op = Op::import(&file.op_type, &mut node)?;
+            let op = Op::import(op_type, &mut node)?;
             Some(op.map(|op| Read::One(op.into(), std::mem::take(&mut node.new_inputs))))
         });
         let read = read.ok_or_else(|| ImportError::UnsupportedOperator {

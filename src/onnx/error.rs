@@ -16,6 +16,42 @@ pub struct MissingOperator {
     pub nodes: Vec<String>,
 }
 
+/// What can be wrong with a call of a function that a file defines.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum FunctionProblem {
+    /// A function calls itself, possibly through others, or very many stand inside each other.
+    #[error("that is inside {got} other calls: functions cannot call themselves")]
+    Depth {
+        /// Calls around this one.
+        got: usize,
+    },
+    /// What functions stand for is far more than the file holds.
+    #[error("with it the functions of this file come to more than {limit} {unit}")]
+    Size {
+        /// How much is allowed.
+        limit: usize,
+        /// Of what: nodes, bytes.
+        unit: &'static str,
+    },
+    /// The call has more inputs or outputs than the function.
+    #[error("gives it {got} {what} where it has {expected}")]
+    Count {
+        /// Inputs or outputs.
+        what: &'static str,
+        /// What the function has.
+        expected: usize,
+        /// What the call has.
+        got: usize,
+    },
+    /// The call has an attribute that the function does not know.
+    #[error("the function does not know the attribute `{name}`")]
+    Attribute {
+        /// The attribute.
+        name: String,
+    },
+}
+
 /// Why a file could not be imported.
 ///
 /// The text says what is wrong and where; [`ImportError::hint`] says what to do about it.
@@ -78,15 +114,15 @@ pub enum ImportError {
         /// How many are allowed.
         expected: usize,
     },
-    /// Nodes are functions that the file itself defines.
-    #[error(
-        "Node `{node}` calls the function `{function}` that this file defines, which Bitlens does not read."
-    )]
+    /// A node calls a function of the file in a way that cannot be.
+    #[error("Node `{node}` calls the function `{function}` of this file, but {problem}.")]
     Function {
         /// Node.
         node: String,
         /// Name of the function.
         function: String,
+        /// What is wrong.
+        problem: FunctionProblem,
     },
     /// Operators that do not exist here.
     #[error("Node `{node}` uses operator `{op_type}`, which Bitlens does not support.{}", also_missing(.others))]
@@ -184,7 +220,7 @@ pub enum ImportError {
         /// Element type.
         expected: &'static str,
         /// The element.
-        got: i32,
+        got: i128,
     },
     /// Weights are NaN or infinite.
     #[error(
@@ -302,7 +338,6 @@ impl ImportError {
                 "Export the network again with opset 17, for instance torch.onnx.export(…, opset_version=17), \
                  or convert the file with onnx.version_converter."
             }
-            Self::Function { .. } => "Inline the functions first, with onnx.inliner.inline_local_functions.",
             Self::UnsupportedOperator { .. } | Self::Subgraph { .. } => {
                 "Simplify the file first, for instance with onnxsim, or export the network without these operators."
             }
@@ -312,7 +347,8 @@ impl ImportError {
             Self::NonFinite { .. } => {
                 "The training probably diverged. Export the network from an earlier checkpoint."
             }
-            Self::Incomplete { .. }
+            Self::Function { .. }
+            | Self::Incomplete { .. }
             | Self::DuplicateValue { .. }
             | Self::MissingValue { .. }
             | Self::Cycle { .. }

@@ -6,7 +6,7 @@ use super::proto::{
 };
 use super::{attr, tensor, types};
 use crate::ir::{GraphError, Operation, Opset, ValueId};
-use crate::ops::{EXPORT_OPSET, ExportStep, Graph, Node, TypeInputs};
+use crate::ops::{EXPORT_OPSET, ExportStep, FileType, Graph, Node, TypeInputs};
 use crate::tensor::Value;
 use prost::Message;
 use prost::bytes::Bytes;
@@ -90,7 +90,7 @@ impl ExportError {
 }
 
 /// Writes an ONNX file of opset [`EXPORT_OPSET`](crate::ops::EXPORT_OPSET), or of the least later one
-/// that has every operator of the network.
+/// that has every operator and element type of the network.
 ///
 /// Operators that had others fused into them become chains of nodes again. Constants are written in
 /// their own types, each once, in the order of their numbers; the same graph and options give the
@@ -106,7 +106,11 @@ pub fn export(graph: &Graph, options: &ExportOptions) -> Result<Vec<u8>, ExportE
             writer.node(node)?;
         }
     }
-    let opset = writer.opset;
+    let types = graph.values().filter_map(|(_, value)| {
+        let declared = || Some(value.ty.as_ref()?.dtype);
+        value.constant.as_ref().map(Value::dtype).or_else(declared)
+    });
+    let opset = types.map(|dtype| Opset(FileType::from(dtype).since())).fold(writer.opset, Opset::max);
     let graph_proto = GraphProto {
         node: writer.nodes,
         name: Some(name_of(graph)),
@@ -195,6 +199,7 @@ impl<'a> Writer<'a> {
     fn node(&mut self, node: &Node) -> Result<(), ExportError> {
         let no_form = || ExportError::NoOnnxForm { node: node.name.clone(), op_type: node.op.op_type() };
         let steps = self.steps(node).filter(|steps| !steps.is_empty()).ok_or_else(no_form)?;
+        self.opset = self.opset.max(node.op.file_opset(&self.types(node)));
         let outputs = node.outputs.iter().map(|&id| self.name(node, id));
         let outputs = outputs.collect::<Result<Vec<_>, _>>()?;
         let inputs = node.inputs.iter().map(|id| id.map_or(Ok(String::new()), |id| self.name(node, id)));
@@ -223,23 +228,26 @@ impl<'a> Writer<'a> {
     /// The nodes of a file that say what `node` does, with the help of its inputs' types where an
     /// operator of an old opset needs them.
     fn steps(&self, node: &Node) -> Option<Vec<ExportStep>> {
-        let slot = |id: &Option<ValueId>| match id {
-            None => Some(None),
-            Some(id) => {
-                let data = self.graph.value(*id);
-                data.ty.as_ref().map(|ty| Some((ty, data.constant.as_ref())))
-            }
+        node.op.export().or_else(|| node.op.with_sizes(&self.types(node))?.export())
+    }
+
+    /// What is known of a node's inputs.
+    fn types(&self, node: &Node) -> TypeInputs<'a> {
+        let slot = |id: &Option<ValueId>| {
+            let data = self.graph.value((*id)?);
+            data.ty.as_ref().map(|ty| (ty, data.constant.as_ref()))
         };
-        node.op.export().or_else(|| {
-            let slots = node.inputs.iter().map(slot).collect::<Option<Vec<_>>>()?;
-            node.op.with_sizes(&TypeInputs::new(slots))?.export()
-        })
+        TypeInputs::new(node.inputs.iter().map(slot).collect())
     }
 
     fn step(&mut self, step: ExportStep, name: String, mut inputs: Vec<String>, outputs: Vec<String>) {
         self.opset = self.opset.max(step.opset);
         for (i, value) in step.extra_inputs.into_iter().enumerate() {
             inputs.push(value.map_or_else(String::new, |value| self.constant(&value, &name, i)));
+        }
+        let mut outputs = outputs;
+        while outputs.len() < step.outputs {
+            outputs.push(self.value_names.unique(&format!("{name}_unused")));
         }
         let used = inputs.iter().rposition(|name| !name.is_empty()).map_or(0, |at| at + 1);
         inputs.truncate(used);
@@ -249,7 +257,7 @@ impl<'a> Writer<'a> {
             name: Some(name),
             op_type: step.op_type.to_owned(),
             attribute: attr::write_all(&step.attrs),
-            domain: None,
+            ..NodeProto::default()
         }));
     }
 

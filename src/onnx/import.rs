@@ -1,6 +1,7 @@
 //! [`import()`]: bytes to graph. The header of the file is read here, its network in `build`.
 
-use super::proto::{self, FunctionProto, GraphProto, ModelProto};
+use super::functions::Functions;
+use super::proto::{self, GraphProto, ModelProto, OperatorSetIdProto};
 use super::{ImportError, build, file};
 use crate::ir::Opset;
 use crate::ops::Graph;
@@ -9,10 +10,10 @@ use std::collections::BTreeSet;
 
 /// The first IR version that states its operator sets as today (ONNX 1.0).
 pub(super) const LEAST_IR_VERSION: i64 = 3;
-/// The first opset with today's broadcasting (ONNX 1.2).
+/// The first opset that is read whatever its operators: that with today's broadcasting (ONNX 1.2).
 pub(super) const LEAST_OPSET: i64 = 7;
-/// The last opset that the operators were compared with (ONNX 1.18).
-pub(super) const GREATEST_OPSET: i64 = 23;
+/// The last opset that the operators were compared with (ONNX 1.22).
+pub(super) const GREATEST_OPSET: i64 = 27;
 
 /// What a file holds.
 #[derive(Debug, Clone)]
@@ -36,7 +37,7 @@ pub struct ModelInfo {
     pub parameter_count: usize,
     /// Bytes of the file.
     pub size_bytes: usize,
-    /// Element types in the file that were widened to float32: "float16", "bfloat16".
+    /// Element types in the file that were widened to float32: "float16", "float8e5m2".
     pub widened: BTreeSet<&'static str>,
     /// Entries of the file's metadata, in its order.
     pub metadata: Vec<(String, String)>,
@@ -60,7 +61,7 @@ pub fn import_owned(bytes: Vec<u8>) -> Result<Imported, ImportError> {
     let graph = model.graph.as_ref().ok_or(ImportError::NoGraph)?;
     let mut info = read_header(&model, size_bytes)?;
     let graph: GraphProto = decode(graph, || "the network".to_owned())?;
-    let functions = read_functions(&model)?;
+    let functions = Functions::read(&model.functions, info.opset)?;
     let graph = build::build(&graph, &functions, &mut info)?;
     Ok(Imported { graph, info })
 }
@@ -93,7 +94,7 @@ fn read_header(model: &ModelProto, size_bytes: usize) -> Result<ModelInfo, Impor
     Ok(ModelInfo {
         producer: parts.join(" "),
         ir_version,
-        opset: read_opset(model)?,
+        opset: read_opset(&model.opset_import)?.ok_or(ImportError::NoOpset)?,
         parameter_count: 0,
         size_bytes,
         widened: BTreeSet::new(),
@@ -101,20 +102,12 @@ fn read_header(model: &ModelProto, size_bytes: usize) -> Result<ModelInfo, Impor
     })
 }
 
-fn read_opset(model: &ModelProto) -> Result<Opset, ImportError> {
-    let own =
-        model.opset_import.iter().filter(|set| is_onnx_domain(set.domain.as_deref().unwrap_or_default()));
-    let got = own.map(|set| set.version.unwrap_or_default()).max().ok_or(ImportError::NoOpset)?;
-    let supported = (LEAST_OPSET..=GREATEST_OPSET).contains(&got);
+/// The version of ONNX's own operators in a list of operator sets; `None` where it is not in it.
+pub(super) fn read_opset(sets: &[OperatorSetIdProto]) -> Result<Option<Opset>, ImportError> {
+    let own = sets.iter().filter(|set| is_onnx_domain(set.domain.as_deref().unwrap_or_default()));
+    let Some(got) = own.map(|set| set.version.unwrap_or_default()).max() else { return Ok(None) };
+    // Which operators are read from files before LEAST_OPSET, they say themselves.
+    let supported = (1..=GREATEST_OPSET).contains(&got);
     let version = u32::try_from(got).ok().filter(|_| supported);
-    version.map(Opset).ok_or(ImportError::Opset { got })
-}
-
-/// Domains and names of the functions that the file defines.
-fn read_functions(model: &ModelProto) -> Result<BTreeSet<(String, String)>, ImportError> {
-    let names = model.functions.iter().map(|bytes| {
-        let function: FunctionProto = decode(bytes, || "a function".to_owned())?;
-        Ok((function.domain.unwrap_or_default(), function.name.unwrap_or_default()))
-    });
-    names.collect()
+    version.map(|version| Some(Opset(version))).ok_or(ImportError::Opset { got })
 }

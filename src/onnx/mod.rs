@@ -26,25 +26,29 @@
 //!
 //! # What of ONNX is read
 //!
-//! - IR version 3 and later, opsets 7 to 23 of ONNX's own domain, in one file. Other domains may be
+//! - IR version 3 and later, opsets 7 to 27 of ONNX's own domain, in one file. Other domains may be
 //!   listed, as quantization tools do, as long as no node uses them.
-//! - Tensors of float32, float64, int64, int32, uint8, int8 and bool; float16 and bfloat16 are
-//!   widened to float32, wherever they are declared. Elements may be raw bytes or typed fields.
+//! - Tensors of float32, float64, bool and all integers of 2 to 64 bits; narrower floats (float16,
+//!   bfloat16, float8, float4) are widened to float32, wherever they are declared. Elements may be raw
+//!   bytes or typed fields.
 //! - Initializers, also where they are listed as inputs (IR version 3), in which case they are
 //!   constants all the same: a caller cannot replace them. `Constant` nodes become constants.
 //! - Nodes in any order. Names of nodes are made where they are empty and made unique where they
 //!   are not. Outputs that nobody reads are left away (the mask of a Dropout). Initializers that
 //!   nobody reads are left away.
+//! - Functions that the file defines: each call becomes the nodes of the function, with opset,
+//!   attributes and defaults as it states them, also where functions call others.
 //! - Dimensions with names; sizes that are 0 or negative mean "unknown", as exporters use them.
 //!
 //! Not read, and refused with the name of what needs it: operators that `ops` does not have (all of
-//! them are listed at once), control flow, functions, sparse tensors, strings, sequences, external
+//! them are listed at once), control flow, sparse tensors, texts, sequences, external
 //! data, attributes that an operator does not know, weights that are not finite.
 //! Not read, and ignored: documentation strings, training information, quantization annotations.
 //!
 //! # What is written
 //!
-//! Opset 18, IR version 8, or the least later ones that have every operator of the network; nodes in an order of execution, every constant that is read once, as an
+//! Opset 18, IR version 8, or the least later ones that have every operator and element type of the
+//! network; nodes in an order of execution, every constant that is read once, as an
 //! initializer with raw bytes in its own type. The same graph gives the same bytes.
 //!
 //! # Untrusted input
@@ -59,8 +63,10 @@ mod build;
 mod error;
 mod export;
 mod file;
+mod functions;
 mod import;
 mod names;
+mod nodes;
 mod proto;
 mod tensor;
 mod types;
@@ -68,7 +74,7 @@ mod types;
 #[cfg(test)]
 mod tests;
 
-pub use error::{ImportError, MissingOperator};
+pub use error::{FunctionProblem, ImportError, MissingOperator};
 pub use export::{ExportError, ExportOptions, export};
 pub use file::FileKind;
 pub use import::{Imported, ModelInfo, import, import_owned};

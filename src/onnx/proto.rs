@@ -86,13 +86,31 @@ pub(super) struct StringStringEntryProto {
     pub(super) value: Option<String>,
 }
 
-/// A function that the file defines; only its name is read, for a message.
+/// A function that the file defines.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct FunctionProto {
     #[prost(string, optional, tag = "1")]
     pub(super) name: Option<String>,
+    #[prost(string, repeated, tag = "4")]
+    pub(super) input: Vec<String>,
+    #[prost(string, repeated, tag = "5")]
+    pub(super) output: Vec<String>,
+    /// Names of attributes that have no default.
+    #[prost(string, repeated, tag = "6")]
+    pub(super) attribute: Vec<String>,
+    /// [`NodeProto`]s.
+    #[prost(bytes = "bytes", repeated, tag = "7")]
+    pub(super) node: Vec<Bytes>,
+    #[prost(message, repeated, tag = "9")]
+    pub(super) opset_import: Vec<OperatorSetIdProto>,
     #[prost(string, optional, tag = "10")]
     pub(super) domain: Option<String>,
+    /// [`AttributeProto`]s: attributes with their defaults.
+    #[prost(bytes = "bytes", repeated, tag = "11")]
+    pub(super) attribute_proto: Vec<Bytes>,
+    /// Tells functions of one name apart.
+    #[prost(string, optional, tag = "13")]
+    pub(super) overload: Option<String>,
 }
 
 /// A network.
@@ -136,6 +154,9 @@ pub(super) struct NodeProto {
     pub(super) attribute: Vec<Bytes>,
     #[prost(string, optional, tag = "7")]
     pub(super) domain: Option<String>,
+    /// Which function of that name is called.
+    #[prost(string, optional, tag = "8")]
+    pub(super) overload: Option<String>,
 }
 
 /// An attribute of a node.
@@ -205,6 +226,9 @@ pub(super) struct TensorProto {
     pub(super) raw_data: Option<Bytes>,
     #[prost(double, repeated, tag = "10")]
     pub(super) double_data: Vec<f64>,
+    /// Elements of uint64 and of uint32.
+    #[prost(uint64, repeated, tag = "11")]
+    pub(super) uint64_data: Vec<u64>,
     #[prost(message, repeated, tag = "13")]
     pub(super) external_data: Vec<StringStringEntryProto>,
     /// 0: in this file, [`DATA_LOCATION_EXTERNAL`]: in another.
@@ -215,17 +239,46 @@ pub(super) struct TensorProto {
 /// `TensorProto.DataLocation.EXTERNAL`.
 pub(super) const DATA_LOCATION_EXTERNAL: i32 = 1;
 
-/// Codes of `TensorProto.DataType` that become tensors.
+/// `TensorProto.DataType`; [`FileType`](crate::ops::FileType) has the codes that become tensors.
 pub(super) mod data_type {
+    #[cfg(test)]
     pub(in super::super) const FLOAT: i32 = 1;
+    #[cfg(test)]
     pub(in super::super) const UINT8: i32 = 2;
+    #[cfg(test)]
     pub(in super::super) const INT8: i32 = 3;
+    #[cfg(test)]
+    pub(in super::super) const UINT16: i32 = 4;
+    #[cfg(test)]
+    pub(in super::super) const INT16: i32 = 5;
+    #[cfg(test)]
     pub(in super::super) const INT32: i32 = 6;
+    #[cfg(test)]
     pub(in super::super) const INT64: i32 = 7;
+    #[cfg(test)]
     pub(in super::super) const BOOL: i32 = 9;
+    #[cfg(test)]
     pub(in super::super) const FLOAT16: i32 = 10;
+    #[cfg(test)]
     pub(in super::super) const DOUBLE: i32 = 11;
+    #[cfg(test)]
+    pub(in super::super) const UINT32: i32 = 12;
+    #[cfg(test)]
+    pub(in super::super) const UINT64: i32 = 13;
+    #[cfg(test)]
     pub(in super::super) const BFLOAT16: i32 = 16;
+    #[cfg(test)]
+    pub(in super::super) const FLOAT8E4M3FN: i32 = 17;
+    #[cfg(test)]
+    pub(in super::super) const UINT4: i32 = 21;
+    #[cfg(test)]
+    pub(in super::super) const INT4: i32 = 22;
+    #[cfg(test)]
+    pub(in super::super) const FLOAT4E2M1: i32 = 23;
+    #[cfg(test)]
+    pub(in super::super) const UINT2: i32 = 25;
+    #[cfg(test)]
+    pub(in super::super) const INT2: i32 = 26;
 
     /// The name of any code, those that Bitlens does not read included.
     pub(in super::super) fn name(code: i32) -> &'static str {

@@ -3,73 +3,25 @@
 //! A tensor in a file says its shape and, apart from that, its elements: as raw little-endian bytes
 //! or in a field for their type. The two are compared before anything is allocated, so a shape of
 //! a million million elements without any costs nothing but an error. Memory is bounded by what the
-//! file really holds (at most twice its size, for float16).
+//! file really holds (at most eight times its size, for float4).
 //!
-//! float16 and bfloat16 are widened to float32; every other type stays as it is.
+//! Floats of 16 bits and fewer are widened to float32; every other type stays as it is. Elements
+//! narrower than a byte lie side by side in a file.
 
 use super::ImportError;
 use super::proto::{DATA_LOCATION_EXTERNAL, TensorProto, data_type};
-use crate::tensor::{DType, Element, TensorError, Value};
-use half::{bf16, f16};
+use crate::ops::FileType;
+use crate::tensor::{DType, Element, FloatFormat, I2, I4, TensorError, U2, U4, Value};
 use prost::bytes::Bytes;
 
-/// An element type in a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ElementType {
-    /// A type that tensors have here, too.
-    Same(DType),
-    /// IEEE 754 binary16, read as float32.
-    Float16,
-    /// The upper half of a binary32, read as float32.
-    BFloat16,
-}
-
-impl ElementType {
-    /// The type of that code, unless tensors cannot hold it.
-    pub(super) fn from_code(code: i32) -> Option<Self> {
-        Some(match code {
-            data_type::FLOAT => Self::Same(DType::F32),
-            data_type::DOUBLE => Self::Same(DType::F64),
-            data_type::INT64 => Self::Same(DType::I64),
-            data_type::INT32 => Self::Same(DType::I32),
-            data_type::UINT8 => Self::Same(DType::U8),
-            data_type::INT8 => Self::Same(DType::I8),
-            data_type::BOOL => Self::Same(DType::Bool),
-            data_type::FLOAT16 => Self::Float16,
-            data_type::BFLOAT16 => Self::BFloat16,
-            _ => return None,
-        })
-    }
-
-    /// The type that its tensors have here.
-    pub(super) fn dtype(self) -> DType {
-        match self {
-            Self::Same(dtype) => dtype,
-            Self::Float16 | Self::BFloat16 => DType::F32,
-        }
-    }
-
-    /// The name of the type in the file, where it is widened when read.
-    pub(super) fn widened(self) -> Option<&'static str> {
-        match self {
-            Self::Same(_) => None,
-            Self::Float16 => Some("float16"),
-            Self::BFloat16 => Some("bfloat16"),
-        }
-    }
+/// The type of that code, unless tensors cannot hold it.
+pub(super) fn type_of(code: i32) -> Option<FileType> {
+    FileType::from_code(code.into())
 }
 
 /// The code of an element type.
 pub(super) fn code_of(dtype: DType) -> i32 {
-    match dtype {
-        DType::F32 => data_type::FLOAT,
-        DType::F64 => data_type::DOUBLE,
-        DType::I64 => data_type::INT64,
-        DType::I32 => data_type::INT32,
-        DType::U8 => data_type::UINT8,
-        DType::I8 => data_type::INT8,
-        DType::Bool => data_type::BOOL,
-    }
+    i32::try_from(FileType::from(dtype).code()).unwrap_or_default()
 }
 
 /// Reads a tensor. `what` names it at the beginning of a sentence ("Initializer `w`").
@@ -80,48 +32,19 @@ pub(super) fn code_of(dtype: DType) -> i32 {
 /// # Errors
 /// [`ImportError::ExternalData`], [`ImportError::ElementType`], [`ImportError::TensorLength`],
 /// [`ImportError::ElementRange`], [`ImportError::NonFinite`], [`ImportError::Tensor`].
-pub(super) fn read(proto: &TensorProto, what: &str) -> Result<(Value, ElementType), ImportError> {
+pub(super) fn read(proto: &TensorProto, what: &str) -> Result<(Value, FileType), ImportError> {
     if proto.data_location == Some(DATA_LOCATION_EXTERNAL) || !proto.external_data.is_empty() {
         let location = proto.external_data.iter().find(|entry| entry.key.as_deref() == Some("location"));
         let file = location.and_then(|entry| entry.value.clone()).unwrap_or_default();
         return Err(ImportError::ExternalData { value: what.to_owned(), file });
     }
     let code = proto.data_type.unwrap_or_default();
-    let element = ElementType::from_code(code)
+    let element = type_of(code)
         .ok_or_else(|| ImportError::ElementType { value: what.to_owned(), got: data_type::name(code) })?;
     let reader = Reader { proto, what, shape: shape_of(proto, what)?, type_name: data_type::name(code) };
     let value = match element {
-        ElementType::Same(DType::F32) => {
-            reader.finite(reader.read(f32::from_le_bytes, &proto.float_data, Ok)?)
-        }
-        ElementType::Same(DType::F64) => {
-            reader.finite(reader.read(f64::from_le_bytes, &proto.double_data, Ok)?)
-        }
-        ElementType::Float16 => reader.finite(reader.read(
-            |bytes| f16::from_le_bytes(bytes).to_f32(),
-            &proto.int32_data,
-            |bits| Ok(f16::from_bits(reader.narrow(bits)?).to_f32()),
-        )?),
-        ElementType::BFloat16 => reader.finite(reader.read(
-            |bytes| bf16::from_le_bytes(bytes).to_f32(),
-            &proto.int32_data,
-            |bits| Ok(bf16::from_bits(reader.narrow(bits)?).to_f32()),
-        )?),
-        ElementType::Same(DType::I64) => {
-            reader.value(reader.read(i64::from_le_bytes, &proto.int64_data, Ok)?)
-        }
-        ElementType::Same(DType::I32) => {
-            reader.value(reader.read(i32::from_le_bytes, &proto.int32_data, Ok)?)
-        }
-        ElementType::Same(DType::U8) => {
-            reader.value(reader.read(u8::from_le_bytes, &proto.int32_data, |v| reader.narrow(v))?)
-        }
-        ElementType::Same(DType::I8) => {
-            reader.value(reader.read(i8::from_le_bytes, &proto.int32_data, |v| reader.narrow(v))?)
-        }
-        ElementType::Same(DType::Bool) => {
-            reader.value(reader.read(|[byte]: [u8; 1]| byte != 0, &proto.int32_data, |v| Ok(v != 0))?)
-        }
+        FileType::Same(dtype) => reader.same(dtype),
+        FileType::Widened(format) => reader.widened(format),
     };
     Ok((value?, element))
 }
@@ -148,15 +71,31 @@ fn raw_bytes(value: &Value) -> Vec<u8> {
         }
         bytes
     }
-    match value.dtype() {
-        DType::F32 => bytes_of(value, f32::to_le_bytes),
-        DType::F64 => bytes_of(value, f64::to_le_bytes),
-        DType::I64 => bytes_of(value, i64::to_le_bytes),
-        DType::I32 => bytes_of(value, i32::to_le_bytes),
-        DType::U8 => bytes_of(value, u8::to_le_bytes),
-        DType::I8 => bytes_of(value, i8::to_le_bytes),
-        DType::Bool => bytes_of(value, |v: bool| [u8::from(v)]),
+    let bits = value.clone().into_bits();
+    match value.dtype().size_bytes() {
+        2 => bytes_of(&bits, u16::to_le_bytes),
+        4 => bytes_of(&bits, u32::to_le_bytes),
+        8 => bytes_of(&bits, u64::to_le_bytes),
+        _ => match value.dtype().file_bits() {
+            width @ (2 | 4) => pack(bits.as_slice::<u8>().unwrap_or_default(), width),
+            _ => bytes_of(&bits, u8::to_le_bytes),
+        },
     }
+}
+
+/// Elements narrower than a byte side by side, the first in the lowest bits.
+fn pack(elements: &[u8], width: usize) -> Vec<u8> {
+    let byte = |group: &[u8]| {
+        let mask = (1_u8 << width) - 1;
+        group.iter().rev().fold(0, |byte, element| byte << width | element & mask)
+    };
+    elements.chunks(8 / width).map(byte).collect()
+}
+
+/// The patterns of elements narrower than a byte.
+fn unpack(bytes: impl Iterator<Item = u8>, width: usize) -> impl Iterator<Item = u8> {
+    let mask = (1_u8 << width) - 1;
+    bytes.flat_map(move |byte| (0..8 / width).map(move |i| byte >> (i * width) & mask))
 }
 
 /// The sizes as numbers that memory can have.
@@ -178,6 +117,67 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
+    /// A tensor of a type that tensors have here, too.
+    fn same(&self, dtype: DType) -> Result<Value, ImportError> {
+        let words = &self.proto.int32_data;
+        match dtype {
+            DType::F32 => self.finite(self.read(f32::from_le_bytes, &self.proto.float_data, Ok)?),
+            DType::F64 => self.finite(self.read(f64::from_le_bytes, &self.proto.double_data, Ok)?),
+            DType::I64 => self.value(self.read(i64::from_le_bytes, &self.proto.int64_data, Ok)?),
+            DType::I32 => self.value(self.read(i32::from_le_bytes, words, Ok)?),
+            DType::I16 => self.value(self.read(i16::from_le_bytes, words, |v| self.narrow(v))?),
+            DType::I8 => self.value(self.read(i8::from_le_bytes, words, |v| self.narrow(v))?),
+            DType::U64 => self.value(self.read(u64::from_le_bytes, &self.proto.uint64_data, Ok)?),
+            DType::U32 => {
+                self.value(self.read(u32::from_le_bytes, &self.proto.uint64_data, |v| self.narrow(v))?)
+            }
+            DType::U16 => self.value(self.read(u16::from_le_bytes, words, |v| self.narrow(v))?),
+            DType::U8 => self.value(self.read(u8::from_le_bytes, words, |v| self.narrow(v))?),
+            DType::Bool => self.value(self.read(|[byte]: [u8; 1]| byte != 0, words, |v| Ok(v != 0))?),
+            DType::I4 => self.value(self.packed(4, |v| I4::wrapping(v.into()))?),
+            DType::I2 => self.value(self.packed(2, |v| I2::wrapping(v.into()))?),
+            DType::U4 => self.value(self.packed(4, |v| U4::wrapping(v.into()))?),
+            DType::U2 => self.value(self.packed(2, |v| U2::wrapping(v.into()))?),
+        }
+    }
+
+    /// A tensor of a format that is widened to float32.
+    fn widened(&self, format: FloatFormat) -> Result<Value, ImportError> {
+        let words = &self.proto.int32_data;
+        let elements = match format.bits() {
+            16 => self.read(
+                |bytes| format.decode(u16::from_le_bytes(bytes)),
+                words,
+                |bits| Ok(format.decode(self.narrow(bits)?)),
+            )?,
+            8 => self.read(
+                |[byte]: [u8; 1]| format.decode(byte.into()),
+                words,
+                |bits| Ok(format.decode(self.narrow::<u8, _>(bits)?.into())),
+            )?,
+            _ => self.packed(4, |pattern| format.decode(pattern.into()))?,
+        };
+        self.finite(elements)
+    }
+
+    /// The elements of a type narrower than a byte: from raw bytes, or from `int32_data`, of which
+    /// each holds one byte.
+    fn packed<T>(&self, width: usize, from_pattern: impl Fn(u8) -> T) -> Result<Vec<T>, ImportError> {
+        let count = self.shape.iter().try_fold(1_usize, |n, &size| n.checked_mul(size));
+        let expected = count.map(|count| count.div_ceil(8 / width));
+        let words = &self.proto.int32_data;
+        let bytes: Vec<u8> = match self.proto.raw_data.as_ref().filter(|_| words.is_empty()) {
+            Some(raw) => raw.to_vec(),
+            None => words.iter().map(|&word| self.narrow(word)).collect::<Result<_, _>>()?,
+        };
+        let Some(count) = count.filter(|_| expected == Some(bytes.len())) else {
+            return Err(self.length_error(expected, bytes.len(), "bytes"));
+        };
+        let mut elements = self.reserve(count)?;
+        elements.extend(unpack(bytes.into_iter(), width).map(from_pattern).take(count));
+        Ok(elements)
+    }
+
     /// The elements: from raw bytes with `from_bytes`, or from the field `typed` with `convert`.
     fn read<T, S: Copy, const N: usize>(
         &self,
@@ -224,12 +224,12 @@ impl Reader<'_> {
         self.value(elements)
     }
 
-    /// An element of `int32_data` as the narrower type that it stands for.
-    fn narrow<T: TryFrom<i32>>(&self, element: i32) -> Result<T, ImportError> {
+    /// An element of a typed field as the narrower type that it stands for.
+    fn narrow<T: TryFrom<S>, S: Copy + Into<i128>>(&self, element: S) -> Result<T, ImportError> {
         T::try_from(element).map_err(|_| ImportError::ElementRange {
             value: self.what.to_owned(),
             expected: self.type_name,
-            got: element,
+            got: element.into(),
         })
     }
 

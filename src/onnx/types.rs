@@ -1,14 +1,15 @@
 //! `ValueInfoProto` ↔ [`TensorType`].
 
 use super::proto::{DimensionProto, TensorShapeProto, TensorTypeProto, TypeProto, ValueInfoProto, data_type};
-use super::tensor::{ElementType, code_of};
+use super::tensor::{code_of, type_of};
+use crate::ops::FileType;
 use crate::tensor::{Dim, Shape, TensorType};
 
 /// What a file declares about a value.
 #[derive(Debug)]
 pub(super) enum Declared {
-    /// A tensor; the second part names its type in the file where that is widened (float16).
-    Tensor(TensorType, Option<&'static str>),
+    /// A tensor, and its element type in the file, which may be widened here (float16).
+    Tensor(TensorType, FileType),
     /// A tensor of a type that no tensor here has.
     ElementType(&'static str),
     /// Not a tensor, or nothing.
@@ -21,11 +22,11 @@ pub(super) fn read(info: &ValueInfoProto) -> Declared {
         return Declared::Other;
     };
     let code = tensor.elem_type.unwrap_or_default();
-    let Some(element) = ElementType::from_code(code) else {
+    let Some(element) = type_of(code) else {
         return Declared::ElementType(data_type::name(code));
     };
     let shape = tensor.shape.as_ref().map_or(Shape::Unranked, read_shape);
-    Declared::Tensor(TensorType::new(element.dtype(), shape), element.widened())
+    Declared::Tensor(TensorType::new(element.dtype(), shape), element)
 }
 
 /// Writes a declaration.

@@ -3,6 +3,7 @@
 
 use super::{
     Context, ExportStep, Facts, ImportNode, Inputs, Kind, OpError, Operator, Tape, TypeInputs, elementwise,
+    numbers::{self, Wide},
 };
 use crate::ir::{AttrError, Attrs};
 use crate::tensor::{TensorType, Value};
@@ -27,15 +28,15 @@ impl Operator for Abs {
     }
 
     fn infer(&self, inputs: &TypeInputs<'_>) -> Result<Vec<TensorType>, OpError> {
-        elementwise::infer_number(inputs)
+        numbers::infer_unary(inputs)
     }
 
     fn forward(&self, _: &Context<'_>, inputs: Inputs) -> Result<Vec<Value>, OpError> {
-        elementwise::map_number(inputs, f32::abs, i64::wrapping_abs, i32::wrapping_abs)
+        Ok(vec![numbers::map!(inputs, T => T::magnitude)])
     }
 
     fn backward(&self, _: &Context<'_>, tape: &Tape<'_>) -> Result<Vec<Option<Value>>, OpError> {
-        elementwise::gradient_by_input(tape, |x| if x == 0.0 { 0.0 } else { x.signum() })
+        elementwise::gradient(tape, |x, _| if x == 0.0 { 0.0 } else { x.signum() })
     }
 }
 

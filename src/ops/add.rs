@@ -3,12 +3,13 @@
 //! Also of integers, which wrap around. A clamp can be fused into it.
 
 use super::broadcast::{self, ChannelConstant};
+use super::numbers::{self, Wide};
 use super::{
     ChannelAffine, Clamp, Context, ExportStep, Facts, ImportNode, Inputs, Kind, LowerContext, Lowered,
     OpError, Operator, Tape, TypeInputs, q_add,
 };
 use crate::ir::{AttrError, Attrs};
-use crate::tensor::{TensorType, Value};
+use crate::tensor::{DType, TensorType, Value};
 
 /// `y = lhs + rhs`, limited to `clamp` where one was fused.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -36,19 +37,17 @@ impl Operator for Add {
     }
 
     fn infer(&self, inputs: &TypeInputs<'_>) -> Result<Vec<TensorType>, OpError> {
-        Ok(vec![broadcast::infer(inputs, broadcast::NUMBERS, broadcast::is_number)?])
+        Ok(vec![broadcast::infer_numbers(inputs)?])
     }
 
-    fn forward(&self, _: &Context<'_>, inputs: Inputs) -> Result<Vec<Value>, OpError> {
-        let sum = match self.clamp {
+    fn forward(&self, _: &Context<'_>, mut inputs: Inputs) -> Result<Vec<Value>, OpError> {
+        let is_float = inputs.get(0)?.dtype() == DType::F32;
+        if let Some(c) = self.clamp.filter(|_| is_float) {
             // In the same loop: a sum is memory-bound.
-            Some(c) => {
-                let float = |a: f32, b: f32| c.apply(a + b);
-                broadcast::arithmetic(inputs, float, i64::wrapping_add, i32::wrapping_add)?
-            }
-            None => broadcast::arithmetic(inputs, |a, b| a + b, i64::wrapping_add, i32::wrapping_add)?,
-        };
-        Ok(vec![sum])
+            let (lhs, rhs) = (inputs.take(0)?, inputs.take(1)?);
+            return Ok(vec![broadcast::combine::<f32>(lhs, rhs, |a, b| c.apply(a + b))?]);
+        }
+        Ok(vec![numbers::arithmetic!(inputs, T => T::plus)])
     }
 
     fn backward(&self, _: &Context<'_>, tape: &Tape<'_>) -> Result<Vec<Option<Value>>, OpError> {

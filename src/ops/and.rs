@@ -1,43 +1,33 @@
-//! `And` (ONNX opsets 7): whether `lhs ∧ rhs`, element by element, with multidirectional
-//! broadcasting. Not differentiable.
+//! `And` (ONNX opset 7): whether `lhs ∧ rhs`, element by element, with multidirectional broadcasting.
+//! Not differentiable.
 
-use super::{Context, ExportStep, ImportNode, Inputs, OpError, Operator, TypeInputs, broadcast};
-use crate::ir::{AttrError, Attrs};
-use crate::tensor::{DType, TensorType, Value};
+use super::pairwise::{self, Pairwise};
+use super::{Inputs, OpError, broadcast};
+use crate::tensor::{DType, Value};
 
 /// `y = lhs ∧ rhs`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct And;
 
-impl Operator for And {
-    const OP_TYPE: &'static str = "And";
+impl Pairwise for And {
+    const NAME: &'static str = "And";
+    const SINCE: u32 = 7;
 
-    fn import(node: &mut ImportNode<'_>) -> Result<Self, AttrError> {
-        node.require_opset(7, "broadcasting had other rules before opset 7")?;
-        Ok(Self)
+    fn result(inputs: DType) -> Result<DType, OpError> {
+        pairwise::of_truth_values(inputs)
     }
 
-    fn export(&self) -> Option<Vec<ExportStep>> {
-        Some(vec![ExportStep::new(Self::OP_TYPE, Attrs::new())])
-    }
-
-    fn infer(&self, inputs: &TypeInputs<'_>) -> Result<Vec<TensorType>, OpError> {
-        let ty = broadcast::infer(inputs, "bool", |d| d == DType::Bool)?;
-        Ok(vec![TensorType::new(DType::Bool, ty.shape)])
-    }
-
-    fn forward(&self, _: &Context<'_>, inputs: Inputs) -> Result<Vec<Value>, OpError> {
-        let (lhs, rhs) = (inputs.get(0)?, inputs.get(1)?);
-        Ok(vec![match lhs.dtype() {
-            DType::Bool => broadcast::compare::<bool>(lhs, rhs, |a, b| a & b)?,
-            got => return Err(OpError::DType { what: "the first input", expected: "bool", got }),
-        }])
+    fn compute(inputs: Inputs) -> Result<Value, OpError> {
+        broadcast::compare::<bool>(inputs.get(0)?, inputs.get(1)?, |a, b| a & b)
     }
 }
+
+pairwise::operator!(And);
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ir::Attrs;
     use crate::ops::testing::{Sample, Sampled};
 
     impl Sampled for And {

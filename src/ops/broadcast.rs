@@ -6,9 +6,9 @@
 //! bias per channel is one run per plane. Each run is a plain loop over slices that vectorizes.
 //! The same walk backwards sums a gradient over what was broadcast.
 
-use super::index::zeros;
-use super::{ChannelAffine, Clamp, Inputs, OpError, Tape, TypeInputs};
-use crate::tensor::{DType, Element, TensorError, TensorType, Value, broadcast_shapes, broadcast_types};
+use super::index::{with_bits, zeros};
+use super::{ChannelAffine, Clamp, OpError, Tape, TypeInputs, numbers};
+use crate::tensor::{DType, Element, TensorType, Value, broadcast_shapes, broadcast_types};
 
 /// How a broadcast tensor is read while the result is written front to back.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,6 +125,12 @@ pub(super) fn expand<T: Element>(value: &Value, shape: &[usize]) -> Result<Value
     apply::<T, T>(zeros::<T>(shape)?, value, |a, b| *a = b)
 }
 
+/// As [`expand`], for tensors of any type.
+pub(super) fn repeat(value: &Value, shape: &[usize]) -> Result<Value, OpError> {
+    let bits = value.clone().into_bits();
+    Ok(with_bits!(value.dtype(), B => expand::<B>(&bits, shape)?))
+}
+
 /// `test(lhs, rhs)` element by element.
 pub(super) fn compare<T: Element>(
     lhs: &Value,
@@ -170,34 +176,13 @@ pub(super) fn infer(
     if !is_allowed(lhs.dtype) {
         return Err(OpError::DType { what: "the first input", expected: allowed, got: lhs.dtype });
     }
-    if lhs.dtype != rhs.dtype {
-        return Err(TensorError::DType { expected: lhs.dtype, got: rhs.dtype }.into());
-    }
+    numbers::check_same(lhs.dtype, rhs.dtype)?;
     Ok(TensorType::new(lhs.dtype, broadcast_types(&lhs.shape, &rhs.shape)?))
 }
 
-/// The types that arithmetic is defined on here: floats, and the integers of shape computations.
-pub(super) const NUMBERS: &str = "float32, int64 or int32";
-
-/// Whether arithmetic is defined on a type.
-pub(super) fn is_number(dtype: DType) -> bool {
-    matches!(dtype, DType::F32 | DType::I64 | DType::I32)
-}
-
-/// `lhs ∘ rhs` for the element type that `lhs` has. Integers wrap around.
-pub(super) fn arithmetic(
-    mut inputs: Inputs,
-    float: impl Fn(f32, f32) -> f32,
-    long: impl Fn(i64, i64) -> i64,
-    int: impl Fn(i32, i32) -> i32,
-) -> Result<Value, OpError> {
-    let (lhs, rhs) = (inputs.take(0)?, inputs.take(1)?);
-    match lhs.dtype() {
-        DType::F32 => combine(lhs, rhs, float),
-        DType::I64 => combine(lhs, rhs, long),
-        DType::I32 => combine(lhs, rhs, int),
-        got => Err(OpError::DType { what: "the first input", expected: NUMBERS, got }),
-    }
+/// As [`infer`], for numbers of any type.
+pub(super) fn infer_numbers(inputs: &TypeInputs<'_>) -> Result<TensorType, OpError> {
+    infer(inputs, numbers::NUMBERS, numbers::is_number)
 }
 
 /// The gradient with respect to what was limited by `clamp` to the output.
@@ -279,7 +264,7 @@ impl ChannelConstant {
 mod tests {
     use super::*;
     use crate::ops::testing::{Random, tensor};
-    use crate::tensor::Shape;
+    use crate::tensor::{Shape, TensorError};
 
     /// Element by element, from the definition.
     fn slow(lhs: &Value, rhs: &Value) -> Vec<f32> {

@@ -1,129 +1,108 @@
-//! `Cast` (ONNX opsets 6–23): to another element type.
+//! `Cast` (ONNX opsets 6–25): to another element type, as [`convert`] does it.
 //!
-//! Floats become integers towards 0, saturating, NaN as 0; integers are cut to fewer bits; truth
-//! values are 0 and 1, and everything but 0 is true. float16 and bfloat16 are float32 here, because
-//! such files are widened when they are read. Gradients pass only from float32 to float32.
+//! A float that is narrower than float32 is float32 here: to cast to one means to round to the
+//! numbers that it has, and is written as a Cast there and one back. Gradients pass from float32 to
+//! float32 only, through rounding unchanged.
 
 use super::{
-    Context, ExportStep, Facts, ImportNode, Inputs, OpError, Operator, Tape, TypeInputs,
-    index::{self, with_element},
+    Context, ExportStep, FileType, ImportNode, Inputs, OpError, Operator, Tape, TypeInputs, convert, index,
 };
 use crate::ir::{Attr, AttrError, Attrs};
-use crate::tensor::{DType, Element, TensorType, Value};
+use crate::tensor::{DType, FloatRounding, PowerRounding, TensorType, Value};
 
 /// `x` in the element type `to`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Cast {
-    /// Element type of the result.
-    pub to: DType,
+    /// Element type of the result in a file.
+    pub to: FileType,
+    /// How numbers that a narrow float does not have are rounded.
+    pub rounding: FloatRounding,
 }
-
-/// The numbers that ONNX files have for element types (`TensorProto.DataType`). A type is written
-/// with the first number that stands for it.
-const CODES: [(i64, DType); 9] = [
-    (1, DType::F32),
-    (2, DType::U8),
-    (3, DType::I8),
-    (6, DType::I32),
-    (7, DType::I64),
-    (9, DType::Bool),
-    (11, DType::F64),
-    (10, DType::F32), // float16
-    (16, DType::F32), // bfloat16
-];
 
 impl Operator for Cast {
     const OP_TYPE: &'static str = "Cast";
 
     fn import(node: &mut ImportNode<'_>) -> Result<Self, AttrError> {
         node.require_opset(6, "the type was a text before opset 6")?;
-        node.attrs.take_bool("saturate", true)?; // only means something for float8
+        let rounding = take_rounding(node)?;
         let code = node.attrs.take_int("to")?.ok_or(AttrError::Missing { name: "to".into() })?;
-        match CODES.iter().find(|(known, _)| *known == code) {
-            Some(&(_, to)) => Ok(Self { to }),
+        match FileType::from_code(code) {
+            Some(to) => Ok(Self { to, rounding }),
             None => Err(AttrError::Unsupported {
                 name: "to".into(),
                 value: code.to_string(),
-                reason: "only float, 8-bit, 32-bit and 64-bit integer types and bool are",
+                reason: "only real numbers, integers and truth values are",
             }),
         }
     }
 
     fn export(&self) -> Option<Vec<ExportStep>> {
-        let code = CODES.iter().find(|(_, dtype)| *dtype == self.to).map(|(code, _)| *code)?;
-        Some(vec![ExportStep::new(Self::OP_TYPE, Attrs::new()).with("to", Attr::Int(code))])
-    }
-
-    fn facts(&self) -> Facts {
-        Facts::default()
+        let step = |to: FileType| {
+            ExportStep::new(Self::OP_TYPE, Attrs::new()).with("to", Attr::Int(to.code())).since(to.since())
+        };
+        let mut first = step(self.to);
+        let default = FloatRounding::default();
+        if self.rounding.saturate != default.saturate {
+            first = first.with("saturate", Attr::Int(0)).since(19);
+        }
+        if self.rounding.power != default.power {
+            let name = power_name(self.rounding.power).to_owned();
+            first = first.with("round_mode", Attr::String(name)).since(24);
+        }
+        Some(match self.to {
+            FileType::Same(_) => vec![first],
+            FileType::Widened(_) => vec![first, step(DType::F32.into())],
+        })
     }
 
     fn infer(&self, inputs: &TypeInputs<'_>) -> Result<Vec<TensorType>, OpError> {
-        Ok(vec![TensorType::new(self.to, inputs.shape(0)?.clone())])
+        Ok(vec![TensorType::new(self.to.dtype(), inputs.shape(0)?.clone())])
     }
 
     fn forward(&self, _: &Context<'_>, mut inputs: Inputs) -> Result<Vec<Value>, OpError> {
         let x = inputs.take(0)?;
-        if x.dtype() == self.to {
-            return Ok(vec![x]);
-        }
-        Ok(vec![with_element!(x.dtype(), From => with_element!(self.to, To => cast::<From, To>(&x)?))])
+        Ok(vec![match self.to {
+            FileType::Same(to) => convert::convert(x, to)?,
+            FileType::Widened(format) => convert::round(x, format, self.rounding)?,
+        }])
     }
 
     fn backward(&self, _: &Context<'_>, tape: &Tape<'_>) -> Result<Vec<Option<Value>>, OpError> {
-        if tape.input(0)?.dtype() != DType::F32 || self.to != DType::F32 {
-            return Ok(vec![None]);
-        }
-        index::first_gradient(tape, |g| Ok(g.clone()))
+        gradient(tape)
     }
 }
 
-fn cast<A: Number, B: Number>(x: &Value) -> Result<Value, OpError> {
-    let data = x.as_slice::<A>()?.iter().map(|&v| B::from_number(v.to_number())).collect();
-    Ok(Value::from_vec(x.shape(), data)?)
-}
-
-/// A number on its way from one type to another: integers and floats both keep every bit.
-#[derive(Debug, Clone, Copy)]
-enum Wide {
-    Integer(i64),
-    Real(f64),
-}
-
-/// An element type that casts to and from the others.
-trait Number: Element {
-    fn to_number(self) -> Wide;
-    fn from_number(number: Wide) -> Self;
-}
-
-macro_rules! number {
-    ($($type:ty: $wide:ident as $held:ty),*) => { $(
-        impl Number for $type {
-            fn to_number(self) -> Wide {
-                Wide::$wide(self as $held)
-            }
-            fn from_number(number: Wide) -> Self {
-                match number {
-                    Wide::Integer(v) => v as Self,
-                    Wide::Real(v) => v as Self,
-                }
-            }
-        }
-    )* };
-}
-
-number! { f32: Real as f64, f64: Real as f64, i64: Integer as i64, i32: Integer as i64, u8: Integer as i64, i8: Integer as i64 }
-
-impl Number for bool {
-    fn to_number(self) -> Wide {
-        Wide::Integer(self.into())
+/// The gradient of a cast: that of the output, where both are floats that have one.
+pub(super) fn gradient(tape: &Tape<'_>) -> Result<Vec<Option<Value>>, OpError> {
+    if tape.input(0)?.dtype() != DType::F32 || tape.output(0)?.dtype() != DType::F32 {
+        return Ok(vec![None; tape.inputs.len()]);
     }
+    index::first_gradient(tape, |g| Ok(g.clone()))
+}
 
-    fn from_number(number: Wide) -> Self {
-        match number {
-            Wide::Integer(v) => v != 0,
-            Wide::Real(v) => v != 0.0,
+/// The attributes that say how to round to a narrow float.
+pub(super) fn take_rounding(node: &mut ImportNode<'_>) -> Result<FloatRounding, AttrError> {
+    let saturate = node.attrs.take_bool("saturate", true)?;
+    let power = match node.attrs.take_string("round_mode")?.as_deref() {
+        None | Some("up") => PowerRounding::Up,
+        Some("down") => PowerRounding::Down,
+        Some("nearest") => PowerRounding::Nearest,
+        Some(other) => {
+            return Err(AttrError::Unsupported {
+                name: "round_mode".into(),
+                value: other.into(),
+                reason: "only up, down and nearest are",
+            });
         }
+    };
+    Ok(FloatRounding { saturate, power })
+}
+
+fn power_name(power: PowerRounding) -> &'static str {
+    match power {
+        PowerRounding::Up => "up",
+        PowerRounding::Down => "down",
+        PowerRounding::Nearest => "nearest",
     }
 }
 
@@ -131,6 +110,7 @@ impl Number for bool {
 mod tests {
     use super::*;
     use crate::ops::testing::{Sample, Sampled, import_node, integers, tensor};
+    use crate::tensor::I4;
 
     fn to(code: i64) -> Attrs {
         Attrs::new().with("to", Attr::Int(code))
@@ -150,7 +130,19 @@ mod tests {
                     .input(big.clone())
                     .gives(vec![Value::from_vec(&[3], vec![255_u8, 255, 44]).unwrap()]),
                 Sample::new(to(11)).input(big),
-                Sample::new(to(10)).input(tensor(&[2], &[1.0, -2.0])).gradients(&[0]),
+                Sample::new(to(1)).input(tensor(&[2], &[1.0, -2.0])).gradients(&[0]),
+                Sample::new(to(10))
+                    .input(tensor(&[3], &[1.0, 2049.0, 65520.0]))
+                    .gives(vec![tensor(&[3], &[1.0, 2048.0, f32::INFINITY])]),
+                Sample::new(to(17).with("saturate", Attr::Int(0)))
+                    .input(integers(&[17, 500]))
+                    .gives(vec![tensor(&[2], &[16.0, f32::NAN])]),
+                Sample::new(to(24).with("round_mode", Attr::String("down".into())))
+                    .input(tensor(&[2], &[3.0, 0.75]))
+                    .gives(vec![tensor(&[2], &[2.0, 0.5])]),
+                Sample::new(to(22))
+                    .input(integers(&[9]))
+                    .gives(vec![Value::scalar(I4::wrapping(-7)).reshaped(&[1]).unwrap()]),
             ]
         }
     }

@@ -1,7 +1,7 @@
 //! `CenterCropPad` (ONNX opset 18): axes cut or surrounded with zeros to stated sizes, the middle
 //! staying in the middle.
 
-use super::index::{self, FILL, IndexMap, with_element};
+use super::index::{self, FILL, IndexMap};
 use super::{Context, ExportStep, ImportNode, Inputs, OpError, Operator, Tape, TypeInputs};
 use crate::ir::{Attr, AttrError, Attrs};
 use crate::tensor::{Dim, Shape, TensorType, Value};
@@ -79,7 +79,7 @@ impl Operator for CenterCropPad {
     fn forward(&self, _: &Context<'_>, inputs: Inputs) -> Result<Vec<Value>, OpError> {
         let x = inputs.get(0)?;
         let map = self.map(x.shape(), inputs.get(1)?)?;
-        Ok(vec![with_element!(x.dtype(), T => map.read(x, T::default())?)])
+        Ok(vec![map.take(x, None)?])
     }
 
     fn backward(&self, _: &Context<'_>, tape: &Tape<'_>) -> Result<Vec<Option<Value>>, OpError> {

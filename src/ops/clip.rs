@@ -6,7 +6,8 @@
 
 use super::{
     Clamp, Context, ExportStep, Facts, ImportInput, ImportNode, Inputs, Kind, OpError, Operator, Tape,
-    TypeInputs, broadcast, elementwise,
+    TypeInputs, convert, elementwise,
+    numbers::{self, Wide, with_wide},
 };
 use crate::ir::{AttrError, Attrs};
 use crate::tensor::{DType, Element, TensorType, Value};
@@ -56,30 +57,34 @@ impl Operator for Clip {
     }
 
     fn infer(&self, inputs: &TypeInputs<'_>) -> Result<Vec<TensorType>, OpError> {
-        elementwise::infer_number(inputs)
+        numbers::infer_unary(inputs)
     }
 
     fn forward(&self, _: &Context<'_>, mut inputs: Inputs) -> Result<Vec<Value>, OpError> {
         let x = inputs.take(0)?;
-        let (min, max) = (inputs.optional(1), inputs.optional(2));
-        Ok(vec![match x.dtype() {
-            DType::F32 => {
-                let (min, max) = (bound::<f32>(min)?, bound::<f32>(max)?);
-                let limits =
-                    Clamp { min: min.unwrap_or(f32::NEG_INFINITY), max: max.unwrap_or(f32::INFINITY) };
-                elementwise::map_value(x, |v| limits.apply(v))?
-            }
-            DType::I64 => clip(x, bound::<i64>(min)?, bound(max)?)?,
-            DType::I32 => clip(x, bound::<i32>(min)?, bound(max)?)?,
-            got => return Err(OpError::DType { what: "the input", expected: broadcast::NUMBERS, got }),
-        }])
+        if x.dtype() == DType::F32 {
+            let (min, max) = (bound::<f32>(inputs.optional(1))?, bound(inputs.optional(2))?);
+            let limits = Clamp { min: min.unwrap_or(f32::NEG_INFINITY), max: max.unwrap_or(f32::INFINITY) };
+            return Ok(vec![elementwise::map_value(x, |v| limits.apply(v))?]);
+        }
+        let dtype = x.dtype();
+        numbers::check("the input", dtype)?;
+        let bound_of = |at: usize| {
+            let Some(bound) = inputs.optional(at) else { return Ok(None) };
+            numbers::check_same(dtype, bound.dtype())?;
+            numbers::widened(bound.clone()).map(Some)
+        };
+        let (min, max) = (bound_of(1)?, bound_of(2)?);
+        let x = numbers::widened(x)?;
+        let clipped = with_wide!(dtype, T => clip(x, bound::<T>(min.as_ref())?, bound(max.as_ref())?)?);
+        Ok(vec![convert::convert(clipped, dtype)?])
     }
 
     fn backward(&self, _: &Context<'_>, tape: &Tape<'_>) -> Result<Vec<Option<Value>>, OpError> {
         let optional = |index: usize| tape.inputs.get(index).copied().flatten();
         let min = bound::<f32>(optional(1))?.unwrap_or(f32::NEG_INFINITY);
         let max = bound::<f32>(optional(2))?.unwrap_or(f32::INFINITY);
-        elementwise::gradient_by_input(tape, |x| if x > min && x < max { 1.0 } else { 0.0 })
+        elementwise::gradient(tape, |x, _| if x > min && x < max { 1.0 } else { 0.0 })
     }
 }
 
@@ -102,11 +107,13 @@ fn bound<T: Element>(value: Option<&Value>) -> Result<Option<T>, OpError> {
     }
 }
 
-/// Of integers; where `min > max` the result is `max`.
-fn clip<T: Element + Ord>(x: Value, min: Option<T>, max: Option<T>) -> Result<Value, OpError> {
+/// Of numbers of any type; where `min > max` the result is `max`. NaN stays NaN by a selection of its
+/// own, as in [`Clamp::apply`].
+fn clip<T: Wide>(x: Value, min: Option<T>, max: Option<T>) -> Result<Value, OpError> {
     elementwise::map_value(x, |v: T| {
-        let v = min.map_or(v, |min| v.max(min));
-        max.map_or(v, |max| v.min(max))
+        let above = min.filter(|&min| v < min).unwrap_or(v);
+        let within = max.filter(|&max| above > max).unwrap_or(above);
+        if v.is_not_a_number() { v } else { within }
     })
 }
 

@@ -3,7 +3,7 @@
 use super::{
     Context, ExportStep, Facts, ImportNode, Inputs, Kind, LowerContext, Lowered, OpError, Operator, Tape,
     TypeInputs,
-    index::{self, with_element},
+    index::{self, with_bits},
     lower,
 };
 use crate::ir::{Attr, AttrError, Attrs};
@@ -50,7 +50,11 @@ impl Operator for Concat {
         let parts: Vec<&Value> = inputs.iter().collect();
         let layout = self.layout(&parts)?;
         let dtype = inputs.get(0)?.dtype();
-        Ok(vec![with_element!(dtype, T => layout.join::<T>(&parts)?)])
+        if let Some(other) = parts.iter().find(|part| part.dtype() != dtype) {
+            return Err(TensorError::DType { expected: dtype, got: other.dtype() }.into());
+        }
+        let parts: Vec<Value> = parts.into_iter().map(|part| part.clone().into_bits()).collect();
+        Ok(vec![with_bits!(dtype, B => layout.join::<B>(&parts)?)])
     }
 
     fn lower_int8(&self, context: &LowerContext<'_>) -> Option<Lowered> {
@@ -116,7 +120,7 @@ struct Layout {
 }
 
 impl Layout {
-    fn join<T: Element>(&self, parts: &[&Value]) -> Result<Value, OpError> {
+    fn join<T: Element>(&self, parts: &[Value]) -> Result<Value, OpError> {
         let mut whole = index::zeros::<T>(&self.shape)?.into_vec::<T>()?;
         let width = whole.len() / self.outer.max(1);
         let mut at = 0;

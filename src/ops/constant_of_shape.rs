@@ -3,10 +3,10 @@
 
 use super::{
     Context, ExportStep, ImportNode, Inputs, OpError, Operator, TypeInputs,
-    index::{self, with_element},
+    index::{self, with_bits},
 };
 use crate::ir::{Attr, AttrError, Attrs};
-use crate::tensor::{Element, Shape, TensorType, Value};
+use crate::tensor::{Shape, TensorType, Value};
 
 /// Inputs: `shape`.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,20 +47,17 @@ impl Operator for ConstantOfShape {
 
     fn forward(&self, _: &Context<'_>, inputs: Inputs) -> Result<Vec<Value>, OpError> {
         let shape = index::sizes(inputs.get(0)?, "the shape")?;
-        Ok(vec![with_element!(self.value.dtype(), T => filled::<T>(&shape, &self.value)?)])
+        Ok(vec![filled(&shape, &self.value)?])
     }
 }
 
-fn filled<T: Element>(shape: &[usize], value: &Value) -> Result<Value, OpError> {
-    let zeros = index::zeros::<T>(shape)?;
-    match value.as_slice::<T>()? {
-        &[value] if value != T::default() => {
-            let mut data = zeros.into_vec::<T>()?;
-            data.fill(value);
-            Ok(Value::from_vec(shape, data)?)
-        }
-        _ => Ok(zeros),
-    }
+fn filled(shape: &[usize], value: &Value) -> Result<Value, OpError> {
+    let bits = value.clone().into_bits();
+    Ok(with_bits!(value.dtype(), B => {
+        let mut data = index::zeros::<B>(shape)?.into_vec::<B>()?;
+        data.fill(bits.as_slice::<B>()?.first().copied().unwrap_or_default());
+        Value::from_vec(shape, data)?
+    }))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! `DepthToSpace` (ONNX opsets 1–13): channels become positions, `[N, C · b², H, W]` to
 //! `[N, C, H · b, W · b]`.
 
-use super::index::{self, IndexMap, with_element};
+use super::index::{self, IndexMap};
 use super::{
     Context, ExportStep, Facts, ImportNode, Inputs, Kind, LowerContext, Lowered, OpError, Operator, Tape,
     TypeInputs,
@@ -75,7 +75,7 @@ impl Blocks {
     pub(super) fn read(&self, x: &Value) -> Result<Value, OpError> {
         let x = x.clone().reshaped(&self.six)?;
         let map = self.map()?;
-        let moved = with_element!(x.dtype(), T => map.read(&x, T::default())?);
+        let moved = map.take(&x, None)?;
         Ok(moved.reshaped(&self.shape)?)
     }
 

@@ -3,11 +3,12 @@
 //! Of integers it is rounded towards 0 and wraps around; an integer divided by 0 is an error.
 
 use super::broadcast::{self, ChannelConstant};
+use super::numbers::{self, Wide};
 use super::{
     ChannelAffine, Context, ExportStep, Facts, ImportNode, Inputs, Kind, OpError, Operator, Tape, TypeInputs,
 };
 use crate::ir::{AttrError, Attrs};
-use crate::tensor::{DType, TensorType, Value};
+use crate::tensor::{TensorType, Value};
 
 /// `y = lhs / rhs`.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,22 +31,15 @@ impl Operator for Div {
     }
 
     fn infer(&self, inputs: &TypeInputs<'_>) -> Result<Vec<TensorType>, OpError> {
-        Ok(vec![broadcast::infer(inputs, broadcast::NUMBERS, broadcast::is_number)?])
+        Ok(vec![broadcast::infer_numbers(inputs)?])
     }
 
     fn forward(&self, _: &Context<'_>, inputs: Inputs) -> Result<Vec<Value>, OpError> {
-        let divisor = inputs.get(1)?;
-        let by_zero = match divisor.dtype() {
-            DType::I64 => divisor.as_slice::<i64>()?.contains(&0),
-            DType::I32 => divisor.as_slice::<i32>()?.contains(&0),
-            _ => false,
-        };
-        if by_zero {
+        if numbers::has_zero_integer(inputs.get(1)?)? {
             let (expected, got) = ("other than 0".to_owned(), "0".to_owned());
             return Err(OpError::Range { what: "the divisor of an integer", expected, got });
         }
-        let quotient = broadcast::arithmetic(inputs, |a, b| a / b, i64::wrapping_div, i32::wrapping_div)?;
-        Ok(vec![quotient])
+        Ok(vec![numbers::arithmetic!(inputs, T => T::over)])
     }
 
     fn backward(&self, _: &Context<'_>, tape: &Tape<'_>) -> Result<Vec<Option<Value>>, OpError> {
@@ -67,7 +61,7 @@ mod tests {
     use super::*;
     use crate::ops::Op;
     use crate::ops::testing::{Random, Sample, Sampled, integers, tensor, try_run};
-    use crate::tensor::Shape;
+    use crate::tensor::{DType, Shape};
 
     impl Sampled for Div {
         fn samples() -> Vec<Sample> {

@@ -1,26 +1,30 @@
 //! `Dropout` (ONNX opsets 7–22) as it is when a network is used, not trained: the identity.
 //!
-//! `ratio` and `seed` mean nothing then and are dropped. A network that is in training mode, decides
-//! about it itself, or reads the mask is refused.
+//! `ratio` and `seed` mean nothing then and are dropped. The mask, where it is read, keeps every
+//! element. A network that is in training mode, or decides about it itself, is refused.
 
 use super::{
     Context, ExportStep, Facts, ImportInput, ImportNode, Inputs, Kind, OpError, Operator, Tape, TypeInputs,
     index,
 };
 use crate::ir::{AttrError, Attrs};
-use crate::tensor::{TensorType, Value};
+use crate::tensor::{DType, TensorType, Value};
 
 /// `y = x`. Inputs: `x`, and in files a `ratio` and a `training_mode` that is false.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Dropout;
+pub struct Dropout {
+    /// Whether the mask is read: a second output, of truth values.
+    pub has_mask: bool,
+}
 
 impl Operator for Dropout {
     const OP_TYPE: &'static str = "Dropout";
 
     fn import(node: &mut ImportNode<'_>) -> Result<Self, AttrError> {
         node.require_opset(7, "it could be in training mode before opset 7")?;
-        if node.output_count > 1 {
-            return Err(refused("mask", "read", "the mask only exists while training"));
+        let has_mask = node.output_count > 1;
+        if has_mask && node.opset.0 < 10 {
+            return Err(refused("mask", "read", "it had another type before opset 10"));
         }
         if node.opset.0 < 12 {
             node.attrs.take_float("ratio")?;
@@ -28,8 +32,10 @@ impl Operator for Dropout {
             node.attrs.take_int("seed")?;
         }
         match node.inputs.get(2) {
-            None | Some(ImportInput::Absent) => Ok(Self),
-            Some(ImportInput::Constant(mode)) if mode.as_slice::<bool>() == Ok(&[false]) => Ok(Self),
+            None | Some(ImportInput::Absent) => Ok(Self { has_mask }),
+            Some(ImportInput::Constant(mode)) if mode.as_slice::<bool>() == Ok(&[false]) => {
+                Ok(Self { has_mask })
+            }
             Some(ImportInput::Constant(_)) => {
                 Err(refused("training_mode", "true", "export the network for inference"))
             }
@@ -44,15 +50,21 @@ impl Operator for Dropout {
     }
 
     fn facts(&self) -> Facts {
-        Facts { is_identity: true, ..Facts::of(Kind::Rearrange) }
+        let kind = if self.has_mask { Kind::Other } else { Kind::Rearrange };
+        Facts { is_identity: !self.has_mask, ..Facts::of(kind) }
     }
 
     fn infer(&self, inputs: &TypeInputs<'_>) -> Result<Vec<TensorType>, OpError> {
-        Ok(vec![inputs.float(0, "the input")?.clone()])
+        let ty = inputs.float(0, "the input")?;
+        let mask = self.has_mask.then(|| TensorType::new(DType::Bool, ty.shape.clone()));
+        Ok(std::iter::once(ty.clone()).chain(mask).collect())
     }
 
     fn forward(&self, _: &Context<'_>, mut inputs: Inputs) -> Result<Vec<Value>, OpError> {
-        Ok(vec![inputs.take(0)?])
+        let x = inputs.take(0)?;
+        let everything = || Ok::<_, OpError>(Value::from_vec(x.shape(), vec![true; x.len()])?);
+        let mask = self.has_mask.then(everything).transpose()?;
+        Ok(std::iter::once(x).chain(mask).collect())
     }
 
     fn backward(&self, _: &Context<'_>, tape: &Tape<'_>) -> Result<Vec<Option<Value>>, OpError> {
@@ -81,7 +93,12 @@ mod tests {
                     .input(x.clone())
                     .constant(Value::scalar(0.5_f32))
                     .constant(Value::scalar(false))
-                    .gives(vec![x]),
+                    .gives(vec![x.clone()]),
+                Sample::new(Attrs::new())
+                    .input(x.clone())
+                    .output_count(2)
+                    .gives(vec![x, Value::from_vec(&[2, 3], vec![true; 6]).unwrap()])
+                    .gradients(&[0]),
             ]
         }
     }

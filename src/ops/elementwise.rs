@@ -1,46 +1,70 @@
-//! What operators `y = f(x)` share: types, the loop, and the chain rule.
+//! Operators `y = f(x)`: [`Unary`], and what others share with them: the loop and the chain rule.
 //!
-//! An activation is its `f` and its derivative; everything else is here. Functions that `std` leaves
-//! to the platform (exp, tanh, …) are taken from `libm`, so that a network gives the same numbers
-//! natively and in the browser.
+//! An activation is its function, its derivative and its attributes; everything else is here.
+//! Functions that `std` leaves to the platform (exp, tanh, …) are taken from `libm`, so that a network
+//! gives the same numbers natively and in the browser.
 
-use super::broadcast::{NUMBERS, is_number};
-use super::{Inputs, OpError, Tape, TypeInputs};
-use crate::tensor::{DType, Element, TensorType, Value};
+use super::{Context, ExportStep, Facts, ImportNode, Inputs, Kind, OpError, Operator, Tape, TypeInputs};
+use crate::ir::{AttrError, Attrs};
+use crate::tensor::{Element, TensorType, Value};
+use std::fmt;
 
-/// The input's type, which must be float.
-pub(super) fn infer(inputs: &TypeInputs<'_>) -> Result<Vec<TensorType>, OpError> {
-    Ok(vec![inputs.float(0, "input")?.clone()])
-}
+/// A float function of one float, element by element. Its default has the attributes that a file
+/// leaves out.
+pub trait Unary: Clone + fmt::Debug + PartialEq + Default {
+    /// The operator's name in ONNX.
+    const NAME: &'static str;
+    /// The opset that brought it.
+    const SINCE: u32 = 1;
 
-/// `f` of every element of the first input, in place where nobody else holds it.
-pub(super) fn map(mut inputs: Inputs, f: impl Fn(f32) -> f32) -> Result<Vec<Value>, OpError> {
-    Ok(vec![map_value(inputs.take(0)?, f)?])
-}
-
-/// The input's type, which must be one that arithmetic is defined on.
-pub(super) fn infer_number(inputs: &TypeInputs<'_>) -> Result<Vec<TensorType>, OpError> {
-    let ty = inputs.ty(0)?;
-    if is_number(ty.dtype) {
-        return Ok(vec![ty.clone()]);
+    /// Takes the attributes.
+    fn read(&mut self, _attrs: &mut Attrs) -> Result<(), AttrError> {
+        Ok(())
     }
-    Err(OpError::DType { what: "the input", expected: NUMBERS, got: ty.dtype })
+
+    /// The attributes.
+    fn write(&self) -> Attrs {
+        Attrs::new()
+    }
+
+    /// `f(x)`.
+    fn value(&self, x: f32) -> f32;
+
+    /// `f′(x)`, where `y = f(x)`. Where the function has a kink the derivative is that of one side;
+    /// the operator says which.
+    fn slope(&self, x: f32, y: f32) -> f32;
 }
 
-/// As [`map`], also for integers.
-pub(super) fn map_number(
-    mut inputs: Inputs,
-    float: impl Fn(f32) -> f32,
-    long: impl Fn(i64) -> i64,
-    int: impl Fn(i32) -> i32,
-) -> Result<Vec<Value>, OpError> {
-    let x = inputs.take(0)?;
-    Ok(vec![match x.dtype() {
-        DType::F32 => map_value(x, float)?,
-        DType::I64 => map_value(x, long)?,
-        DType::I32 => map_value(x, int)?,
-        got => return Err(OpError::DType { what: "the input", expected: NUMBERS, got }),
-    }])
+impl<T: Unary> Operator for T {
+    const OP_TYPE: &'static str = T::NAME;
+
+    fn import(node: &mut ImportNode<'_>) -> Result<Self, AttrError> {
+        node.require_opset(T::SINCE, "it was added later")?;
+        node.attrs.take("consumed_inputs"); // opset 1: a hint on buffers
+        let mut op = T::default();
+        op.read(&mut node.attrs)?;
+        Ok(op)
+    }
+
+    fn export(&self) -> Option<Vec<ExportStep>> {
+        Some(vec![ExportStep::new(T::NAME, self.write()).since(T::SINCE)])
+    }
+
+    fn facts(&self) -> Facts {
+        Facts::of(Kind::Elementwise)
+    }
+
+    fn infer(&self, inputs: &TypeInputs<'_>) -> Result<Vec<TensorType>, OpError> {
+        Ok(vec![inputs.float(0, "input")?.clone()])
+    }
+
+    fn forward(&self, _: &Context<'_>, mut inputs: Inputs) -> Result<Vec<Value>, OpError> {
+        Ok(vec![map_value(inputs.take(0)?, |x: f32| self.value(x))?])
+    }
+
+    fn backward(&self, _: &Context<'_>, tape: &Tape<'_>) -> Result<Vec<Option<Value>>, OpError> {
+        gradient(tape, |x, y| self.slope(x, y))
+    }
 }
 
 /// `f` of every element, in place where nobody else holds them.
@@ -50,40 +74,25 @@ pub(super) fn map_value<T: Element>(value: Value, f: impl Fn(T) -> T) -> Result<
     Ok(Value::from_array(array))
 }
 
-/// The gradient with respect to the input, where the derivative is a function of the input.
-pub(super) fn gradient_by_input(
+/// The gradient with respect to the first input, `g · derivative(x, y)`, and 0 where the derivative is
+/// 0, whatever `g` is. One entry per input, the others without gradient.
+pub(super) fn gradient(
     tape: &Tape<'_>,
-    derivative: impl Fn(f32) -> f32,
-) -> Result<Vec<Option<Value>>, OpError> {
-    chain(tape, tape.input(0)?, derivative)
-}
-
-/// The gradient with respect to the input, where the derivative is a function of the output.
-pub(super) fn gradient_by_output(
-    tape: &Tape<'_>,
-    derivative: impl Fn(f32) -> f32,
-) -> Result<Vec<Option<Value>>, OpError> {
-    chain(tape, tape.output(0)?, derivative)
-}
-
-/// `g · derivative(at)`, and 0 where the derivative is 0, whatever `g` is. One entry per input, all
-/// but the first without gradient.
-fn chain(
-    tape: &Tape<'_>,
-    at: &Value,
-    derivative: impl Fn(f32) -> f32,
+    derivative: impl Fn(f32, f32) -> f32,
 ) -> Result<Vec<Option<Value>>, OpError> {
     let mut found = vec![None; tape.inputs.len().max(1)];
     let Some(gradient) = tape.wanted_gradient() else { return Ok(found) };
-    if gradient.shape() != at.shape() {
-        return Err(gradient_shape(at.shape(), gradient.shape()));
+    let (x, y) = (tape.input(0)?, tape.output(0)?);
+    if gradient.shape() != x.shape() {
+        return Err(gradient_shape(x.shape(), gradient.shape()));
     }
-    let mut gradient = gradient.clone().into_array::<f32>()?;
-    gradient.zip_mut_with(&at.view::<f32>()?, |g, &v| {
-        let slope = derivative(v);
+    let pairs = x.as_slice::<f32>()?.iter().zip(y.as_slice::<f32>()?);
+    let mut data = gradient.clone().into_vec::<f32>()?;
+    for (g, (&x, &y)) in data.iter_mut().zip(pairs) {
+        let slope = derivative(x, y);
         *g = if slope == 0.0 { 0.0 } else { *g * slope };
-    });
-    found[0] = Some(Value::from_array(gradient));
+    }
+    found[0] = Some(Value::from_vec(x.shape(), data)?);
     Ok(found)
 }
 

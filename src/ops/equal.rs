@@ -1,49 +1,40 @@
 //! `Equal` (ONNX opsets 7–19): whether `lhs = rhs`, element by element, with multidirectional
 //! broadcasting. Not differentiable.
 
-use super::{Context, ExportStep, ImportNode, Inputs, OpError, Operator, TypeInputs, broadcast};
-use crate::ir::{AttrError, Attrs};
-use crate::tensor::{DType, TensorType, Value};
-
-const TYPES: &str = "float32, int64, int32 or bool";
+use super::pairwise::{self, Pairwise};
+use super::{Inputs, OpError, broadcast, numbers};
+use crate::tensor::{DType, Value};
 
 /// Whether `lhs = rhs`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Equal;
 
-impl Operator for Equal {
-    const OP_TYPE: &'static str = "Equal";
+impl Pairwise for Equal {
+    const NAME: &'static str = "Equal";
+    const SINCE: u32 = 7;
 
-    fn import(node: &mut ImportNode<'_>) -> Result<Self, AttrError> {
-        node.require_opset(7, "broadcasting had other rules before opset 7")?;
-        Ok(Self)
-    }
-
-    fn export(&self) -> Option<Vec<ExportStep>> {
-        Some(vec![ExportStep::new(Self::OP_TYPE, Attrs::new())])
-    }
-
-    fn infer(&self, inputs: &TypeInputs<'_>) -> Result<Vec<TensorType>, OpError> {
-        let ty = broadcast::infer(inputs, TYPES, |d| broadcast::is_number(d) || d == DType::Bool)?;
-        Ok(vec![TensorType::new(DType::Bool, ty.shape)])
+    fn result(inputs: DType) -> Result<DType, OpError> {
+        if inputs == DType::Bool {
+            return Ok(inputs);
+        }
+        pairwise::of_numbers(inputs)
     }
 
     #[allow(clippy::float_cmp, reason = "ONNX defines Equal of floats as exact")]
-    fn forward(&self, _: &Context<'_>, inputs: Inputs) -> Result<Vec<Value>, OpError> {
-        let (lhs, rhs) = (inputs.get(0)?, inputs.get(1)?);
-        Ok(vec![match lhs.dtype() {
-            DType::F32 => broadcast::compare::<f32>(lhs, rhs, |a, b| a == b)?,
-            DType::I64 => broadcast::compare::<i64>(lhs, rhs, |a, b| a == b)?,
-            DType::I32 => broadcast::compare::<i32>(lhs, rhs, |a, b| a == b)?,
-            DType::Bool => broadcast::compare::<bool>(lhs, rhs, |a, b| a == b)?,
-            got => return Err(OpError::DType { what: "the first input", expected: TYPES, got }),
-        }])
+    fn compute(inputs: Inputs) -> Result<Value, OpError> {
+        if inputs.get(0)?.dtype() == DType::Bool {
+            return broadcast::compare::<bool>(inputs.get(0)?, inputs.get(1)?, |a, b| a == b);
+        }
+        Ok(numbers::comparison!(inputs, T => |a, b| a == b))
     }
 }
+
+pairwise::operator!(Equal);
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ir::Attrs;
     use crate::ops::testing::{Sample, Sampled, integers, tensor};
 
     impl Sampled for Equal {

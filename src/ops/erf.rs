@@ -1,48 +1,29 @@
 //! `Erf` (ONNX opsets 9–13): the error function `y = 2/√π ∫₀ˣ exp(−t²) dt`, element by element.
 
-use super::{
-    Context, ExportStep, Facts, ImportNode, Inputs, Kind, OpError, Operator, Tape, TypeInputs, elementwise,
-};
-use crate::ir::{AttrError, Attrs};
-use crate::tensor::{TensorType, Value};
+use super::elementwise::Unary;
 use std::f32::consts::FRAC_2_SQRT_PI;
 
 /// The error function `y = 2/√π ∫₀ˣ exp(−t²) dt`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Erf;
 
-impl Operator for Erf {
-    const OP_TYPE: &'static str = "Erf";
+impl Unary for Erf {
+    const NAME: &'static str = "Erf";
+    const SINCE: u32 = 9;
 
-    fn import(node: &mut ImportNode<'_>) -> Result<Self, AttrError> {
-        node.require_opset(9, "it was added in opset 9")?;
-        Ok(Self)
+    fn value(&self, x: f32) -> f32 {
+        libm::erff(x)
     }
 
-    fn export(&self) -> Option<Vec<ExportStep>> {
-        Some(vec![ExportStep::new(Self::OP_TYPE, Attrs::new())])
-    }
-
-    fn facts(&self) -> Facts {
-        Facts::of(Kind::Elementwise)
-    }
-
-    fn infer(&self, inputs: &TypeInputs<'_>) -> Result<Vec<TensorType>, OpError> {
-        elementwise::infer(inputs)
-    }
-
-    fn forward(&self, _: &Context<'_>, inputs: Inputs) -> Result<Vec<Value>, OpError> {
-        elementwise::map(inputs, libm::erff)
-    }
-
-    fn backward(&self, _: &Context<'_>, tape: &Tape<'_>) -> Result<Vec<Option<Value>>, OpError> {
-        elementwise::gradient_by_input(tape, |x| FRAC_2_SQRT_PI * libm::expf(-x * x))
+    fn slope(&self, x: f32, _: f32) -> f32 {
+        FRAC_2_SQRT_PI * libm::expf(-x * x)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ir::Attrs;
     use crate::ops::testing::{Random, Sample, Sampled, tensor};
 
     impl Sampled for Erf {
@@ -53,7 +34,7 @@ mod tests {
             let random = Random::new(3).uniform(&[2, 3, 5], -2.0, 2.0);
             vec![
                 Sample::new(Attrs::new()).input(x).gives_about(1e-6, vec![y]),
-                Sample::new(Attrs::new()).opset(13).input(random).gradients(&[0]),
+                Sample::new(Attrs::new()).opset(9).input(random).gradients(&[0]),
             ]
         }
     }

@@ -3,8 +3,7 @@
 
 use super::{
     Context, ExportStep, Facts, ImportNode, Inputs, Kind, LowerContext, Lowered, OpError, Operator, Tape,
-    TypeInputs, broadcast,
-    index::{self, with_element},
+    TypeInputs, broadcast, index,
 };
 use crate::ir::{AttrError, Attrs};
 use crate::tensor::{Shape, TensorType, Value, broadcast_shapes, broadcast_types};
@@ -41,7 +40,7 @@ impl Operator for Expand {
     fn forward(&self, _: &Context<'_>, inputs: Inputs) -> Result<Vec<Value>, OpError> {
         let x = inputs.get(0)?;
         let shape = broadcast_shapes(x.shape(), &index::sizes(inputs.get(1)?, "the shape")?)?;
-        Ok(vec![with_element!(x.dtype(), T => broadcast::expand::<T>(x, &shape)?)])
+        Ok(vec![broadcast::repeat(x, &shape)?])
     }
 
     fn lower_int8(&self, context: &LowerContext<'_>) -> Option<Lowered> {

@@ -123,7 +123,7 @@ mod tests {
     use crate::ir::Attr;
     use crate::kernels::Isa;
     use crate::ops::testing::import_node;
-    use crate::ops::{Add, Context, Inputs, Op};
+    use crate::ops::{Add, Clip, Context, Inputs, Max, Min, Op};
     use wasm_bindgen_test::wasm_bindgen_test;
 
     /// The operators that limit or compare, of which NaN must come out again.
@@ -143,7 +143,9 @@ mod tests {
             read("HardSwish", Attrs::new(), &[]),
             read("LeakyRelu", Attrs::new(), &[]),
             read("MaxPool", Attrs::new().with("kernel_shape", Attr::Ints(vec![1, 1])), &[]),
-            (Add { clamp: Some(clamp) }.into(), vec![zeros]),
+            (Add { clamp: Some(clamp) }.into(), vec![zeros.clone()]),
+            (Max.into(), vec![zeros.clone()]),
+            (Min.into(), vec![zeros]),
         ]
     }
 
@@ -164,6 +166,24 @@ mod tests {
                     assert_eq!(y.iter().filter(|v| v.is_nan()).count(), 1, "{op:?} on {isa}");
                 }
             }
+        }
+    }
+
+    #[wasm_bindgen_test(unsupported = test)]
+    fn a_double_stays_nan_and_so_does_the_second_of_two() {
+        for place in 0..65 {
+            let numbers =
+                |nan: Option<usize>| (0..65).map(move |i| if Some(i) == nan { f64::NAN } else { i as f64 });
+            let value = |nan| Value::from_vec(&[65], numbers(nan).collect::<Vec<f64>>()).unwrap();
+            let bounds = [Value::scalar(0.0_f64), Value::scalar(6.0_f64)];
+            let run = |op: Op, inputs: Vec<Value>| {
+                let inputs = Inputs::new(inputs.into_iter().map(Some).collect());
+                let y = op.forward(&Context::new(Isa::best()), inputs).unwrap().remove(0);
+                assert!(y.as_slice::<f64>().unwrap()[place].is_nan(), "{op:?} at {place}");
+            };
+            run(Clip { bounds: None }.into(), [&[value(Some(place))][..], &bounds].concat());
+            run(Max.into(), vec![value(None), value(Some(place))]);
+            run(Min.into(), vec![value(None), value(Some(place))]);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::EXPORT_OPSET;
 use crate::ir::{Attr, AttrError, Attrs, Opset};
-use crate::tensor::Value;
+use crate::tensor::{FloatFormat, Value};
 
 /// A node of a file while its operator reads it.
 #[derive(Debug)]
@@ -13,6 +13,8 @@ pub struct ImportNode<'a> {
     pub opset: Opset,
     /// For each input whether it is present, and its tensor when it is a constant.
     pub inputs: Vec<ImportInput<'a>>,
+    /// For each input the format that the file declares for it, where it is widened to float32.
+    pub formats: Vec<Option<FloatFormat>>,
     /// Number of outputs up to the last one that is read, at least one.
     pub output_count: usize,
     /// Number of outputs that the file names, read or not.
@@ -33,6 +35,11 @@ pub enum ImportInput<'a> {
 }
 
 impl ImportNode<'_> {
+    /// The format of an input in the file, where that is known and widened to float32.
+    pub fn format(&self, index: usize) -> Option<FloatFormat> {
+        self.formats.get(index).copied().flatten()
+    }
+
     /// Makes input `index` the constant `value`: for what older opsets had as an attribute.
     pub fn set_input(&mut self, index: usize, value: Value) {
         self.new_inputs.push((index, value));
@@ -54,6 +61,9 @@ pub struct ExportStep {
     pub op_type: &'static str,
     /// Attributes.
     pub attrs: Attrs,
+    /// How many outputs a node of the file must have, whether they are read or not; 0 where those
+    /// that are read are enough.
+    pub outputs: usize,
     /// How many of the inputs at hand this step reads, the rest being left to the next one; all of
     /// them where it is `None`. At hand are the operator's inputs (first step), or what the step
     /// before made and left.
@@ -67,19 +77,25 @@ pub struct ExportStep {
 impl ExportStep {
     /// A node without constant inputs of its own.
     pub fn new(op_type: &'static str, attrs: Attrs) -> Self {
-        Self { op_type, attrs, reads: None, extra_inputs: Vec::new(), opset: EXPORT_OPSET }
+        Self { op_type, attrs, outputs: 0, reads: None, extra_inputs: Vec::new(), opset: EXPORT_OPSET }
     }
 
     /// The same, for an operator that is newer than [`EXPORT_OPSET`].
     #[must_use]
     pub fn since(self, opset: u32) -> Self {
-        Self { opset: Opset(opset), ..self }
+        Self { opset: self.opset.max(Opset(opset)), ..self }
     }
 
     /// The same, leaving all inputs but the first `count` to the next step.
     #[must_use]
     pub fn reading(self, count: usize) -> Self {
         Self { reads: Some(count), ..self }
+    }
+
+    /// The same, with that many outputs at least.
+    #[must_use]
+    pub fn making(self, outputs: usize) -> Self {
+        Self { outputs, ..self }
     }
 
     /// The same with one more attribute.

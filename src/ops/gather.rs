@@ -3,7 +3,7 @@
 //! The shape of the indices takes the place of the axis. Negative indices count from the end; others
 //! beyond the axis are an error.
 
-use super::index::{self, IndexMap, with_element};
+use super::index::{self, IndexMap};
 use super::{
     Context, ExportStep, Facts, ImportNode, Inputs, Kind, LowerContext, Lowered, OpError, Operator, Tape,
     TypeInputs,
@@ -50,7 +50,7 @@ impl Operator for Gather {
         let map = self.map(x.shape(), indices)?;
         let axis = index::axis(self.axis, x.rank())?;
         let shape = [&x.shape()[..axis], indices.shape(), &x.shape()[axis + 1..]].concat();
-        let found = with_element!(x.dtype(), T => map.read(x, T::default())?);
+        let found = map.take(x, None)?;
         Ok(vec![found.reshaped(&shape)?])
     }
 

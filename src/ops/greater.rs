@@ -1,45 +1,33 @@
 //! `Greater` (ONNX opsets 7–13): whether `lhs > rhs`, element by element, with multidirectional
 //! broadcasting. Not differentiable.
 
-use super::{Context, ExportStep, ImportNode, Inputs, OpError, Operator, TypeInputs, broadcast};
-use crate::ir::{AttrError, Attrs};
-use crate::tensor::{DType, TensorType, Value};
+use super::pairwise::{self, Pairwise};
+use super::{Inputs, OpError, numbers};
+use crate::tensor::{DType, Value};
 
 /// `y = lhs > rhs`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Greater;
 
-impl Operator for Greater {
-    const OP_TYPE: &'static str = "Greater";
+impl Pairwise for Greater {
+    const NAME: &'static str = "Greater";
+    const SINCE: u32 = 7;
 
-    fn import(node: &mut ImportNode<'_>) -> Result<Self, AttrError> {
-        node.require_opset(7, "broadcasting had other rules before opset 7")?;
-        Ok(Self)
+    fn result(inputs: DType) -> Result<DType, OpError> {
+        pairwise::of_numbers(inputs)
     }
 
-    fn export(&self) -> Option<Vec<ExportStep>> {
-        Some(vec![ExportStep::new(Self::OP_TYPE, Attrs::new())])
-    }
-
-    fn infer(&self, inputs: &TypeInputs<'_>) -> Result<Vec<TensorType>, OpError> {
-        let ty = broadcast::infer(inputs, broadcast::NUMBERS, broadcast::is_number)?;
-        Ok(vec![TensorType::new(DType::Bool, ty.shape)])
-    }
-
-    fn forward(&self, _: &Context<'_>, inputs: Inputs) -> Result<Vec<Value>, OpError> {
-        let (lhs, rhs) = (inputs.get(0)?, inputs.get(1)?);
-        Ok(vec![match lhs.dtype() {
-            DType::F32 => broadcast::compare::<f32>(lhs, rhs, |a, b| a > b)?,
-            DType::I64 => broadcast::compare::<i64>(lhs, rhs, |a, b| a > b)?,
-            DType::I32 => broadcast::compare::<i32>(lhs, rhs, |a, b| a > b)?,
-            got => return Err(OpError::DType { what: "the first input", expected: broadcast::NUMBERS, got }),
-        }])
+    fn compute(inputs: Inputs) -> Result<Value, OpError> {
+        Ok(numbers::comparison!(inputs, T => |a, b| a > b))
     }
 }
+
+pairwise::operator!(Greater);
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ir::Attrs;
     use crate::ops::testing::{Sample, Sampled, integers, tensor};
 
     impl Sampled for Greater {

@@ -2,57 +2,36 @@
 //!
 //! The derivative at ±3 is taken from outside: 0 and 1.
 
-use super::{
-    Clamp, Context, ExportStep, Facts, ImportNode, Inputs, Kind, OpError, Operator, Tape, TypeInputs,
-    elementwise,
-};
-use crate::ir::{AttrError, Attrs};
-use crate::tensor::{TensorType, Value};
+use super::Clamp;
+use super::elementwise::Unary;
 
 /// `y = x · max(0, min(1, x/6 + ½))`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct HardSwish;
 
-impl Operator for HardSwish {
-    const OP_TYPE: &'static str = "HardSwish";
+impl Unary for HardSwish {
+    const NAME: &'static str = "HardSwish";
+    const SINCE: u32 = 14;
 
-    fn import(node: &mut ImportNode<'_>) -> Result<Self, AttrError> {
-        node.require_opset(14, "it was added in opset 14")?;
-        Ok(Self)
+    fn value(&self, x: f32) -> f32 {
+        x * Clamp::UNIT.apply(x / 6.0 + 0.5)
     }
 
-    fn export(&self) -> Option<Vec<ExportStep>> {
-        Some(vec![ExportStep::new(Self::OP_TYPE, Attrs::new())])
-    }
-
-    fn facts(&self) -> Facts {
-        Facts::of(Kind::Elementwise)
-    }
-
-    fn infer(&self, inputs: &TypeInputs<'_>) -> Result<Vec<TensorType>, OpError> {
-        elementwise::infer(inputs)
-    }
-
-    fn forward(&self, _: &Context<'_>, inputs: Inputs) -> Result<Vec<Value>, OpError> {
-        elementwise::map(inputs, |x| x * Clamp::UNIT.apply(x / 6.0 + 0.5))
-    }
-
-    fn backward(&self, _: &Context<'_>, tape: &Tape<'_>) -> Result<Vec<Option<Value>>, OpError> {
-        elementwise::gradient_by_input(tape, |x| {
-            if x <= -3.0 {
-                0.0
-            } else if x >= 3.0 {
-                1.0
-            } else {
-                x / 3.0 + 0.5
-            }
-        })
+    fn slope(&self, x: f32, _: f32) -> f32 {
+        if x <= -3.0 {
+            0.0
+        } else if x >= 3.0 {
+            1.0
+        } else {
+            x / 3.0 + 0.5
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ir::Attrs;
     use crate::ops::testing::{Random, Sample, Sampled, tensor};
 
     impl Sampled for HardSwish {

@@ -20,42 +20,34 @@ const MOST_POSITIONS: usize = 1 << 28;
 /// A position along an axis that reads nothing: the result has the fill value there.
 pub(super) const FILL: u32 = u32::MAX;
 
-/// Evaluates an expression with `T` the Rust type of a [`DType`].
-macro_rules! with_element {
-    ($dtype:expr, $T:ident => $body:expr) => {
-        match $dtype {
-            crate::tensor::DType::F32 => {
-                type $T = f32;
-                $body
-            }
-            crate::tensor::DType::F64 => {
-                type $T = f64;
-                $body
-            }
-            crate::tensor::DType::I64 => {
-                type $T = i64;
-                $body
-            }
-            crate::tensor::DType::I32 => {
-                type $T = i32;
-                $body
-            }
-            crate::tensor::DType::U8 => {
+/// Evaluates an expression with `$T` the unsigned integer that is as wide as elements of a type, and
+/// gives the tensor that it makes that type: for operators that move elements and do not look at
+/// them. The tensors in the expression are seen through [`Value::into_bits`].
+macro_rules! with_bits {
+    ($dtype:expr, $T:ident => $body:expr) => {{
+        let dtype: crate::tensor::DType = $dtype;
+        let moved: crate::tensor::Value = match dtype.size_bytes() {
+            1 => {
                 type $T = u8;
                 $body
             }
-            crate::tensor::DType::I8 => {
-                type $T = i8;
+            2 => {
+                type $T = u16;
                 $body
             }
-            crate::tensor::DType::Bool => {
-                type $T = bool;
+            4 => {
+                type $T = u32;
                 $body
             }
-        }
-    };
+            _ => {
+                type $T = u64;
+                $body
+            }
+        };
+        moved.reinterpreted(dtype)?
+    }};
 }
-pub(super) use with_element;
+pub(super) use with_bits;
 
 /// As [`Value::zeros`], refused above [`LARGEST_TENSOR_BYTES`] before anything is allocated: for
 /// results whose size an input decides.
@@ -136,6 +128,22 @@ pub(super) fn sizes(value: &Value, what: &'static str) -> Result<Vec<usize>, OpE
         usize::try_from(v).map_err(|_| refused())
     };
     integers(value, what)?.into_iter().map(size).collect()
+}
+
+/// A size that is an input of its own: one number.
+pub(super) fn only_size(value: &Value, what: &'static str) -> Result<usize, OpError> {
+    match sizes(value, what)?.as_slice() {
+        &[only] => Ok(only),
+        several => Err(count_error(what, 1, several.len())),
+    }
+}
+
+/// A whole number that is an input of its own.
+pub(super) fn only_integer(value: &Value, what: &'static str) -> Result<i64, OpError> {
+    match integers(value, what)?.as_slice() {
+        &[only] => Ok(only),
+        several => Err(count_error(what, 1, several.len())),
+    }
 }
 
 /// An attribute or input has another number of entries than needed.
@@ -270,7 +278,26 @@ impl IndexMap {
         }
     }
 
-    /// The result, with `fill` where nothing is read.
+    /// The result, with `fill` where nothing is read: one element of the source's type, or zero where
+    /// it is left out.
+    pub(super) fn take(&self, source: &Value, fill: Option<&Value>) -> Result<Value, OpError> {
+        if let Some(fill) = fill {
+            if fill.dtype() != source.dtype() {
+                return Err(TensorError::DType { expected: source.dtype(), got: fill.dtype() }.into());
+            }
+            if fill.len() != 1 {
+                return Err(count_error("number of values to fill with", 1, fill.len()));
+            }
+        }
+        let fill = fill.map(|fill| fill.clone().into_bits());
+        let bits = source.clone().into_bits();
+        Ok(with_bits!(source.dtype(), B => {
+            let fill = fill.as_ref().and_then(|fill| fill.as_slice::<B>().ok()?.first().copied());
+            self.read::<B>(&bits, fill.unwrap_or_default())?
+        }))
+    }
+
+    /// As [`IndexMap::take`], for an element type that is known.
     pub(super) fn read<T: Element>(&self, source: &Value, fill: T) -> Result<Value, OpError> {
         check_shape("the source", &self.source, source)?;
         let mut result = zeros::<T>(&self.result)?.into_vec::<T>()?;
@@ -321,7 +348,8 @@ mod tests {
         let map = map.unwrap();
         assert_eq!((map.run, map.axes.len()), (15, 1));
         let x = Random::new(1).uniform(&[4, 3, 5], 1.0, 2.0);
-        let y = map.read(&x, -1.0_f32).unwrap();
+        assert!(map.take(&x, Some(&Value::scalar(1_u32))).is_err());
+        let y = map.take(&x, Some(&Value::scalar(-1.0_f32))).unwrap();
         assert_eq!(y.as_slice::<f32>().unwrap()[..15], x.as_slice::<f32>().unwrap()[45..]);
         assert!(y.as_slice::<f32>().unwrap()[15..].iter().all(|&v| v == -1.0));
     }

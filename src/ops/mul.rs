@@ -3,6 +3,7 @@
 //! Also of integers, which wrap around.
 
 use super::broadcast::{self, ChannelConstant};
+use super::numbers::{self, Wide};
 use super::{
     ChannelAffine, Context, ExportStep, Facts, ImportNode, Inputs, Kind, OpError, Operator, Tape, TypeInputs,
 };
@@ -30,12 +31,11 @@ impl Operator for Mul {
     }
 
     fn infer(&self, inputs: &TypeInputs<'_>) -> Result<Vec<TensorType>, OpError> {
-        Ok(vec![broadcast::infer(inputs, broadcast::NUMBERS, broadcast::is_number)?])
+        Ok(vec![broadcast::infer_numbers(inputs)?])
     }
 
     fn forward(&self, _: &Context<'_>, inputs: Inputs) -> Result<Vec<Value>, OpError> {
-        let product = broadcast::arithmetic(inputs, |a, b| a * b, i64::wrapping_mul, i32::wrapping_mul)?;
-        Ok(vec![product])
+        Ok(vec![numbers::arithmetic!(inputs, T => T::times)])
     }
 
     fn backward(&self, _: &Context<'_>, tape: &Tape<'_>) -> Result<Vec<Option<Value>>, OpError> {

@@ -2,6 +2,7 @@
 
 use super::{
     Context, ExportStep, Facts, ImportNode, Inputs, Kind, OpError, Operator, Tape, TypeInputs, elementwise,
+    numbers::{self, Wide},
 };
 use crate::ir::{AttrError, Attrs};
 use crate::tensor::{TensorType, Value};
@@ -26,15 +27,15 @@ impl Operator for Neg {
     }
 
     fn infer(&self, inputs: &TypeInputs<'_>) -> Result<Vec<TensorType>, OpError> {
-        elementwise::infer_number(inputs)
+        numbers::infer_unary(inputs)
     }
 
     fn forward(&self, _: &Context<'_>, inputs: Inputs) -> Result<Vec<Value>, OpError> {
-        elementwise::map_number(inputs, |x: f32| -x, i64::wrapping_neg, i32::wrapping_neg)
+        Ok(vec![numbers::map!(inputs, T => |x| T::ZERO.minus(x))])
     }
 
     fn backward(&self, _: &Context<'_>, tape: &Tape<'_>) -> Result<Vec<Option<Value>>, OpError> {
-        elementwise::gradient_by_input(tape, |_| -1.0)
+        elementwise::gradient(tape, |_, _| -1.0)
     }
 }
 

@@ -10,6 +10,7 @@ pub struct Not;
 
 impl Operator for Not {
     const OP_TYPE: &'static str = "Not";
+    const LEAST_OPSET: u32 = 1;
 
     fn import(_: &mut ImportNode<'_>) -> Result<Self, AttrError> {
         Ok(Self)

@@ -4,7 +4,7 @@ use super::{
     ChannelAffine, Clamp, Context, ExportStep, Facts, ImportNode, Inputs, LowerContext, Lowered, Op, OpError,
     Prepared, Tape, TypeInputs,
 };
-use crate::ir::AttrError;
+use crate::ir::{AttrError, Opset};
 use crate::kernels::Isa;
 use crate::tensor::{TensorType, Value};
 use std::fmt;
@@ -16,6 +16,10 @@ pub trait Operator: Clone + fmt::Debug + PartialEq + Sized {
     /// The operator's name in ONNX, or `bitlens.…` for one that no file can contain.
     const OP_TYPE: &'static str;
 
+    /// The first opset whose form of the operator is read. Before 7, the first with today's
+    /// broadcasting, files are refused but for operators that were never changed.
+    const LEAST_OPSET: u32 = 7;
+
     /// Reads the attributes, and moves to inputs what older opsets had as attributes.
     ///
     /// An operator takes the attributes it knows from `node.attrs`; what is left over is refused by
@@ -26,6 +30,12 @@ pub trait Operator: Clone + fmt::Debug + PartialEq + Sized {
     /// `None` for an operator that no file can contain. Reading the first step back gives `self`
     /// without what was fused into it.
     fn export(&self) -> Option<Vec<ExportStep>>;
+
+    /// The opset that a file must have for inputs of these types, where that is later than what
+    /// [`Operator::export`] says and what the types themselves need.
+    fn file_opset(&self, _inputs: &TypeInputs<'_>) -> Opset {
+        super::EXPORT_OPSET
+    }
 
     /// What passes and quantizers may know.
     fn facts(&self) -> Facts {

@@ -1,16 +1,16 @@
-//! `Pad` (ONNX opsets 2–18): more elements before and after, or fewer where a pad is negative.
+//! `Pad` (ONNX opsets 2–25): more elements before and after, or fewer where a pad is negative.
 //!
 //! Modes: a constant, the mirror image without the edge itself (`reflect`), the nearest element
-//! (`edge`). `wrap` of opset 19 is refused. Pads, value and axes are inputs; before opset 11 pads and
+//! (`edge`), the tensor once more (`wrap`, since opset 19). Pads, value and axes are inputs; before opset 11 pads and
 //! value were attributes. The value has no gradient.
 
-use super::index::{self, FILL, IndexMap, with_element};
+use super::index::{self, FILL, IndexMap};
 use super::{
     Context, ExportStep, Facts, ImportInput, ImportNode, Inputs, Kind, Layout, LowerContext, LowerInput,
     Lowered, OpError, Operator, Tape, TypeInputs, lower,
 };
 use crate::ir::{Attr, AttrError, Attrs};
-use crate::tensor::{DType, Dim, Element, Shape, TensorType, Value};
+use crate::tensor::{Dim, Shape, TensorType, Value};
 
 /// What new elements are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub enum PadMode {
     Reflect,
     /// The first or last element.
     Edge,
+    /// The tensor again and again.
+    Wrap,
 }
 
 /// Inputs: `x`, `pads` (all begins, then all ends), `value`, `axes`; the last two are optional.
@@ -57,11 +59,12 @@ impl Operator for Pad {
             None | Some("constant") => PadMode::Constant { is_zero },
             Some("reflect") => PadMode::Reflect,
             Some("edge") => PadMode::Edge,
+            Some("wrap") => PadMode::Wrap,
             Some(other) => {
                 return Err(AttrError::Unsupported {
                     name: "mode".into(),
                     value: other.into(),
-                    reason: "only constant, reflect and edge are",
+                    reason: "only constant, reflect, edge and wrap are",
                 });
             }
         };
@@ -73,8 +76,10 @@ impl Operator for Pad {
             PadMode::Constant { .. } => "constant",
             PadMode::Reflect => "reflect",
             PadMode::Edge => "edge",
+            PadMode::Wrap => "wrap",
         };
-        Some(vec![ExportStep::new(Self::OP_TYPE, Attrs::new()).with("mode", Attr::String(mode.into()))])
+        let step = ExportStep::new(Self::OP_TYPE, Attrs::new()).with("mode", Attr::String(mode.into()));
+        Some(vec![if self.mode == PadMode::Wrap { step.since(19) } else { step }])
     }
 
     fn facts(&self) -> Facts {
@@ -107,7 +112,7 @@ impl Operator for Pad {
     fn forward(&self, _: &Context<'_>, inputs: Inputs) -> Result<Vec<Value>, OpError> {
         let x = inputs.get(0)?;
         let map = self.map(x.shape(), inputs.get(1)?, inputs.optional(3))?;
-        Ok(vec![with_element!(x.dtype(), T => map.read(x, fill::<T>(inputs.optional(2))?)?)])
+        Ok(vec![map.take(x, inputs.optional(2))?])
     }
 
     fn lower_int8(&self, context: &LowerContext<'_>) -> Option<Lowered> {
@@ -115,7 +120,7 @@ impl Operator for Pad {
         let lowered = context.rearranged(self.clone().into())?;
         let lowered = match self.mode {
             PadMode::Constant { .. } => lowered.reading(2).with_constant(2, Value::scalar(codes.zero_point)),
-            PadMode::Reflect | PadMode::Edge => lowered,
+            PadMode::Reflect | PadMode::Edge | PadMode::Wrap => lowered,
         };
         if context.rank(0) != Some(4) {
             return Some(lowered);
@@ -146,6 +151,7 @@ impl Pad {
                     PadMode::Constant { .. } if at < 0 || at > last => FILL,
                     PadMode::Constant { .. } => at as u32,
                     PadMode::Edge => at.clamp(0, last) as u32,
+                    PadMode::Wrap => at.rem_euclid(last + 1) as u32,
                     PadMode::Reflect => (last - (last - at.abs()).abs()) as u32,
                 }
             };
@@ -171,8 +177,8 @@ impl Amount {
             got: format!("{} and {}", self.before, self.after),
         };
         let most = match mode {
-            PadMode::Edge if size == 0 => 0,
-            PadMode::Constant { .. } | PadMode::Edge => i64::MAX,
+            PadMode::Edge | PadMode::Wrap if size == 0 => 0,
+            PadMode::Constant { .. } | PadMode::Edge | PadMode::Wrap => i64::MAX,
             PadMode::Reflect => size as i64 - 1,
         };
         if self.before.max(self.after) > most.max(0) {
@@ -201,20 +207,8 @@ fn amounts(pads: &Value, axes: Option<&Value>, rank: usize) -> Result<Vec<(usize
     Ok(axes.into_iter().zip(amounts).collect())
 }
 
-/// The value of new elements.
-fn fill<T: Element>(value: Option<&Value>) -> Result<T, OpError> {
-    match value.map(Value::as_slice::<T>).transpose()? {
-        None => Ok(T::default()),
-        Some(&[value]) => Ok(value),
-        Some(several) => Err(index::count_error("number of values to pad with", 1, several.len())),
-    }
-}
-
 fn is_zero(value: &Value) -> bool {
-    match value.dtype() {
-        DType::F32 => value.as_slice::<f32>() == Ok(&[0.0]),
-        dtype => with_element!(dtype, T => value.as_slice::<T>() == Ok(&[T::default()])),
-    }
+    Value::zeros_of(value.dtype(), &[]).is_ok_and(|zero| value.clone().reshaped(&[]) == Ok(zero))
 }
 
 #[cfg(test)]
@@ -244,6 +238,8 @@ mod tests {
                 pad("reflect", [2, 2], &[3.0, 2.0, 1.0, 2.0, 3.0, 2.0, 1.0]),
                 pad("edge", [1, 2], &[1.0, 1.0, 2.0, 3.0, 3.0, 3.0]),
                 pad("edge", [-1, 1], &[2.0, 3.0, 3.0]),
+                pad("wrap", [1, 4], &[3.0, 1.0, 2.0, 3.0, 1.0, 2.0, 3.0, 1.0]).opset(19),
+                pad("wrap", [-1, 2], &[2.0, 3.0, 1.0, 2.0]).opset(19),
                 pad("reflect", [-1, 1], &[2.0, 3.0, 2.0]),
                 pad("constant", [-2, -1], &[]),
                 Sample::new(attrs).opset(7).input(x.clone()).gives(vec![row(&[
@@ -292,7 +288,7 @@ mod tests {
         assert!(run(constant, &[-4, 2]).is_err());
         assert!(run(constant, &[1]).is_err());
         assert!(run(PadMode::Reflect, &[3, 0]).is_err());
-        let error = import_node("Pad", mode("wrap"), 19, &[]).unwrap_err();
-        assert!(error.to_string().contains("only constant, reflect and edge are"));
+        let error = import_node("Pad", mode("mirror"), 19, &[]).unwrap_err();
+        assert!(error.to_string().contains("only constant, reflect, edge and wrap are"));
     }
 }

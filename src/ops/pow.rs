@@ -1,9 +1,12 @@
 //! `Pow` (ONNX opsets 7–15): `y = base ^ exponent`, with multidirectional broadcasting.
 //!
-//! The base is float; the exponent may also be integers. Integer bases are not supported. The
+//! The result has the type of the base; base and exponent may be of different types of numbers. The
 //! gradient with respect to the exponent needs a base that is not negative.
 
-use super::{Context, ExportStep, Facts, ImportNode, Inputs, OpError, Operator, Tape, TypeInputs, broadcast};
+use super::{
+    Context, ExportStep, Facts, ImportNode, Inputs, OpError, Operator, Tape, TypeInputs, broadcast, convert,
+    numbers,
+};
 use crate::ir::{AttrError, Attrs};
 use crate::tensor::{DType, TensorType, Value, broadcast_types};
 
@@ -28,19 +31,36 @@ impl Operator for Pow {
     }
 
     fn infer(&self, inputs: &TypeInputs<'_>) -> Result<Vec<TensorType>, OpError> {
-        let base = inputs.float(0, "the base")?;
-        check_exponent(inputs.ty(1)?.dtype)?;
+        let base = inputs.ty(0)?;
+        numbers::check("the base", base.dtype)?;
+        numbers::check("the exponent", inputs.ty(1)?.dtype)?;
         Ok(vec![TensorType::new(base.dtype, broadcast_types(&base.shape, inputs.shape(1)?)?)])
     }
 
     fn forward(&self, _: &Context<'_>, mut inputs: Inputs) -> Result<Vec<Value>, OpError> {
-        let (base, exponent) = (inputs.take(0)?, floats(inputs.get(1)?)?);
-        Ok(vec![broadcast::combine::<f32>(base, exponent, power)?])
+        let (base, exponent) = (inputs.take(0)?, inputs.take(1)?);
+        let dtype = base.dtype();
+        numbers::check("the base", dtype)?;
+        numbers::check("the exponent", exponent.dtype())?;
+        if dtype == DType::F32 {
+            let exponent = convert::convert(exponent, DType::F32)?;
+            return Ok(vec![broadcast::combine::<f32>(base, exponent, power)?]);
+        }
+        let of_integers = !dtype.is_float() && !exponent.dtype().is_float();
+        let power = if of_integers {
+            // Modulo 2⁶⁴, so unsigned ones come out right as well.
+            let [base, exponent] = [base, exponent].map(|value| convert::convert(value, DType::I64));
+            broadcast::combine::<i64>(base?, exponent?, integer_power)?
+        } else {
+            let [base, exponent] = [base, exponent].map(|value| convert::convert(value, DType::F64));
+            broadcast::combine::<f64>(base?, exponent?, libm::pow)?
+        };
+        Ok(vec![convert::convert(power, dtype)?])
     }
 
     fn backward(&self, _: &Context<'_>, tape: &Tape<'_>) -> Result<Vec<Option<Value>>, OpError> {
         let base = tape.input(0)?;
-        let exponent = floats(tape.input(1)?)?;
+        let exponent = convert::convert(tape.input(1)?.clone(), DType::F32)?;
         let is_float = tape.input(1)?.dtype() == DType::F32;
         let gradient = tape.gradient(0).filter(|_| tape.wants(0) || tape.wants(1) && is_float).cloned();
         let slope = |a: f32, b: f32| if b == 0.0 { 0.0 } else { b * power(a, b - 1.0) };
@@ -68,22 +88,26 @@ fn power(base: f32, exponent: f32) -> f32 {
     if exponent == 2.0 { base * base } else { libm::powf(base, exponent) }
 }
 
-fn check_exponent(got: DType) -> Result<(), OpError> {
-    if broadcast::is_number(got) {
-        return Ok(());
+/// `base ^ exponent`, wrapping; towards 0 where the exponent is negative, and 0 for powers of 0.
+fn integer_power(base: i64, exponent: i64) -> i64 {
+    match u64::try_from(exponent) {
+        Ok(mut exponent) => {
+            let (mut result, mut square) = (1_i64, base);
+            while exponent > 0 {
+                if exponent % 2 == 1 {
+                    result = result.wrapping_mul(square);
+                }
+                square = square.wrapping_mul(square);
+                exponent /= 2;
+            }
+            result
+        }
+        Err(_) => match base {
+            1 => 1,
+            -1 => 1 - 2 * (exponent.rem_euclid(2)),
+            _ => 0,
+        },
     }
-    Err(OpError::DType { what: "the exponent", expected: broadcast::NUMBERS, got })
-}
-
-/// The exponent as floats.
-fn floats(value: &Value) -> Result<Value, OpError> {
-    let data: Vec<f32> = match value.dtype() {
-        DType::F32 => return Ok(value.clone()),
-        DType::I64 => value.as_slice::<i64>()?.iter().map(|&v| v as f32).collect(),
-        DType::I32 => value.as_slice::<i32>()?.iter().map(|&v| v as f32).collect(),
-        got => return Err(OpError::DType { what: "the exponent", expected: broadcast::NUMBERS, got }),
-    };
-    Ok(Value::from_vec(value.shape(), data)?)
 }
 
 #[cfg(test)]
@@ -106,6 +130,14 @@ mod tests {
                     .input(integers(&[3, -1, 0]))
                     .gives(vec![tensor(&[3], &[-8.0, 0.5, 1.0])])
                     .gradients(&[0]),
+                Sample::new(Attrs::new())
+                    .input(integers(&[3, -2, 2, -1, 7]))
+                    .input(integers(&[4, 3, 65, -3, -1]))
+                    .gives(vec![integers(&[81, -8, 0, -1, 0])]),
+                Sample::new(Attrs::new())
+                    .input(integers(&[2, 9]))
+                    .input(tensor(&[2], &[0.5, 0.5]))
+                    .gives(vec![integers(&[1, 3])]),
                 Sample::new(Attrs::new()).input(float(&[2, 3, 4])).input(float(&[3, 1])).gradients(&[0, 1]),
             ]
         }

@@ -1,10 +1,12 @@
-//! `Range` (ONNX opset 11): `start, start + delta, …`, up to `limit`, which is left out.
+//! `Range` (ONNX opsets 11–27): `start, start + delta, …`, up to `limit`, which is left out.
 //!
-//! The three inputs are scalars of one type: float32, int64 or int32. Not differentiable.
+//! The three inputs are scalars of one type of numbers. Not differentiable.
 
-use super::{Context, ExportStep, ImportNode, Inputs, OpError, Operator, TypeInputs, broadcast, index};
+use super::{
+    Context, ExportStep, ImportNode, Inputs, OpError, Operator, TypeInputs, convert, index, numbers,
+};
 use crate::ir::{AttrError, Attrs};
-use crate::tensor::{DType, Element, Shape, TensorError, TensorType, Value};
+use crate::tensor::{DType, Element, Shape, TensorType, Value};
 
 /// Inputs: `start`, `limit`, `delta`.
 #[derive(Debug, Clone, PartialEq)]
@@ -13,7 +15,8 @@ pub struct Range;
 impl Operator for Range {
     const OP_TYPE: &'static str = "Range";
 
-    fn import(_: &mut ImportNode<'_>) -> Result<Self, AttrError> {
+    fn import(node: &mut ImportNode<'_>) -> Result<Self, AttrError> {
+        node.attrs.take_int("stash_type")?; // the precision of narrow floats, which are float32 here
         Ok(Self)
     }
 
@@ -23,41 +26,38 @@ impl Operator for Range {
 
     fn infer(&self, inputs: &TypeInputs<'_>) -> Result<Vec<TensorType>, OpError> {
         let dtype = inputs.ty(0)?.dtype;
+        numbers::check("the start", dtype)?;
         let constants = (inputs.constant(0), inputs.constant(1), inputs.constant(2));
         let shape = match constants {
             (Some(start), Some(limit), Some(delta)) => Shape::fixed(&[count(start, limit, delta)?]),
             _ => index::unknown(1),
         };
-        if broadcast::is_number(dtype) {
-            return Ok(vec![TensorType::new(dtype, shape)]);
-        }
-        Err(OpError::DType { what: "the start", expected: broadcast::NUMBERS, got: dtype })
+        Ok(vec![TensorType::new(dtype, shape)])
     }
 
     fn forward(&self, _: &Context<'_>, inputs: Inputs) -> Result<Vec<Value>, OpError> {
         let (start, limit, delta) = (inputs.get(0)?, inputs.get(1)?, inputs.get(2)?);
+        let dtype = start.dtype();
         let count = count(start, limit, delta)?;
-        index::check_size(&[count], start.dtype().size_bytes())?;
-        Ok(vec![match start.dtype() {
+        index::check_size(&[count], dtype.size_bytes().max(size_of::<i64>()))?;
+        let list = match dtype {
             DType::F32 => {
                 let (start, delta) = (scalar::<f32>(start)?, scalar::<f32>(delta)?);
-                list((0..count).map(|i| start + i as f32 * delta))?
+                Value::from_vec(&[count], (0..count).map(|i| start + i as f32 * delta).collect())?
             }
-            DType::I32 => {
-                let (start, delta) = (scalar::<i32>(start)?, scalar::<i32>(delta)?);
-                list((0..count).map(|i| start.wrapping_add((i as i32).wrapping_mul(delta))))?
+            DType::F64 => {
+                let (start, delta) = (scalar::<f64>(start)?, scalar::<f64>(delta)?);
+                Value::from_vec(&[count], (0..count).map(|i| start + i as f64 * delta).collect())?
             }
             _ => {
-                let (start, delta) = (scalar::<i64>(start)?, scalar::<i64>(delta)?);
-                list((0..count).map(|i| start.wrapping_add((i as i64).wrapping_mul(delta))))?
+                // Modulo 2⁶⁴, so unsigned ones come out right as well.
+                let (start, delta) = (integer(start)? as i64, integer(delta)? as i64);
+                let at = |i: usize| start.wrapping_add((i as i64).wrapping_mul(delta));
+                Value::from_vec(&[count], (0..count).map(at).collect())?
             }
-        }])
+        };
+        Ok(vec![convert::convert(list, dtype)?])
     }
-}
-
-fn list<T: Element>(elements: impl Iterator<Item = T>) -> Result<Value, TensorError> {
-    let data: Vec<T> = elements.collect();
-    Value::from_vec(&[data.len()], data)
 }
 
 fn scalar<T: Element>(value: &Value) -> Result<T, OpError> {
@@ -67,36 +67,36 @@ fn scalar<T: Element>(value: &Value) -> Result<T, OpError> {
     }
 }
 
+/// A whole number of any integer type.
+fn integer(value: &Value) -> Result<i128, OpError> {
+    if value.dtype() == DType::U64 {
+        return Ok(scalar::<u64>(value)?.into());
+    }
+    Ok(scalar::<i64>(&convert::convert(value.clone(), DType::I64)?)?.into())
+}
+
 /// `max(⌈(limit − start) / delta⌉, 0)`.
 fn count(start: &Value, limit: &Value, delta: &Value) -> Result<usize, OpError> {
+    numbers::check("the start", start.dtype())?;
+    numbers::check_same(start.dtype(), limit.dtype())?;
+    numbers::check_same(start.dtype(), delta.dtype())?;
     let refused =
         |got: String| OpError::Range { what: "delta", expected: "a number other than 0".into(), got };
-    match start.dtype() {
-        DType::F32 => {
-            let (start, limit, delta) = (scalar::<f32>(start)?, scalar::<f32>(limit)?, scalar::<f32>(delta)?);
-            let count = ((f64::from(limit) - f64::from(start)) / f64::from(delta)).ceil();
-            if delta == 0.0 || count.is_nan() {
-                return Err(refused(delta.to_string()));
-            }
-            Ok(count.max(0.0) as usize)
+    if start.dtype().is_float() {
+        let real = |value: &Value| scalar::<f64>(&convert::convert(value.clone(), DType::F64)?);
+        let (start, limit, delta) = (real(start)?, real(limit)?, real(delta)?);
+        let count = ((limit - start) / delta).ceil();
+        if delta == 0.0 || count.is_nan() {
+            return Err(refused(delta.to_string()));
         }
-        DType::I64 | DType::I32 => {
-            let whole = |value: &Value| -> Result<i128, OpError> {
-                if value.dtype() == DType::I64 {
-                    return Ok(scalar::<i64>(value)?.into());
-                }
-                Ok(scalar::<i32>(value)?.into())
-            };
-            let (start, limit, delta) = (whole(start)?, whole(limit)?, whole(delta)?);
-            if delta == 0 {
-                return Err(refused("0".into()));
-            }
-            let distance = (limit - start) * delta.signum();
-            let step = delta.abs();
-            Ok(usize::try_from(((distance + step - 1) / step).max(0)).unwrap_or(usize::MAX))
-        }
-        got => Err(OpError::DType { what: "the start", expected: broadcast::NUMBERS, got }),
+        return Ok(count.max(0.0) as usize);
     }
+    let (start, limit, delta) = (integer(start)?, integer(limit)?, integer(delta)?);
+    if delta == 0 {
+        return Err(refused("0".into()));
+    }
+    let (distance, step) = ((limit - start) * delta.signum(), delta.abs());
+    Ok(usize::try_from(((distance + step - 1) / step).max(0)).unwrap_or(usize::MAX))
 }
 
 #[cfg(test)]

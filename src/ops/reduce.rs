@@ -3,9 +3,16 @@
 //! Since opset 18 (ReduceSum: 13) the axes are an input. Older files have them as an attribute,
 //! which import turns into that input. The axes known at import are also kept in [`Axes`], because
 //! [`Facts`](super::Facts) are asked without inputs; the input is what decides in a run.
+//!
+//! A reduction that combines its elements one by one is a [`Fold`] and its derivative, of which
+//! [`fold_operator`] makes the operator. Real numbers are combined in f64, integers in 64 bits,
+//! where they wrap around.
 
-use super::{ExportStep, ImportInput, ImportNode, OpError, Tape, TypeInputs};
-use crate::ir::{Attr, AttrError, Attrs};
+use super::convert::convert;
+use super::ranks::{Ranks, limit, rankable};
+use super::runs::{Runs, for_each_offset, pick};
+use super::{ExportStep, ImportInput, ImportNode, OpError, Tape, TypeInputs, numbers};
+use crate::ir::{Attr, AttrError, Attrs, Opset};
 use crate::tensor::{DType, Dim, Shape, TensorType, Value};
 
 /// Which axes a reduction takes away.
@@ -61,9 +68,16 @@ impl Axes {
         from_start == [2, 3]
     }
 
+    /// The type of the result, for a reduction of numbers.
     pub(super) fn infer(&self, inputs: &TypeInputs<'_>) -> Result<Vec<TensorType>, OpError> {
+        numbers::check("the input", inputs.ty(0)?.dtype)?;
+        self.infer_any(inputs)
+    }
+
+    /// As [`Axes::infer`], for any type that has an order.
+    pub(super) fn infer_any(&self, inputs: &TypeInputs<'_>) -> Result<Vec<TensorType>, OpError> {
         check_axes(inputs)?;
-        let input = inputs.float(0, "input")?;
+        let input = inputs.ty(0)?;
         let given = inputs.constant(1).map(Value::as_slice::<i64>).transpose()?;
         let shape = match (&input.shape, given.or(self.known.as_deref())) {
             (Shape::Ranked(dims), Some(axes)) => {
@@ -76,6 +90,12 @@ impl Axes {
             _ => Shape::Unranked,
         };
         Ok(vec![TensorType::new(input.dtype, shape)])
+    }
+
+    /// The opset that knows the largest and smallest element of the input's type.
+    pub(super) fn extreme_opset(inputs: &TypeInputs<'_>) -> Opset {
+        let is_bool = inputs.optional(0).is_some_and(|ty| ty.dtype == DType::Bool);
+        if is_bool { Opset(20) } else { super::EXPORT_OPSET }
     }
 
     /// The reduction of a tensor of `shape`; `axes` is the input of that name.
@@ -133,29 +153,8 @@ pub(super) struct Reduction {
 
 impl Reduction {
     /// Calls `visit(input position, output position)` for every input element in row-major order.
-    pub(super) fn for_each(&self, mut visit: impl FnMut(usize, usize)) {
-        if self.shape.contains(&0) {
-            return;
-        }
-        let (&last_size, &last_step) = match (self.shape.last(), self.steps.last()) {
-            (Some(size), Some(step)) => (size, step),
-            _ => (&1, &0),
-        };
-        let outer = &self.shape[..self.shape.len().saturating_sub(1)];
-        let mut at = vec![0; outer.len()];
-        let (mut from, mut to) = (0, 0);
-        loop {
-            for i in 0..last_size {
-                visit(from + i, to + i * last_step);
-            }
-            from += last_size;
-            let Some(axis) = (0..outer.len()).rev().find(|&axis| at[axis] + 1 < outer[axis]) else { return };
-            for (at, step) in at.iter_mut().zip(&self.steps).skip(axis + 1) {
-                to -= std::mem::take(at) * step;
-            }
-            at[axis] += 1;
-            to += self.steps[axis];
-        }
+    pub(super) fn for_each(&self, visit: impl FnMut(usize, usize)) {
+        for_each_offset(&self.shape, &self.steps, visit);
     }
 
     /// How many elements go to each output.
@@ -172,36 +171,204 @@ impl Reduction {
         Ok(Value::from_vec(&self.output_shape, results)?)
     }
 
-    /// For each output the position of the first largest element, or of the first NaN.
-    pub(super) fn first_maxima(&self, input: &[f32]) -> Result<Vec<usize>, OpError> {
-        if self.count() == 0 {
-            let (expected, got) = ("at least one element to reduce".to_owned(), format!("{:?}", self.shape));
-            return Err(OpError::Shape { what: "input", expected, got });
+    /// What a fold makes of numbers of any type, in that type.
+    pub(super) fn fold(&self, input: &Value, fold: &Fold) -> Result<Value, OpError> {
+        let dtype = input.dtype();
+        numbers::check("the input", dtype)?;
+        let whole = if dtype == DType::U64 { fold.natural.or(fold.whole) } else { fold.whole };
+        if let Some(step) = whole.filter(|_| !dtype.is_float()) {
+            let wide = numbers::widened(input.clone())?.into_bits().reinterpreted(DType::I64)?;
+            let wide = wide.as_slice::<i64>()?;
+            let mut results = Value::zeros::<i64>(&self.output_shape)?.into_vec::<i64>()?;
+            results.fill(fold.start as i64);
+            self.for_each(|from, to| results[to] = step(results[to], wide[from]));
+            return convert(Value::from_vec(&self.output_shape, results)?, dtype);
         }
-        let mut best = Value::zeros::<f32>(&self.output_shape)?.into_vec::<f32>()?;
-        let mut positions = vec![usize::MAX; best.len()];
-        self.for_each(|from, to| {
-            let value = input[from];
-            let first = positions[to] == usize::MAX;
-            if first || value > best[to] || (value.is_nan() && !best[to].is_nan()) {
-                (best[to], positions[to]) = (value, from);
-            }
-        });
-        Ok(positions)
+        let mut results = self.fold_reals(input, fold)?;
+        let count = self.count();
+        for result in &mut results {
+            *result = (fold.finish)(*result, count);
+        }
+        convert(Value::from_vec(&self.output_shape, results)?, dtype)
     }
 
-    /// The gradient of a sum divided by `divisor`: every element gets that of its output. Axes have
-    /// no gradient.
+    /// The folded real numbers before they are finished.
+    pub(super) fn fold_reals(&self, input: &Value, fold: &Fold) -> Result<Vec<f64>, OpError> {
+        let wide = convert(input.clone(), DType::F64)?;
+        let wide = wide.as_slice::<f64>()?;
+        let mut results = Value::zeros::<f64>(&self.output_shape)?.into_vec::<f64>()?;
+        results.fill(fold.start);
+        self.for_each(|from, to| results[to] = (fold.step)(results[to], wide[from]));
+        Ok(results)
+    }
+
+    /// For each output the position of the first largest (or smallest) element, or of the first NaN.
+    fn extremes(&self, input: &Value, largest: bool) -> Result<Vec<usize>, OpError> {
+        let wide = rankable(input)?;
+        let ranks = Ranks::new(&wide, largest)?;
+        let outputs = Value::zeros::<i64>(&self.output_shape)?.len();
+        let mut best: Vec<Option<(i64, usize)>> = vec![None; outputs];
+        self.for_each(|from, to| {
+            let rank = ranks.at(from);
+            if best[to].is_none_or(|(highest, _)| rank > highest) {
+                best[to] = Some((rank, from));
+            }
+        });
+        Ok(best.into_iter().flatten().map(|(_, position)| position).collect())
+    }
+
+    /// The largest (or smallest) of the elements that go to each output; of no elements, what is
+    /// less (or greater) than all others of the type.
+    pub(super) fn extreme(&self, input: &Value, largest: bool) -> Result<Value, OpError> {
+        if self.count() == 0 {
+            let outputs = Value::zeros::<u8>(&self.output_shape)?.len();
+            return pick(
+                &limit(input.dtype(), !largest)?,
+                &Runs::single(vec![0; outputs]),
+                &self.output_shape,
+            );
+        }
+        pick(input, &Runs::single(self.extremes(input, largest)?), &self.output_shape)
+    }
+
+    /// The gradient of [`Reduction::extreme`]: the element that was taken gets that of its output.
+    pub(super) fn extreme_gradient(
+        &self,
+        tape: &Tape<'_>,
+        largest: bool,
+    ) -> Result<Vec<Option<Value>>, OpError> {
+        super::index::first_gradient(tape, |gradient| {
+            super::pooling::check_gradient(gradient, &self.output_shape)?;
+            let input = tape.input(0)?;
+            if self.count() == 0 {
+                return Ok(Value::zeros::<f32>(input.shape())?);
+            }
+            super::runs::add_back(gradient, &Runs::single(self.extremes(input, largest)?), input.shape())
+        })
+    }
+
+    /// The gradient of a sum divided by `divisor`: every element gets that of its output.
     pub(super) fn spread(&self, tape: &Tape<'_>, divisor: f64) -> Result<Vec<Option<Value>>, OpError> {
-        let mut gradients = vec![None; tape.inputs.len()];
-        let Some(gradient) = tape.wanted_gradient() else { return Ok(gradients) };
-        let gradient = super::pooling::check_gradient(gradient, &self.output_shape)?;
-        let mut out = Value::zeros::<f32>(&self.shape)?.into_vec::<f32>()?;
-        self.for_each(|from, to| out[from] = (f64::from(gradient[to]) / divisor) as f32);
-        gradients[0] = Some(Value::from_vec(&self.shape, out)?);
-        Ok(gradients)
+        self.gradient(tape, &|gradient, _, _| gradient / divisor)
+    }
+
+    /// The gradient of an element where that of its output is the first number: a function of that,
+    /// of the positions of the element and of its output. Axes have no gradient.
+    pub(super) fn gradient(
+        &self,
+        tape: &Tape<'_>,
+        of: &dyn Fn(f64, usize, usize) -> f64,
+    ) -> Result<Vec<Option<Value>>, OpError> {
+        super::index::first_gradient(tape, |gradient| {
+            let gradient = super::pooling::check_gradient(gradient, &self.output_shape)?;
+            let mut out = Value::zeros::<f32>(&self.shape)?.into_vec::<f32>()?;
+            self.for_each(|from, to| out[from] = of(gradient[to].into(), from, to) as f32);
+            Ok(Value::from_vec(&self.shape, out)?)
+        })
+    }
+
+    /// The gradient where the derivative of an output `y` with respect to an element `x` is a
+    /// function of these two.
+    pub(super) fn chain(
+        &self,
+        tape: &Tape<'_>,
+        slope: fn(f64, f64) -> f64,
+    ) -> Result<Vec<Option<Value>>, OpError> {
+        if tape.wanted_gradient().is_none() {
+            return Ok(vec![None; tape.inputs.len().max(1)]);
+        }
+        let (x, y) = (tape.input(0)?.as_slice::<f32>()?, tape.output(0)?.as_slice::<f32>()?);
+        self.gradient(tape, &|gradient, from, to| gradient * slope(x[from].into(), y[to].into()))
     }
 }
+
+/// How a reduction combines its elements one by one.
+#[derive(Debug)]
+pub(super) struct Fold {
+    /// What no elements come to.
+    pub(super) start: f64,
+    /// So far and one element more.
+    pub(super) step: fn(f64, f64) -> f64,
+    /// What is made of it at the end, which is also told how many elements there were.
+    pub(super) finish: fn(f64, usize) -> f64,
+    /// The same on integers; where there is none, they are real numbers in between.
+    pub(super) whole: Option<fn(i64, i64) -> i64>,
+    /// The same on the bits of unsigned integers, where that is another function.
+    pub(super) natural: Option<fn(i64, i64) -> i64>,
+}
+
+impl Fold {
+    /// The sum.
+    pub(super) const SUM: Self = Self {
+        start: 0.0,
+        step: |sum, x| sum + x,
+        finish: |sum, _| sum,
+        whole: Some(i64::wrapping_add),
+        natural: None,
+    };
+
+    /// The product.
+    pub(super) const PRODUCT: Self =
+        Self { start: 1.0, step: |product, x| product * x, whole: Some(i64::wrapping_mul), ..Self::SUM };
+
+    /// The sum of squares.
+    pub(super) const SQUARES: Self = Self {
+        step: |sum, x| sum + x * x,
+        whole: Some(|sum, x| sum.wrapping_add(x.wrapping_mul(x))),
+        ..Self::SUM
+    };
+}
+
+/// Makes the operator of a [`Fold`] and the derivative of its result `y` with respect to an element
+/// `x`; it has its axes as an input since opset 18.
+macro_rules! fold_operator {
+    ($(#[$doc:meta])* $name:ident, $fold:expr, |$x:ident, $y:ident| $slope:expr) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct $name {
+            /// What is reduced.
+            pub axes: $crate::ops::Axes,
+        }
+
+        impl $crate::ops::Operator for $name {
+            const OP_TYPE: &'static str = stringify!($name);
+
+            fn import(node: &mut $crate::ops::ImportNode<'_>) -> Result<Self, $crate::ir::AttrError> {
+                Ok(Self { axes: $crate::ops::Axes::import(node, 18)? })
+            }
+
+            fn export(&self) -> Option<Vec<$crate::ops::ExportStep>> {
+                Some(self.axes.export(Self::OP_TYPE))
+            }
+
+            fn infer(
+                &self,
+                inputs: &$crate::ops::TypeInputs<'_>,
+            ) -> Result<Vec<$crate::tensor::TensorType>, $crate::ops::OpError> {
+                self.axes.infer(inputs)
+            }
+
+            fn forward(
+                &self,
+                _: &$crate::ops::Context<'_>,
+                inputs: $crate::ops::Inputs,
+            ) -> Result<Vec<$crate::tensor::Value>, $crate::ops::OpError> {
+                let input = inputs.get(0)?;
+                Ok(vec![self.axes.plan(input.shape(), inputs.optional(1))?.fold(input, &$fold)?])
+            }
+
+            fn backward(
+                &self,
+                _: &$crate::ops::Context<'_>,
+                tape: &$crate::ops::Tape<'_>,
+            ) -> Result<Vec<Option<$crate::tensor::Value>>, $crate::ops::OpError> {
+                let axes = tape.inputs.get(1).copied().flatten();
+                self.axes.plan(tape.input(0)?.shape(), axes)?.chain(tape, |$x, $y| $slope)
+            }
+        }
+    };
+}
+pub(super) use fold_operator;
 
 /// Refuses an axes tensor that is not int64.
 fn check_axes(inputs: &TypeInputs<'_>) -> Result<(), OpError> {

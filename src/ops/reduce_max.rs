@@ -1,15 +1,15 @@
-//! `ReduceMax` (ONNX opsets 1–18): largest value over some axes.
+//! `ReduceMax` (ONNX opsets 1–20): largest value over some axes.
 //!
-//! Over the two spatial axes of an image it is a global max pool, on codes too. NaN wins, so that it
-//! does not vanish. The gradient goes to the first maximum in row-major order.
+//! Over the two spatial axes of an image it is a global max pool, on codes too. Of any type that has
+//! an order; of truth values, true is the larger. NaN wins, so that it does not vanish. Of nothing it
+//! is what is less than everything else. The gradient goes to the first maximum in row-major order.
 
-use super::pooling::check_gradient;
 use super::reduce::Axes;
 use super::{
     Context, ExportStep, Facts, ImportNode, Inputs, Kind, LowerContext, Lowered, OpError, Operator, Searched,
     Tape, TypeInputs, q_max_pool,
 };
-use crate::ir::AttrError;
+use crate::ir::{AttrError, Opset};
 use crate::tensor::{TensorType, Value};
 
 /// `y = largest value of x` over the axes of input 1.
@@ -30,20 +30,21 @@ impl Operator for ReduceMax {
         Some(self.axes.export(Self::OP_TYPE))
     }
 
+    fn file_opset(&self, inputs: &TypeInputs<'_>) -> Opset {
+        Axes::extreme_opset(inputs)
+    }
+
     fn facts(&self) -> Facts {
         Facts::of(Kind::Rearrange)
     }
 
     fn infer(&self, inputs: &TypeInputs<'_>) -> Result<Vec<TensorType>, OpError> {
-        self.axes.infer(inputs)
+        self.axes.infer_any(inputs)
     }
 
     fn forward(&self, _: &Context<'_>, inputs: Inputs) -> Result<Vec<Value>, OpError> {
         let input = inputs.get(0)?;
-        let reduction = self.axes.plan(input.shape(), inputs.optional(1))?;
-        let x = input.as_slice::<f32>()?;
-        let out = reduction.first_maxima(x)?.into_iter().map(|at| x[at]).collect();
-        Ok(vec![Value::from_vec(&reduction.output_shape, out)?])
+        Ok(vec![self.axes.plan(input.shape(), inputs.optional(1))?.extreme(input, true)?])
     }
 
     fn lower_int8(&self, context: &LowerContext<'_>) -> Option<Lowered> {
@@ -52,17 +53,8 @@ impl Operator for ReduceMax {
     }
 
     fn backward(&self, _: &Context<'_>, tape: &Tape<'_>) -> Result<Vec<Option<Value>>, OpError> {
-        let mut gradients = vec![None; tape.inputs.len()];
-        let Some(gradient) = tape.wanted_gradient() else { return Ok(gradients) };
-        let input = tape.input(0)?;
-        let reduction = self.axes.plan(input.shape(), tape.inputs.get(1).copied().flatten())?;
-        let gradient = check_gradient(gradient, &reduction.output_shape)?;
-        let mut out = vec![0.0_f32; input.len()];
-        for (at, gradient) in reduction.first_maxima(input.as_slice()?)?.into_iter().zip(gradient) {
-            out[at] = *gradient;
-        }
-        gradients[0] = Some(Value::from_vec(input.shape(), out)?);
-        Ok(gradients)
+        let axes = tape.inputs.get(1).copied().flatten();
+        self.axes.plan(tape.input(0)?.shape(), axes)?.extreme_gradient(tape, true)
     }
 }
 
@@ -70,7 +62,7 @@ impl Operator for ReduceMax {
 mod tests {
     use super::*;
     use crate::ir::{Attr, Attrs};
-    use crate::ops::testing::{Random, Sample, Sampled, integers, pattern, tensor};
+    use crate::ops::testing::{Random, Sample, Sampled, import_node, integers, pattern, run, tensor};
 
     impl Sampled for ReduceMax {
         /// Expected values from onnxruntime 1.31.
@@ -95,8 +87,15 @@ mod tests {
     }
 
     #[test]
-    fn the_largest_of_nothing_is_an_error() {
-        let (op, _) = crate::ops::testing::import_node("ReduceMax", Attrs::new(), 18, &[]).unwrap();
-        assert!(crate::ops::testing::try_run(&op, &[tensor(&[2, 0], &[])]).is_err());
+    fn every_type_has_a_largest_element_and_a_largest_of_nothing() {
+        let (op, _) = import_node("ReduceMax", Attrs::new(), 20, &[]).unwrap();
+        let largest = |x: Value| run(&op, &[x]).remove(0).reshaped(&[]).unwrap();
+        assert_eq!(largest(Value::from_vec(&[2], vec![false, true]).unwrap()), Value::scalar(true));
+        assert_eq!(largest(Value::from_vec(&[2], vec![-3_i8, -7]).unwrap()), Value::scalar(-3_i8));
+        assert_eq!(largest(integers(&[i64::MIN, 5])), Value::scalar(5_i64));
+        let nan = largest(tensor(&[3], &[1.0, f32::NAN, 2.0]));
+        assert!(nan.as_slice::<f32>().unwrap()[0].is_nan());
+        assert_eq!(largest(tensor(&[0], &[])), Value::scalar(f32::NEG_INFINITY));
+        assert_eq!(largest(Value::zeros::<u8>(&[0]).unwrap()), Value::scalar(0_u8));
     }
 }

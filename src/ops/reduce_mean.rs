@@ -1,14 +1,15 @@
 //! `ReduceMean` (ONNX opsets 1–18): mean over some axes.
 //!
-//! Summed in f64. Over the two spatial axes of an image it is a global average pool, and says so.
+//! Summed in f64; a mean of integers is rounded towards 0. Over the two spatial axes of an image it
+//! is a global average pool, and says so.
 
-use super::reduce::Axes;
+use super::reduce::{Axes, Fold};
 use super::{
     Averaged, Context, ExportStep, Facts, ImportNode, Inputs, Kind, LowerContext, Lowered, OpError, Operator,
     Tape, TypeInputs,
 };
 use crate::ir::AttrError;
-use crate::tensor::{TensorType, Value};
+use crate::tensor::{DType, TensorType, Value};
 
 /// `y = mean of x` over the axes of input 1.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,6 +17,9 @@ pub struct ReduceMean {
     /// What is reduced.
     pub axes: Axes,
 }
+
+/// Of other types than float32, which has its own loop.
+const MEAN: Fold = Fold { finish: |sum, count| sum / count as f64, whole: None, ..Fold::SUM };
 
 impl Operator for ReduceMean {
     const OP_TYPE: &'static str = "ReduceMean";
@@ -39,7 +43,10 @@ impl Operator for ReduceMean {
     fn forward(&self, _: &Context<'_>, inputs: Inputs) -> Result<Vec<Value>, OpError> {
         let input = inputs.get(0)?;
         let reduction = self.axes.plan(input.shape(), inputs.optional(1))?;
-        Ok(vec![reduction.sum(input.as_slice()?, reduction.count() as f64)?])
+        if input.dtype() == DType::F32 {
+            return Ok(vec![reduction.sum(input.as_slice()?, reduction.count() as f64)?]);
+        }
+        Ok(vec![reduction.fold(input, &MEAN)?])
     }
 
     fn lower_int8(&self, context: &LowerContext<'_>) -> Option<Lowered> {

@@ -1,11 +1,11 @@
 //! `ReduceSum` (ONNX opsets 1–18): sum over some axes.
 //!
-//! Summed in f64. The axes became an input with opset 13.
+//! Summed in f64, integers in 64 bits. The axes became an input with opset 13.
 
-use super::reduce::Axes;
+use super::reduce::{Axes, Fold};
 use super::{Context, ExportStep, Facts, ImportNode, Inputs, OpError, Operator, Tape, TypeInputs};
 use crate::ir::AttrError;
-use crate::tensor::{TensorType, Value};
+use crate::tensor::{DType, TensorType, Value};
 
 /// `y = sum of x` over the axes of input 1.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,7 +36,10 @@ impl Operator for ReduceSum {
     fn forward(&self, _: &Context<'_>, inputs: Inputs) -> Result<Vec<Value>, OpError> {
         let input = inputs.get(0)?;
         let reduction = self.axes.plan(input.shape(), inputs.optional(1))?;
-        Ok(vec![reduction.sum(input.as_slice()?, 1.0)?])
+        if input.dtype() == DType::F32 {
+            return Ok(vec![reduction.sum(input.as_slice()?, 1.0)?]);
+        }
+        Ok(vec![reduction.fold(input, &Fold::SUM)?])
     }
 
     fn backward(&self, _: &Context<'_>, tape: &Tape<'_>) -> Result<Vec<Option<Value>>, OpError> {

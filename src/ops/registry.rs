@@ -28,6 +28,16 @@ macro_rules! operators {
             /// The names of all operators.
             pub const OP_TYPES: &'static [&'static str] = &[$(<$name as Operator>::OP_TYPE),*];
 
+            /// See [`Operator::LEAST_OPSET`]; `None` when there is no such operator.
+            pub fn least_opset(op_type: &str) -> Option<u32> {
+                $(
+                    if op_type == <$name as Operator>::OP_TYPE {
+                        return Some(<$name as Operator>::LEAST_OPSET);
+                    }
+                )*
+                None
+            }
+
             /// Each operator's name and its samples for the shared suite.
             #[cfg(test)]
             fn samples() -> Vec<(&'static str, Vec<testing::Sample>)> {
@@ -50,6 +60,11 @@ macro_rules! operators {
             /// See [`Operator::export`].
             pub fn export(&self) -> Option<Vec<ExportStep>> {
                 match self { $(Self::$name(op) => op.export()),* }
+            }
+
+            /// See [`Operator::file_opset`].
+            pub fn file_opset(&self, inputs: &TypeInputs<'_>) -> crate::ir::Opset {
+                match self { $(Self::$name(op) => op.file_opset(inputs)),* }
             }
 
             /// See [`Operator::facts`].

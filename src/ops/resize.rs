@@ -6,7 +6,7 @@
 //! so also on codes; other interpolation is of floats. Opset 10, and Upsample, are read as this
 //! operator.
 
-use super::index::{self, FILL, IndexMap, with_element};
+use super::index::{self, FILL, IndexMap};
 use super::lower::nhwc_axis;
 use super::pooling::check_gradient;
 use super::resample::{Coordinates, Interpolation, Method, Nearest, Resampling};
@@ -344,7 +344,7 @@ impl Operator for Resize {
             let map = self.map(rule, x.shape(), &plan)?;
             return Ok(vec![match x.dtype() {
                 DType::F32 => map.read(x, self.extrapolation)?,
-                dtype => with_element!(dtype, T => map.read(x, T::default())?),
+                _ => map.take(x, None)?,
             }]);
         }
         let mut resized = x.clone();

@@ -3,7 +3,7 @@
 //! Starts, ends, axes and steps are inputs; before opset 10 the first three were attributes. Bounds
 //! beyond a dimension are moved to its end, as in numpy.
 
-use super::index::{self, IndexMap, with_element};
+use super::index::{self, IndexMap};
 use super::{
     Context, ExportStep, Facts, ImportNode, Inputs, Kind, Layout, LowerContext, LowerInput, Lowered, OpError,
     Operator, Tape, TypeInputs, lower,
@@ -60,7 +60,7 @@ impl Operator for Slice {
     fn forward(&self, _: &Context<'_>, inputs: Inputs) -> Result<Vec<Value>, OpError> {
         let x = inputs.get(0)?;
         let map = map(x.shape(), |at| inputs.optional(at))?;
-        Ok(vec![with_element!(x.dtype(), T => map.read(x, T::default())?)])
+        Ok(vec![map.take(x, None)?])
     }
 
     fn lower_int8(&self, context: &LowerContext<'_>) -> Option<Lowered> {

@@ -34,6 +34,12 @@ pub(super) struct RowLayout {
 }
 
 impl RowLayout {
+    /// Rows along one axis of a tensor of `shape`, which has that axis.
+    pub(super) fn along(shape: &[usize], axis: usize) -> Self {
+        let behind = shape.get(axis + 1..).unwrap_or_default();
+        Self { len: shape.get(axis).copied().unwrap_or(1), step: product(behind) }
+    }
+
     /// Where the rows of a tensor of `count` elements start.
     pub(super) fn starts(self, count: usize) -> impl Iterator<Item = usize> {
         let block = self.len.saturating_mul(self.step).max(1);
@@ -110,10 +116,8 @@ impl Rows {
     /// The rows of a tensor of `shape`.
     pub(super) fn layout(&self, shape: &[usize]) -> Result<RowLayout, OpError> {
         let axis = self.axis(shape.len())?;
-        let product = |sizes: &[usize]| sizes.iter().fold(1_usize, |n, &size| n.saturating_mul(size));
-        let behind = shape.get(axis + 1..).unwrap_or_default();
         Ok(match self {
-            Self::Along(_) => RowLayout { len: shape.get(axis).copied().unwrap_or(1), step: product(behind) },
+            Self::Along(_) => RowLayout::along(shape, axis),
             _ => RowLayout { len: product(shape.get(axis..).unwrap_or_default()), step: 1 },
         })
     }
@@ -124,6 +128,10 @@ impl Rows {
             Self::FromSized(axis, _) => axis_index(*axis as i64, rank),
         }
     }
+}
+
+fn product(sizes: &[usize]) -> usize {
+    sizes.iter().fold(1, |n, &size| n.saturating_mul(size))
 }
 
 /// The axis from the front; a scalar counts as one axis.

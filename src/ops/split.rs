@@ -4,7 +4,7 @@
 //! one. A node whose last outputs are read by nobody is refused, because it could not be written
 //! again with as many outputs as it has parts.
 
-use super::index::{self, IndexMap, with_element};
+use super::index::{self, IndexMap};
 use super::{
     Context, ExportStep, Facts, ImportInput, ImportNode, Inputs, Kind, OpError, Operator, Tape, TypeInputs,
 };
@@ -77,8 +77,7 @@ impl Operator for Split {
     fn forward(&self, _: &Context<'_>, inputs: Inputs) -> Result<Vec<Value>, OpError> {
         let x = inputs.get(0)?;
         let maps = self.maps(x.shape(), inputs.optional(1))?;
-        let part = |map: &IndexMap| with_element!(x.dtype(), T => map.read(x, T::default()));
-        maps.iter().map(part).collect()
+        maps.iter().map(|map| map.take(x, None)).collect()
     }
 
     fn backward(&self, _: &Context<'_>, tape: &Tape<'_>) -> Result<Vec<Option<Value>>, OpError> {

@@ -3,6 +3,7 @@
 //! Also of integers, which wrap around.
 
 use super::broadcast::{self, ChannelConstant};
+use super::numbers::{self, Wide};
 use super::{
     ChannelAffine, Context, ExportStep, Facts, ImportNode, Inputs, Kind, LowerContext, Lowered, OpError,
     Operator, Tape, TypeInputs, elementwise, q_add,
@@ -31,12 +32,11 @@ impl Operator for Sub {
     }
 
     fn infer(&self, inputs: &TypeInputs<'_>) -> Result<Vec<TensorType>, OpError> {
-        Ok(vec![broadcast::infer(inputs, broadcast::NUMBERS, broadcast::is_number)?])
+        Ok(vec![broadcast::infer_numbers(inputs)?])
     }
 
     fn forward(&self, _: &Context<'_>, inputs: Inputs) -> Result<Vec<Value>, OpError> {
-        let difference = broadcast::arithmetic(inputs, |a, b| a - b, i64::wrapping_sub, i32::wrapping_sub)?;
-        Ok(vec![difference])
+        Ok(vec![numbers::arithmetic!(inputs, T => T::minus)])
     }
 
     fn backward(&self, _: &Context<'_>, tape: &Tape<'_>) -> Result<Vec<Option<Value>>, OpError> {

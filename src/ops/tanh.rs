@@ -1,46 +1,28 @@
 //! `Tanh` (ONNX opsets 6–13): `y = tanh(x)`, element by element.
 
-use super::{
-    Context, ExportStep, Facts, ImportNode, Inputs, Kind, OpError, Operator, Tape, TypeInputs, elementwise,
-};
-use crate::ir::{AttrError, Attrs};
-use crate::tensor::{TensorType, Value};
+use super::elementwise::Unary;
 
 /// `y = tanh(x)`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Tanh;
 
-impl Operator for Tanh {
-    const OP_TYPE: &'static str = "Tanh";
+impl Unary for Tanh {
+    const NAME: &'static str = "Tanh";
+    const SINCE: u32 = 6;
 
-    fn import(_: &mut ImportNode<'_>) -> Result<Self, AttrError> {
-        Ok(Self)
+    fn value(&self, x: f32) -> f32 {
+        libm::tanhf(x)
     }
 
-    fn export(&self) -> Option<Vec<ExportStep>> {
-        Some(vec![ExportStep::new(Self::OP_TYPE, Attrs::new())])
-    }
-
-    fn facts(&self) -> Facts {
-        Facts::of(Kind::Elementwise)
-    }
-
-    fn infer(&self, inputs: &TypeInputs<'_>) -> Result<Vec<TensorType>, OpError> {
-        elementwise::infer(inputs)
-    }
-
-    fn forward(&self, _: &Context<'_>, inputs: Inputs) -> Result<Vec<Value>, OpError> {
-        elementwise::map(inputs, libm::tanhf)
-    }
-
-    fn backward(&self, _: &Context<'_>, tape: &Tape<'_>) -> Result<Vec<Option<Value>>, OpError> {
-        elementwise::gradient_by_output(tape, |y| 1.0 - y * y)
+    fn slope(&self, _: f32, y: f32) -> f32 {
+        1.0 - y * y
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ir::Attrs;
     use crate::ops::testing::{Random, Sample, Sampled, tensor};
 
     impl Sampled for Tanh {
@@ -51,7 +33,7 @@ mod tests {
             let random = Random::new(4).uniform(&[2, 3, 5], -3.0, 3.0);
             vec![
                 Sample::new(Attrs::new()).input(x).gives_about(1e-6, vec![y]),
-                Sample::new(Attrs::new()).opset(13).input(random).gradients(&[0]),
+                Sample::new(Attrs::new()).opset(7).input(random).gradients(&[0]),
             ]
         }
     }

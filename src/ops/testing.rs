@@ -17,7 +17,9 @@
 
 mod codes;
 
-use super::{Context, ImportInput, ImportNode, Inputs, Isa, Kind, Op, OpError, Prepared, Tape, TypeInputs};
+use super::{
+    Context, FileType, ImportInput, ImportNode, Inputs, Isa, Kind, Op, OpError, Prepared, Tape, TypeInputs,
+};
 use crate::ir::{AttrError, Attrs, Opset};
 use crate::ops::EXPORT_OPSET;
 use crate::tensor::{DType, Dim, Shape, TensorType, Value};
@@ -153,7 +155,8 @@ fn import(
     output_count: usize,
 ) -> Result<(Op, Vec<(usize, Value)>), AttrError> {
     let named_outputs = output_count;
-    let mut node = ImportNode { attrs, opset, inputs, output_count, named_outputs, new_inputs: Vec::new() };
+    let (formats, new_inputs) = (Vec::new(), Vec::new());
+    let mut node = ImportNode { attrs, opset, inputs, formats, output_count, named_outputs, new_inputs };
     let op = Op::import(op_type, &mut node).expect("an operator of the list")?;
     node.attrs.finish(opset)?;
     Ok((op, node.new_inputs))
@@ -208,7 +211,11 @@ fn check_round_trip(op_type: &str, sample: &Sample) {
     assert_eq!(first.op_type, op_type);
     assert!(first.extra_inputs.is_empty(), "{op_type}: what is imported as input stays an input");
     let inputs = slots.iter().map(Slot::as_import).collect();
-    let again = import(op_type, first.attrs.clone(), first.opset, inputs, sample.output_count);
+    let described: Vec<_> = slots.iter().map(|slot| describe(slot, Known::Everything)).collect();
+    let types = described.iter().map(|slot| slot.as_ref().map(|(ty, value)| (ty, *value))).collect();
+    let since = slots.iter().filter_map(|slot| Some(Opset(FileType::from(slot.value()?.dtype()).since())));
+    let opset = since.fold(first.opset.max(op.file_opset(&TypeInputs::new(types))), Opset::max);
+    let again = import(op_type, first.attrs.clone(), opset, inputs, sample.output_count);
     let (again, new_inputs) = again.unwrap_or_else(|e| panic!("{op_type} written by us: {e}"));
     assert_eq!(again, op);
     assert!(new_inputs.is_empty(), "{op_type}: the form that is written has no attributes to move");

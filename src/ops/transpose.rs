@@ -3,8 +3,7 @@
 use super::index::IndexMap;
 use super::{
     Context, ExportStep, Facts, ImportNode, Inputs, Kind, LowerContext, Lowered, OpError, Operator, Tape,
-    TypeInputs,
-    index::{self, with_element},
+    TypeInputs, index,
 };
 use crate::ir::{Attr, AttrError, Attrs};
 use crate::tensor::{Shape, TensorType, Value};
@@ -49,7 +48,7 @@ impl Operator for Transpose {
     fn forward(&self, _: &Context<'_>, inputs: Inputs) -> Result<Vec<Value>, OpError> {
         let x = inputs.get(0)?;
         let map = self.map(x.shape())?;
-        Ok(vec![with_element!(x.dtype(), T => map.read(x, T::default())?)])
+        Ok(vec![map.take(x, None)?])
     }
 
     fn lower_int8(&self, context: &LowerContext<'_>) -> Option<Lowered> {

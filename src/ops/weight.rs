@@ -6,7 +6,7 @@
 //! their sums are computed again, exactly, by plain loops. With too many of them an operator is
 //! better off in float.
 
-use super::OpError;
+use super::{OpError, scales};
 use crate::kernels::{Conv2dGeometry, QuantizedInput};
 use crate::tensor::{DType, Value};
 use std::borrow::Cow;
@@ -58,11 +58,9 @@ pub(super) fn refused() -> OpError {
 /// Codes less their zero points, one for all or one per index of `axis`.
 pub(super) fn centred(codes: &Value, zero_point: Option<&Value>, axis: usize) -> Option<Vec<i16>> {
     let wide = |value: &Value| -> Option<Vec<i16>> {
-        Some(match value.dtype() {
-            DType::U8 => value.as_slice::<u8>().ok()?.iter().map(|&v| v.into()).collect(),
-            DType::I8 => value.as_slice::<i8>().ok()?.iter().map(|&v| v.into()).collect(),
-            _ => return None,
-        })
+        let is_narrow = value.dtype().size_bytes() == 1;
+        let integers = is_narrow.then(|| scales::integers(value.clone()).ok())??;
+        Some(integers.into_iter().map(|v| v as i16).collect())
     };
     let mut elements = wide(codes)?;
     let Some(zeros) = zero_point.map(wide) else { return Some(elements) };

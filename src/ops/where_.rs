@@ -2,11 +2,10 @@
 //! broadcasting. The condition has no gradient.
 
 use super::{
-    Context, ExportStep, ImportNode, Inputs, OpError, Operator, Tape, TypeInputs, broadcast,
-    index::with_element,
+    Context, ExportStep, ImportNode, Inputs, OpError, Operator, Tape, TypeInputs, broadcast, index::with_bits,
 };
 use crate::ir::{AttrError, Attrs};
-use crate::tensor::{DType, Element, TensorError, TensorType, Value, broadcast_shapes, broadcast_types};
+use crate::tensor::{DType, TensorError, TensorType, Value, broadcast_shapes, broadcast_types};
 
 /// Inputs: `condition`, `x` (where it is true), `y` (where it is false).
 #[derive(Debug, Clone, PartialEq)]
@@ -37,7 +36,7 @@ impl Operator for Where {
 
     fn forward(&self, _: &Context<'_>, inputs: Inputs) -> Result<Vec<Value>, OpError> {
         let (condition, x, y) = (inputs.get(0)?, inputs.get(1)?, inputs.get(2)?);
-        Ok(vec![with_element!(x.dtype(), T => select::<T>(condition, x, y)?)])
+        Ok(vec![select(condition, x, y)?])
     }
 
     fn backward(&self, _: &Context<'_>, tape: &Tape<'_>) -> Result<Vec<Option<Value>>, OpError> {
@@ -58,13 +57,20 @@ impl Operator for Where {
     }
 }
 
-fn select<T: Element>(condition: &Value, x: &Value, y: &Value) -> Result<Value, OpError> {
+fn select(condition: &Value, x: &Value, y: &Value) -> Result<Value, OpError> {
+    if x.dtype() != y.dtype() {
+        return Err(TensorError::DType { expected: x.dtype(), got: y.dtype() }.into());
+    }
     let shape = broadcast_shapes(condition.shape(), &broadcast_shapes(x.shape(), y.shape())?)?;
     let condition = broadcast::expand::<bool>(condition, &shape)?;
-    let (x, y) = (broadcast::expand::<T>(x, &shape)?, broadcast::expand::<T>(y, &shape)?);
-    let pairs = x.as_slice::<T>()?.iter().zip(y.as_slice::<T>()?);
-    let chosen = condition.as_slice::<bool>()?.iter().zip(pairs).map(|(&c, (&x, &y))| if c { x } else { y });
-    Ok(Value::from_vec(&shape, chosen.collect())?)
+    let dtype = x.dtype();
+    let (x, y) = (x.clone().into_bits(), y.clone().into_bits());
+    Ok(with_bits!(dtype, B => {
+        let (x, y) = (broadcast::expand::<B>(&x, &shape)?, broadcast::expand::<B>(&y, &shape)?);
+        let pairs = x.as_slice::<B>()?.iter().zip(y.as_slice::<B>()?);
+        let chosen = condition.as_slice::<bool>()?.iter().zip(pairs).map(|(&c, (&x, &y))| if c { x } else { y });
+        Value::from_vec(&shape, chosen.collect())?
+    }))
 }
 
 #[cfg(test)]

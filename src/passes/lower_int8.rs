@@ -159,13 +159,14 @@ impl<'a> Lowering<'a> {
             return None;
         }
         let constant = |slot: usize| self.graph.constant(node.inputs.get(slot).copied().flatten()?);
-        let is_computed = |slot: usize| node.inputs.get(slot).is_some_and(Option::is_some) && constant(slot).is_none();
+        let is_computed =
+            |slot: usize| node.inputs.get(slot).is_some_and(Option::is_some) && constant(slot).is_none();
         if is_computed(2) {
             return None;
         }
         let zero_point = constant(2).filter(|zeros| !is_zero(zeros));
         let axis = match &node.op {
-            Op::DequantizeLinear(op) => usize::try_from(op.axis).ok()?,
+            Op::DequantizeLinear(op) if op.block_size == 0 => usize::try_from(op.axis).ok()?,
             _ => return None,
         };
         let scale = constant(1)?.as_slice::<f32>().ok()?;

@@ -67,12 +67,12 @@ impl Writer<'_> {
         let clamp = ((qmin, qmax) != (0, 255)).then(|| Clamp { min: real(qmin), max: real(qmax) });
         let scale = self.patch.add_constant(format!("{name}_scale"), Value::scalar(scale));
         let zero = self.patch.add_constant(format!("{name}_zero_point"), Value::scalar(zero_point as u8));
-        let quantize = QuantizeLinear { axis: 1, clamp };
+        let quantize = QuantizeLinear { clamp, ..QuantizeLinear::default() };
         let inputs = vec![Some(id), Some(scale), Some(zero)];
         let codes = self.patch.add_op(&format!("{name}_QuantizeLinear"), quantize.into(), inputs, None);
         let inputs = vec![Some(codes), Some(scale), Some(zero)];
         let name = format!("{name}_DequantizeLinear");
-        let real = self.patch.add_op(&name, DequantizeLinear { axis: 1 }.into(), inputs, None);
+        let real = self.patch.add_op(&name, DequantizeLinear::along(1).into(), inputs, None);
         self.replaced.insert(id, real);
     }
 
@@ -97,7 +97,7 @@ impl Writer<'_> {
             Some(self.patch.add_constant(format!("{name}_scale"), scale)),
             Some(self.patch.add_constant(format!("{name}_zero_point"), zeros)),
         ];
-        let op = DequantizeLinear { axis: axis as i64 };
+        let op = DequantizeLinear::along(axis as i64);
         let real = self.patch.add_op(&format!("{name}_DequantizeLinear"), op.into(), inputs, None);
         self.replaced.insert(id, real);
         Ok(())
@@ -146,7 +146,7 @@ impl Writer<'_> {
             Some(self.patch.add_constant(format!("{name}_quantized"), Value::from_vec(&[channels], codes)?)),
             Some(self.patch.add_constant(format!("{name}_scale"), Value::from_vec(&[channels], scale)?)),
         ];
-        let op = DequantizeLinear { axis: 0 };
+        let op = DequantizeLinear::along(0);
         let real = self.patch.add_op(&format!("{name}_DequantizeLinear"), op.into(), inputs, None);
         Ok(Some((slot, real)))
     }

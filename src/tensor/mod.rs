@@ -3,13 +3,17 @@
 //!
 //! Storage, strides and broadcasting are `ndarray`'s; this module adds what an ONNX graph needs on
 //! top: one type for all element types, shapes with names in them, and checked construction.
-//! There is no arithmetic here: that is `kernels` and `ops`.
+//! There is no arithmetic here: that is `kernels` and `ops`. What a file's narrow floats mean is here
+//! ([`FloatFormat`]), since tensors hold them as float32.
 
 mod dtype;
+mod float_format;
 mod shape;
 mod value;
 
-pub use dtype::{DType, Element};
+pub(crate) use dtype::with_element;
+pub use dtype::{DType, Element, I2, I4, U2, U4};
+pub use float_format::{FloatFormat, FloatRounding, PowerRounding};
 pub use shape::{Dim, Shape, TensorType, broadcast_shapes, broadcast_types};
 pub use value::Value;
 

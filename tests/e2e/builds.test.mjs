@@ -31,7 +31,8 @@ for (const network of networks) {
   });
 
   test(`the command line writes the bytes of the page: ${network}`, async (t) => {
-    const program = ['checked', 'release'].map((profile) => inside(`target/${profile}/bitlens`)).find(existsSync);
+    const profiles = ['checked', 'release'];
+    const program = profiles.map((name) => inside(`target/${name}/bitlens`)).find(existsSync);
     if (!program) return t.skip('no native build');
     const folder = mkdtempSync(join(tmpdir(), 'bitlens-'));
     try {

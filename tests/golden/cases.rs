@@ -74,6 +74,10 @@ cases! {
     "flatten_axis2": 0 => 0;
     "flatten_default": 0 => 0;
     "flatten_negative": 0 => 0;
+    "function_called_twice": 0 => 0;
+    "function_constants": 0 => 0;
+    "function_nested": 0 => 0;
+    "function_outputs": 0 => 0;
     "gather_axis1_negative": 0 => 0;
     "gather_scalar_drops_axis": 0 => 0;
     "gemm_after_flatten": 0 => 0;

@@ -4,7 +4,7 @@
 //! What the crate widens when it reads a file is widened here, too: every float narrower than
 //! float32 becomes float32.
 
-use bitlens::tensor::{Element, Value};
+use bitlens::tensor::{Element, I2, I4, U2, U4, Value};
 use half::{bf16, f16};
 use prost::Message;
 
@@ -53,44 +53,33 @@ pub(crate) fn read(bytes: &[u8]) -> Result<FileTensor, String> {
         1 => full(typed(&proto, &shape, 32, |bits| f32::from_bits(bits as u32))?),
         2 => full(typed(&proto, &shape, 8, |bits| bits as u8)?),
         3 => full(typed(&proto, &shape, 8, |bits| bits as i8)?),
+        4 => full(typed(&proto, &shape, 16, |bits| bits as u16)?),
+        5 => full(typed(&proto, &shape, 16, |bits| bits as i16)?),
         6 => full(typed(&proto, &shape, 32, |bits| bits as i32)?),
         7 => full(typed(&proto, &shape, 64, |bits| bits as i64)?),
         9 => full(typed(&proto, &shape, 8, |bits| bits != 0)?),
         10 => (typed(&proto, &shape, 16, |bits| f16::from_bits(bits as u16).to_f32())?, Some(11)),
         11 => full(typed(&proto, &shape, 64, f64::from_bits)?),
+        12 => full(typed(&proto, &shape, 32, |bits| bits as u32)?),
+        13 => full(typed(&proto, &shape, 64, |bits| bits)?),
         16 => (typed(&proto, &shape, 16, |bits| bf16::from_bits(bits as u16).to_f32())?, Some(8)),
         17 => narrow(Minifloat::new(4, 3, 7, Special::NanOnly))?,
         18 => narrow(Minifloat::new(4, 3, 8, Special::NegativeZero))?,
         19 => narrow(Minifloat::new(5, 2, 15, Special::Ieee))?,
         20 => narrow(Minifloat::new(5, 2, 16, Special::NegativeZero))?,
+        21 => full(typed(&proto, &shape, 4, |bits| U4::wrapping(bits as i64))?),
+        22 => full(typed(&proto, &shape, 4, |bits| I4::wrapping(bits as i64))?),
         23 => narrow(Minifloat::new(2, 1, 1, Special::None))?,
         24 => {
             let power = |bits| if bits == 255 { f32::NAN } else { 2_f64.powi(bits as i32 - 127) as f32 };
             (typed(&proto, &shape, 8, power)?, Some(1))
         }
-        other => return Err(format!("element type {} is not read", type_name(other))),
+        25 => full(typed(&proto, &shape, 2, |bits| U2::wrapping(bits as i64))?),
+        26 => full(typed(&proto, &shape, 2, |bits| I2::wrapping(bits as i64))?),
+        8 => return Err("text is no tensor here".to_owned()),
+        other => return Err(format!("element type {other} is not read")),
     };
     Ok(FileTensor { value, significant_bits })
-}
-
-fn type_name(code: i32) -> String {
-    let names = [
-        (4, "uint16"),
-        (5, "int16"),
-        (8, "string"),
-        (12, "uint32"),
-        (13, "uint64"),
-        (14, "complex64"),
-        (15, "complex128"),
-        (21, "uint4"),
-        (22, "int4"),
-        (25, "uint2"),
-        (26, "int2"),
-    ];
-    names
-        .iter()
-        .find(|(known, _)| *known == code)
-        .map_or_else(|| code.to_string(), |(_, name)| (*name).into())
 }
 
 fn tensor<T: Element>(shape: &[usize], elements: Vec<T>) -> Result<Value, String> {

@@ -223,6 +223,7 @@ impl Making {
             attrs,
             opset: EXPORT_OPSET,
             inputs: slots,
+            formats: Vec::new(),
             output_count: 1,
             named_outputs: 1,
             new_inputs: Vec::new(),

@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod fixtures;
+mod functions;
 mod mutation;
 mod reading;
 mod real_networks;

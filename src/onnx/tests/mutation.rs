@@ -1,6 +1,7 @@
 //! Damaged files: nothing panics, hangs or takes much memory.
 
 use super::fixtures::{TestFile, floats, int_attribute, node, real_networks, tensor_attribute, with};
+use crate::onnx::proto::{self, AttributeProto, FunctionProto, NodeProto};
 use crate::onnx::{ExportOptions, export, import};
 use crate::tensor::Value;
 
@@ -99,6 +100,31 @@ fn damaged_small_files_are_survived() {
 }
 
 #[test]
+fn damaged_functions_are_survived() {
+    let text = |text: &str| text.to_owned();
+    let function = |name: &str, nodes: &[NodeProto]| FunctionProto {
+        name: Some(text(name)),
+        domain: Some(text("own")),
+        input: vec![text("a")],
+        output: vec![text("b")],
+        attribute_proto: vec![proto::encode(&int_attribute("axis", 1))],
+        node: nodes.iter().map(proto::encode).collect(),
+        ..FunctionProto::default()
+    };
+    let call = |inputs: &[&str], outputs: &[&str]| {
+        let call = NodeProto { domain: Some(text("own")), ..node("G", "", inputs, outputs) };
+        with(call, &int_attribute("axis", 0))
+    };
+    let axis = AttributeProto { ref_attr_name: Some(text("axis")), ..int_attribute("axis", 0) };
+    let mut file = TestFile::small().node(&call(&["y"], &["z"])).output("z", &["batch", "2"]);
+    let inner = function("F", &[with(node("Softmax", "", &["a"], &["b"]), &axis)]);
+    let outer = function("G", &[NodeProto { op_type: text("F"), ..call(&["a"], &["b"]) }]);
+    file.model.functions = vec![proto::encode(&inner), proto::encode(&outer)];
+    let good = survive(&file.bytes(), 20_000, 3);
+    assert!((1_000..10_000).contains(&good), "{good} of 20000 still read");
+}
+
+#[test]
 fn damaged_real_networks_are_survived() {
     for path in real_networks().unwrap_or_default() {
         let bytes = std::fs::read(&path).unwrap();
@@ -113,6 +139,10 @@ fn damaged_real_networks_are_survived() {
 fn files_of_tiny_messages_are_refused_before_they_are_decoded() {
     let lists =
         [(1_u8, "nodes"), (5, "initializers"), (11, "inputs"), (12, "outputs"), (13, "declared values")];
+    let mut file = TestFile::small();
+    file.model.functions = vec![prost::bytes::Bytes::new(); 1 << 18];
+    let error = import(&file.bytes()).unwrap_err();
+    assert_eq!(error.to_string(), "This network has 262144 functions; Bitlens reads at most 131072.");
     for (field, what) in lists {
         // One repeated field, two bytes per message.
         let graph: Vec<u8> = std::iter::repeat_n([field << 3 | 2, 0], 1 << 20).flatten().collect();

@@ -4,7 +4,7 @@ use super::fixtures::{TestFile, floats, info, int_attribute, node, raw, tensor, 
 use crate::onnx::proto::{self, StringStringEntryProto, TensorProto, data_type};
 use crate::onnx::{Imported, import};
 use crate::ops::Graph;
-use crate::tensor::{DType, Dim, Shape, Value};
+use crate::tensor::{DType, Dim, Element, I2, I4, Shape, U2, U4, Value};
 
 fn read(file: TestFile) -> Imported {
     import(&file.bytes()).unwrap()
@@ -71,7 +71,45 @@ fn every_element_type_reads_raw_and_typed() {
     check(data_type::INT32, &[0xfe, 0xff, 0xff, 0xff, 2, 1, 0, 0], ints(-2, 258), &value);
     check(data_type::UINT8, &[255, 1], ints(255, 1), &Value::from_vec(&[2], vec![255_u8, 1]).unwrap());
     check(data_type::INT8, &[255, 1], ints(-1, 1), &Value::from_vec(&[2], vec![-1_i8, 1]).unwrap());
+    check(data_type::UINT16, &[255, 255, 1, 0], ints(65535, 1), &pair(65535_u16, 1));
+    check(data_type::INT16, &[255, 255, 1, 0], ints(-1, 1), &pair(-1_i16, 1));
+    let longs = |a, b| TensorProto { uint64_data: vec![a, b], ..base() };
+    check(
+        data_type::UINT32,
+        &[255, 255, 255, 255, 1, 0, 0, 0],
+        longs(u32::MAX.into(), 1),
+        &pair(u32::MAX, 1),
+    );
+    let bytes = [u64::MAX.to_le_bytes(), 1_u64.to_le_bytes()].concat();
+    check(data_type::UINT64, &bytes, longs(u64::MAX, 1), &pair(u64::MAX, 1));
+    check(data_type::FLOAT8E4M3FN, &[0x7e, 0x81], ints(0x7e, 0x81), &pair(448.0_f32, -0.001_953_125));
     check(data_type::BOOL, &[0, 1], ints(0, 1), &Value::from_vec(&[2], vec![false, true]).unwrap());
+}
+
+fn list<T: Element>(elements: [i64; 3], of: impl Fn(i64) -> T) -> Value {
+    Value::from_vec(&[3], elements.map(of).to_vec()).unwrap()
+}
+
+fn pair<T: Element>(a: T, b: T) -> Value {
+    Value::from_vec(&[2], vec![a, b]).unwrap()
+}
+
+#[test]
+fn elements_narrower_than_a_byte_read_from_the_low_bits_up() {
+    let check = |code, raw_bytes: &[u8], expected: &Value| {
+        let words = raw_bytes.iter().map(|&byte| byte.into()).collect();
+        let typed = TensorProto { int32_data: words, ..tensor(code, "k", &[3]) };
+        for tensor in [raw(code, "k", &[3], raw_bytes), typed] {
+            let file = TestFile::small().initializer(&tensor).output("k", &["3"]);
+            assert_eq!(constant(&read(file).graph, "k"), expected, "code {code}");
+        }
+    };
+    check(data_type::INT4, &[0x8f, 0x07], &list([-1, -8, 7], I4::wrapping));
+    check(data_type::UINT4, &[0x8f, 0x07], &list([15, 8, 7], U4::wrapping));
+    check(data_type::INT2, &[0b01_10_11], &list([-1, -2, 1], I2::wrapping));
+    check(data_type::UINT2, &[0b01_10_11], &list([3, 2, 1], U2::wrapping));
+    let floats = Value::from_vec(&[3], vec![-6.0_f32, 0.5, 1.0]).unwrap();
+    check(data_type::FLOAT4E2M1, &[0x1f, 0x02], &floats);
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use super::fixtures::{TestFile, floats, node};
 use crate::ir::{GraphBuilder, ValueId};
 use crate::onnx::{ExportError, ExportOptions, export, import};
-use crate::ops::{Add, Clamp, Graph, Node, Relu};
-use crate::tensor::{DType, Dim, Shape, TensorType, Value};
+use crate::ops::{Add, Cast, Clamp, Graph, Node, Op, Relu};
+use crate::tensor::{DType, Dim, FloatFormat, FloatRounding, I2, I4, Shape, TensorType, Value};
 
 /// Fails where two graphs differ in names, operators, types of inputs and outputs, constants that
 /// are read, or in how nodes are connected.
@@ -131,6 +131,35 @@ fn nodes_are_written_in_an_order_of_execution() {
     assert_equivalent(&graph, &read);
     let names: Vec<&str> = read.nodes().map(|(_, node)| node.name.as_str()).collect();
     assert_eq!(names, ["first", "last"]);
+}
+
+#[test]
+fn a_file_has_the_opset_that_its_types_and_operators_need() {
+    let written_with = |constant: Value, op: Op| {
+        let shape = Shape::fixed(constant.shape());
+        let (ty, constant_type) = (TensorType::new(DType::F32, shape.clone()), constant.dtype());
+        let mut builder = GraphBuilder::new("g");
+        let x = builder.input("x", ty.clone());
+        let y = builder.value("y", Some(ty));
+        builder.node(Node { name: "op".into(), op, inputs: vec![Some(x)], outputs: vec![y] });
+        let constant = builder.constant("k", constant);
+        builder.output(y);
+        builder.output(constant);
+        let graph = builder.finish().unwrap();
+        assert_eq!(graph.value(constant).ty.as_ref().unwrap().dtype, constant_type);
+        let read = import(&written(&graph)).unwrap();
+        let id = read.graph.find_value("k").unwrap();
+        assert_eq!(graph.constant(constant), read.graph.constant(id));
+        (read.info.opset.0, read.info.ir_version)
+    };
+    let nibbles = Value::from_vec(&[5], [-8, 7, 0, -1, 3].map(I4::wrapping).to_vec()).unwrap();
+    let float = Value::from_vec(&[1], vec![1.0_f32]).unwrap();
+    let cast = Cast { to: FloatFormat::Float8E5M2.into(), rounding: FloatRounding::default() };
+    assert_eq!(written_with(float.clone(), Relu.into()), (18, 8));
+    assert_eq!(written_with(float, cast.into()), (19, 9));
+    assert_eq!(written_with(nibbles, Relu.into()), (21, 10));
+    let bits = Value::from_vec(&[5], [-2, 1, 0, -1, 1].map(I2::wrapping).to_vec()).unwrap();
+    assert_eq!(written_with(bits, Relu.into()), (25, 13));
 }
 
 #[test]

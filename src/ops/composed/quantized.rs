@@ -5,6 +5,8 @@
 //! gradients, export) is there without knowing these operators. Scales and zero points may be
 //! computed by the network.
 
+#![allow(clippy::unnecessary_wraps, reason = "all stand in the list of composed operators")]
+
 use super::{Expansion, Source};
 use crate::ir::AttrError;
 use crate::ops::{
@@ -41,7 +43,7 @@ impl<'a, 'n> Parts<'a, 'n> {
     /// The real numbers of codes with several scales along an axis.
     fn real_along(&mut self, tensor: Tensor, axis: i64) -> Source {
         let inputs = (tensor..tensor + 3).map(Source::Input).collect();
-        self.made.add(DequantizeLinear { axis }, inputs)
+        self.made.add(DequantizeLinear::along(axis), inputs)
     }
 
     fn real(&mut self, tensor: Tensor) -> Source {
@@ -67,7 +69,7 @@ impl<'a, 'n> Parts<'a, 'n> {
             Some(product) => Source::Constant(product),
             None => self.made.add(Mul, vec![Source::Input(x_scale), Source::Input(w_scale)]),
         };
-        self.made.add(DequantizeLinear { axis: 0 }, vec![Source::Input(input), scale])
+        self.made.add(DequantizeLinear::along(0), vec![Source::Input(input), scale])
     }
 
     /// Quantizes what the operator itself makes, with the scale at `scale` and the zero point behind it.
@@ -78,8 +80,7 @@ impl<'a, 'n> Parts<'a, 'n> {
         } else {
             Source::Constant(Value::scalar(0_u8))
         };
-        let op = QuantizeLinear { axis: 1, clamp: None };
-        self.made.add(op, vec![real, Source::Input(scale), zero]);
+        self.made.add(QuantizeLinear::default(), vec![real, Source::Input(scale), zero]);
         self.made.finish()
     }
 }
@@ -161,7 +162,7 @@ pub(super) fn concat(node: &mut ImportNode<'_>) -> Result<Expansion, AttrError> 
 /// A product with an `int32` summand. Without a scale of the output the result is real.
 pub(super) fn gemm(node: &mut ImportNode<'_>) -> Result<Expansion, AttrError> {
     let op = Gemm::import(node)?;
-    let columns = if op.trans_b { 0 } else { 1 };
+    let columns = i64::from(!op.trans_b);
     let alpha = op.alpha;
     let mut parts = Parts::new(node);
     if alpha.to_bits() != 1.0_f32.to_bits() && parts.is_present(6) {

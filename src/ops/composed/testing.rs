@@ -15,7 +15,15 @@ pub(super) fn read(
 ) -> Result<Expansion, crate::ir::AttrError> {
     let opset = Opset(opset);
     let (output_count, named_outputs) = (outputs, outputs);
-    let mut node = ImportNode { attrs, opset, inputs, output_count, named_outputs, new_inputs: Vec::new() };
+    let mut node = ImportNode {
+        attrs,
+        opset,
+        inputs,
+        formats: Vec::new(),
+        output_count,
+        named_outputs,
+        new_inputs: Vec::new(),
+    };
     let expansion = expand(op_type, &mut node).expect("an operator of the list")?;
     node.attrs.finish(opset)?;
     assert!(node.new_inputs.is_empty());

@@ -91,9 +91,9 @@ fn between_codes(op: &Op, slots: &[Slot]) -> Option<(Graph, Vec<Value>)> {
                     continue;
                 }
                 let p = of(&mut builder, &name, value);
-                let quantize = QuantizeLinear { axis: 1, clamp: None }.into();
+                let quantize = QuantizeLinear::default().into();
                 let q = node(&mut builder, &format!("{name}_q"), quantize, x, p);
-                Some(node(&mut builder, &format!("{name}_d"), DequantizeLinear { axis: 1 }.into(), q, p))
+                Some(node(&mut builder, &format!("{name}_d"), DequantizeLinear::along(1).into(), q, p))
             }
         });
     }
@@ -103,7 +103,7 @@ fn between_codes(op: &Op, slots: &[Slot]) -> Option<(Graph, Vec<Value>)> {
     for (index, (y, value)) in made.into_iter().zip(&outputs).enumerate() {
         let name = format!("y{index}_q");
         let p = of(&mut builder, &name, value);
-        let codes = node(&mut builder, &name, QuantizeLinear { axis: 1, clamp: None }.into(), y, p);
+        let codes = node(&mut builder, &name, QuantizeLinear::default().into(), y, p);
         builder.output(codes);
     }
     let graph = passes::infer_types(&builder.finish().ok()?).ok()?;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use bitlens::exec::{Executor, NoProbe};
 use bitlens::onnx::{self, ImportError};
-use bitlens::ops::{Graph, Isa, file_op_types};
+use bitlens::ops::{Graph, Isa, Op, file_op_types};
 use bitlens::passes;
 use bitlens::tensor::{DType, Value};
 use prost::Message;
@@ -70,7 +70,8 @@ impl Case {
                 Some(base) => operators(&folder.join(base)).swap_remove(0),
                 None => own[0].clone(),
             };
-            let is_known = |op: &String| op == "Constant" || file_op_types().any(|known| known == op);
+            let is_known =
+                |op: &String| op == "Constant" || file_op_types().any(|known| known == Op::current_name(op));
             let is_supported = own.iter().all(is_known);
             Self { name: name.clone(), family, is_supported, folder: folder.join(name) }
         };

@@ -80,7 +80,9 @@ function changeBits({ state, dispatch }: Store, field: 'weightBits' | 'activatio
   if (state.peek().model?.quantized) return; // there is nothing to choose
   const recipe = state.peek().recipe.present;
   const bits = Math.min(MAX_BITS, Math.max(MIN_BITS, recipe[field] + by));
-  dispatch({ type: 'recipeEdited', recipe: { ...recipe, [field]: bits }, field, at: performance.now() });
+  if (bits === recipe[field]) return; // no step to undo
+  // Keys and slider are two movements, also in quick succession: each is a step to undo.
+  dispatch({ type: 'recipeEdited', recipe: { ...recipe, [field]: bits }, field: `keys:${field}`, at: performance.now() });
 }
 
 function neighbour(state: AppState, by: number): number {

@@ -1,0 +1,60 @@
+//! `Elu` (ONNX opsets 6–22): `y = x` where `x ≥ 0`, `alpha · (exp(x) − 1)` below, element by element.
+//!
+//! The derivative at 0 is 1, that of the side which contains 0.
+
+use super::elementwise::Unary;
+use crate::ir::{Attr, AttrError, Attrs};
+
+/// `y = max(x, 0) + alpha · (exp(min(x, 0)) − 1)`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Elu {
+    /// Depth that it tends to on the left.
+    pub alpha: f32,
+}
+
+impl Default for Elu {
+    fn default() -> Self {
+        Self { alpha: 1.0 }
+    }
+}
+
+impl Unary for Elu {
+    const NAME: &'static str = "Elu";
+    const SINCE: u32 = 6;
+
+    fn read(&mut self, attrs: &mut Attrs) -> Result<(), AttrError> {
+        self.alpha = attrs.take_float("alpha")?.unwrap_or(self.alpha);
+        Ok(())
+    }
+
+    fn write(&self) -> Attrs {
+        Attrs::new().with("alpha", Attr::Float(self.alpha))
+    }
+
+    fn value(&self, x: f32) -> f32 {
+        if x < 0.0 { self.alpha * libm::expm1f(x) } else { x }
+    }
+
+    fn slope(&self, x: f32, y: f32) -> f32 {
+        if x < 0.0 { y + self.alpha } else { 1.0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::testing::{Random, Sample, Sampled, tensor};
+
+    impl Sampled for Elu {
+        fn samples() -> Vec<Sample> {
+            let x = tensor(&[6], &[-100.0, -3.0, -0.25, 0.0, 0.5, 2.0]);
+            // As ONNX Runtime computes it.
+            let y = tensor(&[6], &[-1.0, -0.950_212_96, -0.221_199_21, 0.0, 0.5, 2.0]);
+            let random = Random::new(3).avoiding(&[2, 3, 5], (-2.0, 2.0), &[0.0]);
+            vec![
+                Sample::new(Attrs::new()).input(x).gives_about(1e-6, vec![y]),
+                Sample::new(Elu { alpha: 0.5 }.write()).opset(7).input(random).gradients(&[0]),
+            ]
+        }
+    }
+}
