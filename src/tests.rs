@@ -121,13 +121,14 @@ fn each_pass_leaves_the_outputs_as_they_are() {
     type Pass = fn(&Graph) -> Result<Graph, PassError>;
     // In the order of `passes::simplify`. Folding an affine operator into weights rounds them; no
     // other pass may change a bit.
-    let pipeline: [(&str, f64, Pass); 8] = [
+    let pipeline: [(&str, f64, Pass); 9] = [
         ("remove_identities", 0.0, |g| passes::remove_identities(g)),
         ("fold_constants", 0.0, |g| passes::fold_constants(g, Dequantized::Keep)),
         ("infer_types", 0.0, |g| passes::infer_types(g)),
         ("fold_affine", FLOAT_BOUND, |g| passes::fold_affine(g)),
         ("fuse_clamps", 0.0, |g| passes::fuse_clamps(g)),
         ("eliminate_dead", 0.0, |g| passes::eliminate_dead(g)),
+        ("move_real_numbers", 0.0, |g| passes::move_real_numbers(g)),
         ("infer_types again", 0.0, |g| passes::infer_types(&g.compacted()?)),
         ("settle_forms", 0.0, |g| passes::settle_forms(g)),
     ];
@@ -148,6 +149,20 @@ fn each_pass_leaves_the_outputs_as_they_are() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn networks_on_codes_run_on_integers() {
+    let cases: Vec<Golden> =
+        supported().filter(|case| case.operators.iter().any(|op| op == "QuantizeLinear")).collect();
+    assert!(cases.len() >= 4);
+    for case in cases {
+        let graph = passes::simplify(&import(&case)).unwrap();
+        let lowered = passes::lower_int8(&passes::unsigned_codes(&graph).unwrap()).unwrap();
+        assert_eq!(lowered.float_nodes, [""; 0], "{}", case.name);
+        let worst = compare(&case, "on integers", &run(&lowered.graph, &case.inputs()));
+        worst.unwrap_or_else(|message| panic!("{message}"));
+    }
 }
 
 #[wasm_bindgen_test(unsupported = test)]

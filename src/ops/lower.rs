@@ -43,6 +43,19 @@ impl Codes {
     }
 }
 
+/// 8-bit codes as `uint8`: where they are `int8`, 128 more, as their zero point must be then. `None`
+/// for other types.
+pub fn unsigned(codes: &Value) -> Option<Value> {
+    match codes.dtype() {
+        DType::U8 => Some(codes.clone()),
+        DType::I8 => {
+            let moved = codes.as_slice::<i8>().ok()?.iter().map(|&code| (code as u8) ^ 0x80).collect();
+            Value::from_vec(codes.shape(), moved).ok()
+        }
+        _ => None,
+    }
+}
+
 /// How the elements of a four-dimensional activation lie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Layout {

@@ -56,7 +56,7 @@ pub use file_form::{ExportStep, ImportInput, ImportNode};
 pub use file_type::FileType;
 pub use grid_sample::Outside;
 pub use linear::{IntegerEpilogue, RealEpilogue};
-pub use lower::{Codes, Layout, LowerContext, LowerInput, Lowered};
+pub use lower::{Codes, Layout, LowerContext, LowerInput, Lowered, unsigned};
 pub use lp_pool::LpNorm;
 pub use max_pool::StorageOrder;
 pub use operator::Operator;

@@ -11,6 +11,7 @@ mod fuse_clamps;
 mod infer_types;
 mod lower_int8;
 mod prune;
+mod settle_codes;
 mod settle_forms;
 
 pub use fold_affine::fold_affine;
@@ -19,6 +20,7 @@ pub use fuse_clamps::fuse_clamps;
 pub use infer_types::infer_types;
 pub use lower_int8::{LoweredGraph, lower_int8};
 pub use prune::{eliminate_dead, remove_identities};
+pub use settle_codes::{move_real_numbers, unsigned_codes};
 pub use settle_forms::settle_forms;
 
 use crate::ir::{GraphError, Operation as _, ValueId};
@@ -53,7 +55,7 @@ impl PassError {
 
 /// Makes a network ready to run and to quantize: types inferred, constants folded, dead nodes gone,
 /// BatchNormalization and channel-wise constants folded into weights, Relu and Clip fused into the
-/// operator before them.
+/// operator before them, operators between quantized ones on real numbers.
 ///
 /// # Errors
 /// [`PassError::Node`] when the network is inconsistent, with the node to blame.
@@ -64,7 +66,7 @@ pub fn simplify(graph: &Graph) -> Result<Graph, PassError> {
     let graph = eliminate_dead(&graph)?;
     let graph = fold_affine(&infer_types(&graph)?)?;
     let graph = fuse_clamps(&graph)?;
-    let graph = eliminate_dead(&graph)?;
+    let graph = move_real_numbers(&eliminate_dead(&graph)?)?;
     settle_forms(&infer_types(&graph.compacted()?)?)
 }
 

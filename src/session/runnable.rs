@@ -27,6 +27,7 @@ impl QuantizedModel {
     /// # Errors
     /// When a constant does not fit its operator.
     pub fn from_graph(graph: &Graph, isa: Isa) -> Result<Self, SessionError> {
+        let graph = &passes::unsigned_codes(graph)?;
         let folded = passes::fold_constants(graph, Dequantized::Fold)?;
         let definition = Model::new(Executor::new(passes::eliminate_dead(&folded)?, isa)?)?;
         let lowered = passes::lower_int8(graph)?;

@@ -27,6 +27,10 @@ cases! {
     "clip_missing_max": 0 => 0;
     "clip_missing_min": 0 => 0;
     "clip_nothing": 0 => 0;
+    "codes_added_constant": 0 => 0;
+    "codes_concat": 0 => 0;
+    "codes_conv_pool_matmul": 0 => 0;
+    "codes_signed": 0 => 0;
     "concat_channels": 0 1 2 => 0;
     "concat_negative_axis": 0 1 => 0;
     "concat_of_two_convolutions": 0 => 0;

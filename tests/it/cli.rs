@@ -99,6 +99,8 @@ fn quantize_writes_a_network_and_a_report() {
     // What was written is a network like any other: it runs, on integers, and can be looked at.
     let inspection = lines(&["inspect", text(&file), "--json"]).remove(0);
     assert_eq!(inspection["quantized"], true);
+    assert!(inspection["integerNodes"].as_u64() > Some(10), "{inspection}");
+    assert_eq!(inspection["floatNodes"], Json::Array(Vec::new()));
     let arguments: Vec<&str> = ["run", text(&file), "--json", "--role", "eval"]
         .into_iter()
         .chain(sample.data.iter().map(String::as_str))
@@ -233,7 +235,7 @@ fn inspect_says_what_a_network_is() {
         (&Json::from("input"), &Json::from("batch×3×64×64"))
     );
     assert_eq!((&found["classes"], &found["opset"]), (&Json::from(10), &Json::from(17)));
-    assert_eq!(found["quantized"], false);
+    assert_eq!((&found["quantized"], &found["floatNodes"]), (&Json::from(false), &Json::Null));
     assert_eq!(found["sizeBytes"], sample("sample_resnet.onnx").len());
     // Folded and fused: what is left of Conv, BatchNormalization, Relu.
     let operators = found["operators"].as_object().unwrap();

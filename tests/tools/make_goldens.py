@@ -24,10 +24,10 @@ import onnx
 import onnxruntime
 from onnx import numpy_helper
 
-from goldens import convolution, files, functions, linear, pointwise, pooling, shaping
+from goldens import convolution, files, functions, linear, pointwise, pooling, quantized, shaping
 
 DEFAULT_OUT = Path(__file__).resolve().parents[1] / "golden"
-MODULES = (convolution, pooling, linear, shaping, pointwise, files, functions)
+MODULES = (convolution, pooling, linear, shaping, pointwise, files, functions, quantized)
 MOST_BYTES_PER_CASE = 60_000
 
 
