@@ -54,7 +54,7 @@ fn supported() -> impl Iterator<Item = Golden> {
 }
 
 fn import(case: &Golden) -> Graph {
-    onnx::import_owned(case.model()).unwrap_or_else(|error| panic!("{}: {error}", case.name)).graph
+    case.import().unwrap_or_else(|error| panic!("{}: {error}", case.name)).graph
 }
 
 fn bound(case: &Golden) -> f64 {
@@ -106,7 +106,7 @@ fn what_is_not_supported_is_listed_and_says_so() {
     let cases = Golden::all();
     for (name, reason) in NOT_SUPPORTED {
         let case = cases.iter().find(|case| case.name == *name).expect("the case exists");
-        match onnx::import_owned(case.model()) {
+        match case.import() {
             Err(ImportError::UnsupportedOperator { op_type, .. }) => {
                 assert!(reason.starts_with(&op_type), "{name}: {op_type} is missing, not {reason}");
             }

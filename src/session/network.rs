@@ -8,7 +8,7 @@ use crate::attribution::{Model, find_target};
 use crate::data::Preprocess;
 use crate::data::preprocess::Layout;
 use crate::exec::Executor;
-use crate::onnx::{self, ModelInfo};
+use crate::onnx::{self, ExternalFiles, ModelInfo};
 use crate::ops::{Graph, Isa, Kind};
 use crate::passes;
 use crate::tensor::{DType, Dim, Shape, TensorType, Value};
@@ -32,7 +32,22 @@ impl Network {
     /// Names the node or what is wrong with the file; a network that does not take one picture is
     /// refused.
     pub fn load(file: &str, bytes: Vec<u8>, isa: Isa) -> Result<Self, SessionError> {
-        let imported = onnx::import_owned(bytes)?;
+        Self::load_with(file, bytes, ExternalFiles::new(), isa)
+    }
+
+    /// As [`Network::load`], for a network whose weights are in files beside it, which are dropped
+    /// once they are read.
+    ///
+    /// # Errors
+    /// As [`Network::load`]; names all files that are missing.
+    pub fn load_with(
+        file: &str,
+        bytes: Vec<u8>,
+        external: ExternalFiles,
+        isa: Isa,
+    ) -> Result<Self, SessionError> {
+        let imported = onnx::import_with(bytes, &external)?;
+        drop(external);
         check_input(&imported.graph)?;
         let graph = passes::simplify(&imported.graph)?;
         let model = Model::new(Executor::new(graph, isa)?)?;

@@ -69,6 +69,7 @@ cases! {
     "dropout_unused_mask": 0 => 0;
     "elu": 0 => 0;
     "exp": 0 => 0;
+    "external_data": 0 => 0 | "model.onnx.data" "rest.bin";
     "extra_opset_import_and_metadata": 0 => 0;
     "flatten_axis0": 0 => 0;
     "flatten_axis2": 0 => 0;

@@ -137,9 +137,18 @@ def _external_domain() -> Case:
     return case
 
 
+def _external() -> Case:
+    net = Net("external_data", 17)
+    net.output(_small_network(net))
+    case = net.case("weights in two files beside the network, at offsets, one of them left inside")
+    names = [weight.name for weight in net.weights]
+    case.external = {name: ("model.onnx.data", "rest.bin")[i % 2] for i, name in enumerate(names[1:])}
+    return case
+
+
 def cases() -> list[Case]:
     """All cases of this module."""
     whole = [_of_opset(opset) for opset in (7, 8, 9, 10, 11, 12, 13, 15, 17, 18, 19, 21, 22, 23)]
     stored = [_ir3_with_newer_opset(), _typed_data(), _double_data(), _half_weights(False), _half_weights(True)]
-    stored += [_half_network(), _bfloat_weights()]
+    stored += [_half_network(), _bfloat_weights(), _external()]
     return whole + stored + _dropouts() + [_leftovers(), _unnamed(), _output_is_input(), _external_domain()]
