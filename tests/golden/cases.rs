@@ -145,6 +145,9 @@ cases! {
     "network_opset7": 0 => 0;
     "network_opset8": 0 => 0;
     "network_opset9": 0 => 0;
+    "nhwc_chain": 0 => 0;
+    "nhwc_padded": 0 => 0;
+    "nhwc_residual": 0 => 0;
     "nodes_without_names": 0 => 0;
     "outputs_constant_and_input": 0 => 0 1 2;
     "pad_attributes": 0 => 0;
