@@ -13,6 +13,9 @@ use crate::ops::{Graph, Isa, Kind};
 use crate::passes;
 use crate::tensor::{DType, Dim, Shape, TensorType, Value};
 
+/// A picture's side where neither the network nor its preprocessing says one.
+const OPEN_SIDE: u32 = 224;
+
 /// A network in full precision.
 #[derive(Debug)]
 pub struct Network {
@@ -95,11 +98,22 @@ impl Network {
         dims.iter().skip(1).filter_map(Dim::fixed).product()
     }
 
+    /// Sizes of the input, open ones as the preprocessing that the file states or else suggests has them.
+    fn probed_sizes(&self) -> Vec<usize> {
+        let preprocess = self.stated_preprocess().unwrap_or_else(|| self.default_preprocess());
+        let (width, height) = preprocess.output_size(OPEN_SIDE, OPEN_SIDE);
+        let channels = preprocess.channel_order.channels();
+        let (width, height) = (width as usize, height as usize);
+        let seen = match preprocess.layout {
+            Layout::Nchw => [1, channels, height, width],
+            Layout::Nhwc => [1, height, width, channels],
+        };
+        self.input_axes().iter().zip(seen).map(|(size, seen)| size.unwrap_or(seen)).collect()
+    }
+
     /// Name of the tensor that attribution looks at, found with a run on zeros.
     fn attribution_layer(&self) -> Option<String> {
-        let axes = self.input_axes();
-        let sizes: Vec<usize> =
-            axes.iter().enumerate().map(|(i, d)| d.unwrap_or(if i == 0 { 1 } else { 224 })).collect();
+        let sizes = self.probed_sizes();
         let input = Value::zeros::<f32>(&sizes).ok()?;
         let run = self.model.run(input).ok()?;
         let id = find_target(self.graph(), self.model.logits, &run.recording)?;

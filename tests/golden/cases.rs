@@ -67,6 +67,8 @@ cases! {
     "dropout_opset22": 0 => 0;
     "dropout_opset7": 0 => 0;
     "dropout_unused_mask": 0 => 0;
+    "dynamic_named_sizes": 0 => 0 1;
+    "dynamic_unknown_sizes": 0 => 0 1;
     "elu": 0 => 0;
     "exp": 0 => 0;
     "external_data": 0 => 0 | "model.onnx.data" "rest.bin";

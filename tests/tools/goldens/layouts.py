@@ -1,4 +1,4 @@
-"""Networks whose tensors have channels last, as tf2onnx writes them."""
+"""Networks whose tensors have channels last, as tf2onnx writes them, and sizes known only at run time."""
 
 import numpy as np
 
@@ -55,10 +55,25 @@ def _padded() -> Case:
     return net.case("pads channels last, and a Reshape for which the layout matters")
 
 
+def _open_sizes(name: str, sizes: tuple, catches: str) -> Case:
+    """Height and width unknown, as exporters write dynamic axes; one shape is computed from them."""
+    net = Net(name)
+    value = net.input((2, 3, 9, 10), ("batch", 3, *sizes))
+    value = net.node("Relu", net.node("Conv", value, net.random(4, 3, 3, 3), net.random(4), pads=[1] * 4))
+    pooled = net.node("AveragePool", value, kernel_shape=[3, 3], strides=[2, 2], ceil_mode=1)
+    shape = net.node("Shape", pooled)
+    head = net.node("Slice", shape, net.ints(0), net.ints(2))
+    rows = net.node("Reshape", pooled, net.node("Concat", head, net.ints(-1), axis=0))
+    net.output(net.node("ReduceMean", rows, axes=[2], keepdims=0), net.node("GlobalMaxPool", value))
+    return net.case(catches)
+
+
 def cases() -> list[Case]:
     """All cases of this module."""
     return [
         _chain(),
         _residual(),
         _padded(),
+        _open_sizes("dynamic_named_sizes", ("height", "width"), "height and width with names instead of numbers"),
+        _open_sizes("dynamic_unknown_sizes", (None, None), "height and width that the file says nothing of"),
     ]
