@@ -12,6 +12,7 @@ mod infer_types;
 mod lower_int8;
 mod prune;
 mod settle_forms;
+mod sink_transposes;
 
 pub use fold_affine::fold_affine;
 pub use fold_constants::{Dequantized, fold_constants};
@@ -20,6 +21,7 @@ pub use infer_types::infer_types;
 pub use lower_int8::{LoweredGraph, lower_int8};
 pub use prune::{eliminate_dead, remove_identities};
 pub use settle_forms::settle_forms;
+pub use sink_transposes::sink_transposes;
 
 use crate::ir::{GraphError, Operation as _, ValueId};
 use crate::ops::{Graph, Node, OpError, TypeInputs};
@@ -52,8 +54,8 @@ impl PassError {
 }
 
 /// Makes a network ready to run and to quantize: types inferred, constants folded, dead nodes gone,
-/// BatchNormalization and channel-wise constants folded into weights, Relu and Clip fused into the
-/// operator before them.
+/// transpositions that cancel each other removed, BatchNormalization and channel-wise constants folded
+/// into weights, Relu and Clip fused into the operator before them.
 ///
 /// # Errors
 /// [`PassError::Node`] when the network is inconsistent, with the node to blame.
@@ -62,6 +64,7 @@ pub fn simplify(graph: &Graph) -> Result<Graph, PassError> {
     let graph = fold_constants(&graph, Dequantized::Keep)?;
     // What nobody needs would count as a reader, and keep a value from being folded or fused.
     let graph = eliminate_dead(&graph)?;
+    let graph = sink_transposes(&infer_types(&graph)?)?;
     let graph = fold_affine(&infer_types(&graph)?)?;
     let graph = fuse_clamps(&graph)?;
     let graph = eliminate_dead(&graph)?;
