@@ -134,14 +134,19 @@ fn clippy_wasm() -> Result<Outcome> {
     Ok(Outcome::default())
 }
 
+/// The test that asks for ONNX's own cases, which have a step of their own.
+const CONFORMANCE: &str = "conformance::every_case";
+
 fn native() -> Result<Outcome> {
-    cargo_test(cargo(&["test", "--profile", "checked", "--features", "cli"]))
+    let mut command = cargo(&["test", "--profile", "checked", "--features", "cli", "--no-fail-fast"]);
+    command.args(["--", "--show-output", "--skip", CONFORMANCE]);
+    tests(Runner::Cargo, command)
 }
 
-/// The same binary as the step `native` builds; there the cases are not at hand.
+/// From the same binary that the step `native` builds.
 fn conformance() -> Result<Outcome> {
     let mut command = cargo(&["test", "--profile", "checked", "--features", "cli", "--test", "it"]);
-    command.arg("conformance::every_case").env("BITLENS_ONNX_CASES", need_cases()?);
+    command.arg(CONFORMANCE).env("BITLENS_ONNX_CASES", need_cases()?);
     cargo_test(command)
 }
 
