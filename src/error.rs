@@ -103,6 +103,14 @@ impl Error {
         }
     }
 
+    /// Names of the files that are missing, where that is what is wrong.
+    pub fn missing_files(&self) -> &[String] {
+        match self {
+            Self::Import(ImportError::ExternalData { files, .. }) => files,
+            _ => &[],
+        }
+    }
+
     /// What to do about it.
     pub fn hint(&self) -> Option<&'static str> {
         match self {

@@ -10,7 +10,7 @@ use super::names::Names;
 use super::nodes::{self, CONSTANT, FileNode, NodeNames};
 use super::proto::{GraphProto, SparseTensorProto, TensorProto, ValueInfoProto};
 use super::types::{self, Declared};
-use super::{ImportError, attr, tensor};
+use super::{ExternalFiles, ImportError, attr, tensor};
 use crate::ir::{Attr, Attrs, GraphBuilder, GraphError, Operation, ValueId};
 use crate::ops::{self, Expansion, FileType, Graph, ImportInput, ImportNode, Node, Op, Source};
 use crate::tensor::{DType, FloatFormat, TensorType, Value};
@@ -32,6 +32,7 @@ pub(super) const GREATEST_COUNT: usize = 1 << 17;
 pub(super) fn build(
     graph: &GraphProto,
     functions: &Functions,
+    files: &ExternalFiles,
     info: &mut ModelInfo,
 ) -> Result<Graph, ImportError> {
     refuse_too_many(graph)?;
@@ -42,7 +43,7 @@ pub(super) fn build(
     if outputs.is_empty() {
         return Err(ImportError::NoOutput);
     }
-    let mut build = Build::new(graph, &nodes, &outputs, info);
+    let mut build = Build::new(graph, (&nodes, files), &outputs, info);
     build.node_names = node_names;
     build.declare_types(&graph.value_info, &outputs)?;
     build.add_initializers(&graph.initializer)?;
@@ -109,6 +110,7 @@ enum Read {
 
 struct Build<'a> {
     nodes: &'a [FileNode],
+    files: &'a ExternalFiles,
     info: &'a mut ModelInfo,
     builder: GraphBuilder<Op>,
     /// Names that a node reads or that are outputs of the graph.
@@ -128,7 +130,7 @@ struct Build<'a> {
 impl<'a> Build<'a> {
     fn new(
         graph: &GraphProto,
-        nodes: &'a [FileNode],
+        (nodes, files): (&'a [FileNode], &'a ExternalFiles),
         outputs: &'a [(String, Declared)],
         info: &'a mut ModelInfo,
     ) -> Self {
@@ -140,6 +142,7 @@ impl<'a> Build<'a> {
         names.reserve(nodes.iter().flat_map(|node| node.proto.output.iter().map(String::as_str)));
         Self {
             nodes,
+            files,
             info,
             builder: GraphBuilder::new(graph.name.clone().unwrap_or_default()),
             read,
@@ -192,7 +195,7 @@ impl<'a> Build<'a> {
             self.names.reserve([name]);
             self.initializers.insert(name.to_owned());
             if self.read.contains(name) {
-                let (value, element) = tensor::read(&tensor, &format!("Initializer `{name}`"))?;
+                let (value, element) = tensor::read(&tensor, &format!("Initializer `{name}`"), self.files)?;
                 self.widened(name, element);
                 self.add_constant(name, value, Maker::Initializer)?;
             }
@@ -234,7 +237,7 @@ impl<'a> Build<'a> {
                 outputs.iter().rposition(|name| self.read.contains(name.as_str())).map_or(1, |at| at + 1);
             counts.push(count);
             if node.op_type == CONSTANT {
-                let value = constant_of(node)?;
+                let value = constant_of(node, self.files)?;
                 let name = outputs.first().map(String::as_str).unwrap_or_default();
                 if let Some(element) = attr::tensor_type(&node.proto) {
                     self.widened(name, element);
@@ -261,7 +264,7 @@ impl<'a> Build<'a> {
             .take(present)
             .map(|name| if name.is_empty() { Ok(None) } else { self.find(name, reader).map(Some) });
         let mut inputs = inputs.collect::<Result<Vec<_>, _>>()?;
-        let mut attrs = attr::read_all(&file.proto, &file.name)?;
+        let mut attrs = attr::read_all(&file.proto, &file.name, self.files)?;
         let mut op_type = file.op_type.as_str();
         if let Some(format) = self.cast_to(file) {
             op_type = CAST;
@@ -425,9 +428,9 @@ impl<'a> Build<'a> {
 }
 
 /// The tensor of a `Constant` node.
-fn constant_of(node: &FileNode) -> Result<Value, ImportError> {
+fn constant_of(node: &FileNode, files: &ExternalFiles) -> Result<Value, ImportError> {
     let refused = |got: &str| ImportError::Constant { node: node.name.clone(), got: got.to_owned() };
-    let attrs = attr::read_all(&node.proto, &node.name)?;
+    let attrs = attr::read_all(&node.proto, &node.name, files)?;
     let mut entries = attrs.iter();
     let (Some((name, attr)), None) = (entries.next(), entries.next()) else {
         return Err(refused(if attrs.is_empty() { "none" } else { "several" }));

@@ -178,13 +178,49 @@ pub enum ImportError {
         /// What it has.
         got: String,
     },
-    /// The elements are in a second file.
-    #[error("The elements of {value} are in another file, `{file}`; Bitlens reads single files only.")]
+    /// The elements are in other files, which are not there.
+    #[error("The elements of {value} are in another file, {}", missing_files(.files))]
     ExternalData {
-        /// Which tensor.
+        /// The first tensor, as the beginning of a sentence.
+        value: String,
+        /// Names of the files that are missing, as the network has them; at least one.
+        files: Vec<String>,
+    },
+    /// The elements are said to be in something that is no file beside the network.
+    #[error(
+        "The elements of {value} are said to be in `{file}`, which is no name of a file beside the network."
+    )]
+    ExternalPath {
+        /// Which tensor, as the beginning of a sentence.
+        value: String,
+        /// Where the elements are said to be.
+        file: String,
+    },
+    /// Where in another file the elements lie is not a number.
+    #[error(
+        "The elements of {value} are in `{file}`, but their {key} there is `{got}`, which is no number of bytes."
+    )]
+    ExternalNumber {
+        /// Which tensor, as the beginning of a sentence.
         value: String,
         /// Name of the other file.
         file: String,
+        /// `offset` or `length`.
+        key: &'static str,
+        /// What the network has.
+        got: String,
+    },
+    /// The other file is shorter than it should be.
+    #[error("{value} should have {} bytes of `{file}` from byte {} on, but that file has only {got}.", .expected.1, .expected.0)]
+    ExternalRange {
+        /// Which tensor, as the beginning of a sentence.
+        value: String,
+        /// Name of the other file.
+        file: String,
+        /// First byte and number of bytes of the elements.
+        expected: (usize, usize),
+        /// Bytes of the file.
+        got: usize,
     },
     /// An element type that no tensor here can have.
     #[error("{value} has element type {got}, which Bitlens does not support.")]
@@ -310,6 +346,9 @@ impl ImportError {
             Self::AttributeKind { .. } => "onnx/attribute-kind",
             Self::Constant { .. } => "onnx/constant",
             Self::ExternalData { .. } => "onnx/external-data",
+            Self::ExternalPath { .. } => "onnx/external-path",
+            Self::ExternalNumber { .. } => "onnx/external-number",
+            Self::ExternalRange { .. } => "onnx/external-range",
             Self::ElementType { .. } => "onnx/element-type",
             Self::NotATensor { .. } => "onnx/not-a-tensor",
             Self::TensorLength { .. } => "onnx/tensor-length",
@@ -342,7 +381,13 @@ impl ImportError {
                 "Simplify the file first, for instance with onnxsim, or export the network without these operators."
             }
             Self::ExternalData { .. } => {
+                "Give the files of its weights with the network: drop them beside it, or put them into its folder for the command line."
+            }
+            Self::ExternalPath { .. } => {
                 "Save the network as one file: onnx.save(onnx.load(\"model.onnx\"), \"one-file.onnx\")."
+            }
+            Self::ExternalRange { .. } => {
+                "Take the file of weights that was written with this network, and wait until it is complete."
             }
             Self::NonFinite { .. } => {
                 "The training probably diverged. Export the network from an earlier checkpoint."
@@ -352,6 +397,7 @@ impl ImportError {
             | Self::DuplicateValue { .. }
             | Self::MissingValue { .. }
             | Self::Cycle { .. }
+            | Self::ExternalNumber { .. }
             | Self::TensorLength { .. }
             | Self::ElementRange { .. } => {
                 "Check the file with onnx.checker.check_model, and export the network again."
@@ -373,6 +419,16 @@ impl ImportError {
             | Self::Cycle { node } => Some(node),
             _ => None,
         }
+    }
+}
+
+/// "`a`, which is missing." or "`a`, which is missing. Also missing: `b`, `c`."
+fn missing_files(files: &[String]) -> String {
+    let quoted: Vec<String> = files.iter().map(|file| format!("`{file}`")).collect();
+    match quoted.split_first() {
+        Some((first, [])) => format!("{first}, which is missing."),
+        Some((first, others)) => format!("{first}, which is missing. Also missing: {}.", others.join(", ")),
+        None => "which is missing.".to_owned(),
     }
 }
 

@@ -39,11 +39,11 @@ pub struct ExportOptions {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ExportError {
-    /// An operator has no ONNX form: a lowered integer operator, or one of an old opset that can be
-    /// said in today's only where the shapes are known.
+    /// An operator has no ONNX form: a lowered integer operator, one of an old opset that can be said
+    /// in today's only where the shapes are known, or one on codes that are narrow floats.
     #[error(
         "Node `{node}` ({op_type}) cannot be written as ONNX. Export the network before it is lowered to \
-         integers, and after its shapes are inferred."
+         integers, and after its shapes are inferred. Codes that are narrow floats cannot be written."
     )]
     NoOnnxForm {
         /// Node.

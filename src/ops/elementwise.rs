@@ -6,7 +6,7 @@
 
 use super::{Context, ExportStep, Facts, ImportNode, Inputs, Kind, OpError, Operator, Tape, TypeInputs};
 use crate::ir::{AttrError, Attrs};
-use crate::tensor::{Element, TensorType, Value};
+use crate::tensor::{DType, Element, TensorType, Value};
 use std::fmt;
 
 /// A float function of one float, element by element. Its default has the attributes that a file
@@ -29,6 +29,12 @@ pub trait Unary: Clone + fmt::Debug + PartialEq + Default {
 
     /// `f(x)`.
     fn value(&self, x: f32) -> f32;
+
+    /// `f` of doubles, where there is one: networks of doubles, and the definitions of some operators,
+    /// ask for the most common functions. It has no gradient.
+    fn of_doubles(&self) -> Option<fn(f64) -> f64> {
+        None
+    }
 
     /// `f′(x)`, where `y = f(x)`. Where the function has a kink the derivative is that of one side;
     /// the operator says which.
@@ -55,11 +61,19 @@ impl<T: Unary> Operator for T {
     }
 
     fn infer(&self, inputs: &TypeInputs<'_>) -> Result<Vec<TensorType>, OpError> {
+        let input = inputs.ty(0)?;
+        if input.dtype == DType::F64 && self.of_doubles().is_some() {
+            return Ok(vec![input.clone()]);
+        }
         Ok(vec![inputs.float(0, "input")?.clone()])
     }
 
     fn forward(&self, _: &Context<'_>, mut inputs: Inputs) -> Result<Vec<Value>, OpError> {
-        Ok(vec![map_value(inputs.take(0)?, |x: f32| self.value(x))?])
+        let x = inputs.take(0)?;
+        if let Some(function) = self.of_doubles().filter(|_| x.dtype() == DType::F64) {
+            return Ok(vec![map_value(x, function)?]);
+        }
+        Ok(vec![map_value(x, |x: f32| self.value(x))?])
     }
 
     fn backward(&self, _: &Context<'_>, tape: &Tape<'_>) -> Result<Vec<Option<Value>>, OpError> {
@@ -105,13 +119,20 @@ pub(super) fn gradient_shape(expected: &[usize], got: &[usize]) -> OpError {
 #[cfg(test)]
 mod tests {
     use crate::ops::testing::{run, tensor, try_run};
-    use crate::ops::{Op, Tanh};
+    use crate::ops::{Exp, Mish, Op, Tanh};
     use crate::tensor::{DType, Value};
 
     #[test]
     fn a_unary_operator_refuses_integers_by_name() {
         let error = try_run(&Op::from(Tanh), &[Value::scalar(1_i64)]).unwrap_err();
         assert_eq!(error.to_string(), "expected a tensor of float32, got int64");
+    }
+
+    #[test]
+    fn doubles_keep_their_digits() {
+        let y = run(&Op::from(Exp), &[Value::scalar(1e-12_f64)]);
+        assert_eq!(y, [Value::scalar(1.0 + 1e-12_f64)]);
+        assert!(try_run(&Op::from(Mish), &[Value::scalar(1.0_f64)]).is_err());
     }
 
     #[test]

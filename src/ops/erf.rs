@@ -15,6 +15,10 @@ impl Unary for Erf {
         libm::erff(x)
     }
 
+    fn of_doubles(&self) -> Option<fn(f64) -> f64> {
+        Some(libm::erf)
+    }
+
     fn slope(&self, x: f32, _: f32) -> f32 {
         FRAC_2_SQRT_PI * libm::expf(-x * x)
     }

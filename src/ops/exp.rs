@@ -14,6 +14,10 @@ impl Unary for Exp {
         libm::expf(x)
     }
 
+    fn of_doubles(&self) -> Option<fn(f64) -> f64> {
+        Some(libm::exp)
+    }
+
     fn slope(&self, _: f32, y: f32) -> f32 {
         y
     }

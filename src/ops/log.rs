@@ -14,6 +14,10 @@ impl Unary for Log {
         libm::logf(x)
     }
 
+    fn of_doubles(&self) -> Option<fn(f64) -> f64> {
+        Some(libm::log)
+    }
+
     fn slope(&self, x: f32, _: f32) -> f32 {
         1.0 / x
     }

@@ -4,8 +4,11 @@
 //! A right-hand side that is one matrix multiplies the whole batch in one product, and is laid out
 //! for the kernels once when it is a constant. Quantizers may take input 1 for a weight only where
 //! it has two dimensions.
+//!
+//! Doubles are multiplied as they are, by a plain loop, and have no gradient.
 
 use super::linear::{self, apply_clamp, export_clamp};
+use super::numbers;
 use super::pooling::check_gradient;
 use super::{
     Clamp, Context, ExportStep, Facts, Gemm, ImportNode, Inputs, Isa, Kind, Linear, LowerContext, Lowered,
@@ -13,7 +16,7 @@ use super::{
 };
 use crate::ir::{AttrError, Attrs};
 use crate::kernels::{self, Accumulate, Epilogue, GemmF32, MatLayout, PackedGemmF32};
-use crate::tensor::{Dim, Shape, TensorType, Value, broadcast_shapes, broadcast_types};
+use crate::tensor::{DType, Dim, Shape, TensorType, Value, broadcast_shapes, broadcast_types};
 
 /// `y = a · b`, limited to `clamp`.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -92,13 +95,13 @@ impl Plan {
     }
 
     /// The elements of matrix `index` of a batch with that layout.
-    fn matrix(data: &[f32], layout: MatLayout, index: usize) -> &[f32] {
+    fn matrix<T>(data: &[T], layout: MatLayout, index: usize) -> &[T] {
         let size = layout.rows() * layout.cols();
         data.get(index * size..(index + 1) * size).unwrap_or_default()
     }
 
     /// The same, to write to.
-    fn matrix_mut(data: &mut [f32], layout: MatLayout, index: usize) -> &mut [f32] {
+    fn matrix_mut<T>(data: &mut [T], layout: MatLayout, index: usize) -> &mut [T] {
         let size = layout.rows() * layout.cols();
         data.get_mut(index * size..(index + 1) * size).unwrap_or_default()
     }
@@ -132,6 +135,23 @@ impl MatMul {
     }
 }
 
+/// The products of doubles.
+fn of_doubles(plan: &Plan, lhs: &[f64], rhs: &[f64]) -> Result<Value, OpError> {
+    let mut out = Value::zeros::<f64>(&plan.output_shape)?.into_vec::<f64>()?;
+    let (inner, cols) = (plan.rhs.rows(), plan.rhs.cols());
+    let layout = plan.output_layout()?;
+    for (index, &[left, right]) in plan.pairs.iter().enumerate() {
+        let (lhs, rhs) = (Plan::matrix(lhs, plan.lhs, left), Plan::matrix(rhs, plan.rhs, right));
+        let rows = Plan::matrix_mut(&mut out, layout, index).chunks_exact_mut(cols);
+        for (row, factors) in rows.zip(lhs.chunks_exact(inner)) {
+            for (factor, summands) in factors.iter().zip(rhs.chunks_exact(cols)) {
+                row.iter_mut().zip(summands).for_each(|(sum, summand)| *sum += factor * summand);
+            }
+        }
+    }
+    Ok(Value::from_vec(&plan.output_shape, out)?)
+}
+
 /// The shape of a product, as far as it is known.
 pub(super) fn output_shape(a: &Shape, b: &Shape) -> Result<Shape, OpError> {
     let (Some(lhs), Some(rhs)) = (a.dims(), b.dims()) else { return Ok(Shape::Unranked) };
@@ -145,6 +165,14 @@ pub(super) fn output_shape(a: &Shape, b: &Shape) -> Result<Shape, OpError> {
     dims.extend(lhs.len().checked_sub(2).and_then(|i| lhs.get(i)).cloned());
     dims.extend(rhs.last().filter(|_| rhs.len() > 1).cloned());
     Ok(Shape::Ranked(dims))
+}
+
+/// Two floats of one type.
+fn check_types(a: DType, b: DType) -> Result<(), OpError> {
+    if !a.is_float() {
+        return Err(OpError::DType { what: "a", expected: "float32 or float64", got: a });
+    }
+    numbers::check_same(a, b)
 }
 
 impl Operator for MatMul {
@@ -164,18 +192,24 @@ impl Operator for MatMul {
     }
 
     fn infer(&self, inputs: &TypeInputs<'_>) -> Result<Vec<TensorType>, OpError> {
-        let (a, b) = (inputs.float(0, "a")?, inputs.float(1, "b")?);
+        let (a, b) = (inputs.ty(0)?, inputs.ty(1)?);
+        check_types(a.dtype, b.dtype)?;
         Ok(vec![TensorType::new(a.dtype, output_shape(&a.shape, &b.shape)?)])
     }
 
     fn prepare(&self, isa: Isa, inputs: &[Option<&Value>]) -> Result<Option<Prepared>, OpError> {
-        let Some(rhs) = inputs.get(1).copied().flatten() else { return Ok(None) };
+        let rhs = inputs.get(1).copied().flatten().filter(|rhs| rhs.dtype() == DType::F32);
+        let Some(rhs) = rhs else { return Ok(None) };
         Ok(Self::pack(isa, rhs)?.map(Prepared::new))
     }
 
     fn forward(&self, context: &Context<'_>, inputs: Inputs) -> Result<Vec<Value>, OpError> {
         let (a, b) = (inputs.get(0)?, inputs.get(1)?);
+        check_types(a.dtype(), b.dtype())?;
         let plan = Plan::new(a.shape(), b.shape())?;
+        if a.dtype() == DType::F64 {
+            return Ok(vec![of_doubles(&plan, a.as_slice()?, b.as_slice()?)?]);
+        }
         let mut out = Value::zeros::<f32>(&plan.output_shape)?.into_vec::<f32>()?;
         let (lhs, rhs) = (a.as_slice::<f32>()?, b.as_slice::<f32>()?);
         let packed = context.prepared::<PackedGemmF32>().filter(|_| !plan.pairs.is_empty());
@@ -251,7 +285,6 @@ impl Operator for MatMul {
 mod tests {
     use super::*;
     use crate::ops::testing::{Random, Sample, Sampled, check_gradients, pattern, run, tensor, try_run};
-    use crate::tensor::DType;
 
     impl Sampled for MatMul {
         /// Expected values from onnxruntime 1.31.
@@ -312,6 +345,26 @@ mod tests {
         let many = usize::MAX / 4;
         let huge = [tensor(&[many, 2, 0], &[]), tensor(&[many, 0, 2], &[])];
         assert!(try_run(&MatMul::default().into(), &huge).is_err());
+    }
+
+    #[test]
+    fn doubles_keep_their_digits() {
+        let doubles = |shape: &[usize], values: &[f64]| Value::from_vec(shape, values.to_vec()).unwrap();
+        let small = 1e-12;
+        let a = doubles(&[2, 1, 2], &[1.0, small, 2.0, 3.0]);
+        let b = doubles(&[2, 3], &[1.0, 2.0, 3.0, 1.0, 0.0, -1.0]);
+        let wanted = doubles(&[2, 1, 3], &[1.0 + small, 2.0, 3.0 - small, 5.0, 4.0, 3.0]);
+        assert_eq!(run(&MatMul::default().into(), &[a.clone(), b]), [wanted]);
+        let pair = doubles(&[2, 2, 1], &[1.0, 0.0, 0.5, 1.0]);
+        assert_eq!(run(&MatMul::default().into(), &[a, pair]), [doubles(&[2, 1, 1], &[1.0, 4.0])]);
+        let nothing = run(&MatMul::default().into(), &[doubles(&[2, 0], &[]), doubles(&[0, 2], &[])]);
+        assert_eq!(nothing, [doubles(&[2, 2], &[0.0; 4])]);
+        let mixed = [doubles(&[1], &[1.0]), tensor(&[1], &[1.0])];
+        let error = try_run(&MatMul::default().into(), &mixed).unwrap_err();
+        assert_eq!(error.to_string(), "expected a tensor of float64, got float32");
+        let integers = [Value::scalar(1_i64), Value::scalar(1_i64)];
+        let error = try_run(&MatMul::default().into(), &integers).unwrap_err();
+        assert_eq!(error.to_string(), "a is int64, which is not supported: it must be float32 or float64");
     }
 
     #[test]

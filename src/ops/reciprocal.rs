@@ -14,6 +14,10 @@ impl Unary for Reciprocal {
         x.recip()
     }
 
+    fn of_doubles(&self) -> Option<fn(f64) -> f64> {
+        Some(f64::recip)
+    }
+
     fn slope(&self, _: f32, y: f32) -> f32 {
         -y * y
     }

@@ -14,6 +14,10 @@ impl Unary for Sqrt {
         x.sqrt()
     }
 
+    fn of_doubles(&self) -> Option<fn(f64) -> f64> {
+        Some(f64::sqrt)
+    }
+
     fn slope(&self, _: f32, y: f32) -> f32 {
         0.5 / y
     }

@@ -14,6 +14,10 @@ impl Unary for Tanh {
         libm::tanhf(x)
     }
 
+    fn of_doubles(&self) -> Option<fn(f64) -> f64> {
+        Some(libm::tanh)
+    }
+
     fn slope(&self, _: f32, y: f32) -> f32 {
         1.0 - y * y
     }

@@ -13,6 +13,7 @@ mod lower_int8;
 mod prune;
 mod settle_codes;
 mod settle_forms;
+mod sink_transposes;
 
 pub use fold_affine::fold_affine;
 pub use fold_constants::{Dequantized, fold_constants};
@@ -22,6 +23,7 @@ pub use lower_int8::{LoweredGraph, lower_int8};
 pub use prune::{eliminate_dead, remove_identities};
 pub use settle_codes::{move_real_numbers, unsigned_codes};
 pub use settle_forms::settle_forms;
+pub use sink_transposes::sink_transposes;
 
 use crate::ir::{GraphError, Operation as _, ValueId};
 use crate::ops::{Graph, Node, OpError, TypeInputs};
@@ -54,8 +56,9 @@ impl PassError {
 }
 
 /// Makes a network ready to run and to quantize: types inferred, constants folded, dead nodes gone,
-/// BatchNormalization and channel-wise constants folded into weights, Relu and Clip fused into the
-/// operator before them, operators between quantized ones on real numbers.
+/// transpositions that cancel each other removed, BatchNormalization and channel-wise constants folded
+/// into weights, Relu and Clip fused into the operator before them, operators between quantized
+/// ones on real numbers.
 ///
 /// # Errors
 /// [`PassError::Node`] when the network is inconsistent, with the node to blame.
@@ -64,6 +67,7 @@ pub fn simplify(graph: &Graph) -> Result<Graph, PassError> {
     let graph = fold_constants(&graph, Dequantized::Keep)?;
     // What nobody needs would count as a reader, and keep a value from being folded or fused.
     let graph = eliminate_dead(&graph)?;
+    let graph = sink_transposes(&infer_types(&graph)?)?;
     let graph = fold_affine(&infer_types(&graph)?)?;
     let graph = fuse_clamps(&graph)?;
     let graph = move_real_numbers(&eliminate_dead(&graph)?)?;

@@ -32,6 +32,10 @@ views! {
         pub node: Option<String>,
         /// What to do.
         pub hint: Option<String>,
+        /// Names of the files that are missing, where that is what is wrong.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        #[cfg_attr(feature = "web", tsify(optional))]
+        pub missing: Vec<String>,
     }
 
     /// A network as it was opened.
@@ -344,6 +348,7 @@ impl From<&Error> for ErrorView {
             message: error.to_string(),
             node: error.node().map(str::to_owned),
             hint: error.hint().map(str::to_owned),
+            missing: error.missing_files().to_vec(),
         }
     }
 }

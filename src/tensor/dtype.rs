@@ -116,13 +116,6 @@ macro_rules! narrow_integer {
                 Self((value as $held) << (8 - $bits) >> (8 - $bits))
             }
 
-            /// The nearest number of the type.
-            pub fn saturating(value: i64) -> Self {
-                const LARGEST: i64 = (<$held>::MAX >> (8 - $bits)) as i64;
-                const LEAST: i64 = (<$held>::MIN >> (8 - $bits)) as i64;
-                Self(value.clamp(LEAST, LARGEST) as $held)
-            }
-
             /// The number.
             pub const fn get(self) -> $held {
                 self.0
@@ -244,13 +237,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn narrow_integers_keep_the_low_bits_or_the_nearest_number() {
+    fn narrow_integers_keep_the_low_bits() {
         assert_eq!([9, -9, 7, -8].map(|v| I4::wrapping(v).get()), [-7, 7, 7, -8]);
-        assert_eq!([9, -9, 300].map(|v| I4::saturating(v).get()), [7, -8, 7]);
         assert_eq!([17, -1, 3].map(|v| U4::wrapping(v).get()), [1, 15, 3]);
-        assert_eq!([17, -1, 3].map(|v| U4::saturating(v).get()), [15, 0, 3]);
         assert_eq!([2, -3, 1].map(|v| I2::wrapping(v).get()), [-2, 1, 1]);
-        assert_eq!([5, -1].map(|v| (U2::wrapping(v).get(), U2::saturating(v).get())), [(1, 3), (3, 0)]);
+        assert_eq!([5, -1].map(|v| U2::wrapping(v).get()), [1, 3]);
     }
 
     #[test]

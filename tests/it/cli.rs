@@ -7,6 +7,7 @@ use std::process::{Command, Output};
 
 use serde_json::Value as Json;
 
+use crate::root;
 use crate::support::{sample, sample_path};
 
 /// A folder of the test's own below the build's temporary folder.
@@ -244,6 +245,25 @@ fn inspect_says_what_a_network_is() {
         !operators.contains_key("BatchNormalization") && !operators.contains_key("Relu"),
         "{operators:?}"
     );
+}
+
+#[test]
+fn weights_are_read_from_files_beside_the_network() {
+    let golden = root().join("tests/golden/external_data");
+    let inspection: Json =
+        serde_json::from_str(&printed(&["inspect", text(&golden.join("model.onnx")), "--json"])).unwrap();
+    let size = |file: &str| fs::metadata(golden.join(file)).unwrap().len();
+    let whole: u64 = ["model.onnx", "model.onnx.data", "rest.bin"].map(size).iter().sum();
+    assert_eq!(inspection["sizeBytes"], whole);
+
+    let alone = folder("external");
+    for file in ["model.onnx", "rest.bin"] {
+        fs::copy(golden.join(file), alone.join(file)).unwrap();
+    }
+    let (code, message) = refused(&["inspect", text(&alone.join("model.onnx"))]);
+    assert_eq!(code, 2);
+    assert!(message.contains("are in another file, `model.onnx.data`, which is missing."), "{message}");
+    assert!(!message.contains("rest.bin"), "{message}");
 }
 
 fn files(found: &[Json]) -> Vec<String> {

@@ -310,6 +310,10 @@ export interface ErrorView {
      * What to do.
      */
     hint: string | null;
+    /**
+     * Names of the files that are missing, where that is what is wrong.
+     */
+    missing?: string[];
 }
 
 /**
@@ -682,7 +686,7 @@ export type RunPath = "int8" | "fakeQuant";
 /**
  * What the page asks. Files travel beside it, as an array of `Uint8Array`.
  */
-export type Request = { kind: "loadModel"; name: string } | { kind: "addPictures"; names: string[] } | { kind: "clearPictures" } | { kind: "setLabels"; name: string } | { kind: "readPreprocess"; name: string } | { kind: "setPreprocess"; preprocess: Preprocess } | { kind: "quantize"; recipe: Recipe } | { kind: "compare" } | { kind: "lens"; picture: number; target: number | null } | { kind: "logits"; picture: number } | { kind: "measureLatency"; runs: number } | { kind: "preview"; picture: number } | { kind: "exportModel" } | { kind: "engineInfo" };
+export type Request = { kind: "loadModel"; name: string; weights?: string[] } | { kind: "addPictures"; names: string[] } | { kind: "clearPictures" } | { kind: "setLabels"; name: string } | { kind: "readPreprocess"; name: string } | { kind: "setPreprocess"; preprocess: Preprocess } | { kind: "quantize"; recipe: Recipe } | { kind: "compare" } | { kind: "lens"; picture: number; target: number | null } | { kind: "logits"; picture: number } | { kind: "measureLatency"; runs: number } | { kind: "preview"; picture: number } | { kind: "exportModel" } | { kind: "engineInfo" };
 
 /**
  * What the page is told while a job runs.
@@ -692,7 +696,7 @@ export type Event = { kind: "progress"; phase: string; done: number; total: numb
 /**
  * What the page is told: of the same kind as the request.
  */
-export type Response = { kind: "loadModel"; model: ModelView; preprocess: PreprocessView } | { kind: "addPictures"; pictures: PictureView[]; refused: Refused[] } | { kind: "clearPictures" } | { kind: "setLabels"; classes: string[]; pictures: PictureView[] } | { kind: "readPreprocess"; preprocess: PreprocessView } | { kind: "setPreprocess"; preprocess: PreprocessView } | { kind: "quantize"; quantized: QuantizedView } | { kind: "compare"; summary: Summary; pictures: PictureComparison[] } | { kind: "lens"; lens: LensView; map: MapRef | null } | { kind: "logits"; input: BufferRef; inputShape: number[]; full: BufferRef; quantized: BufferRef | null } | { kind: "measureLatency"; latency: LatencyView } | { kind: "preview"; width: number; height: number; rgba: BufferRef } | { kind: "exportModel"; fileName: string; onnx: BufferRef; sizeBytes: number; verified: ExportCheck } | { kind: "engineInfo"; info: EngineInfo };
+export type Response = { kind: "loadModel"; model: ModelView; preprocess: PreprocessView; weights: string[] } | { kind: "addPictures"; pictures: PictureView[]; refused: Refused[] } | { kind: "clearPictures" } | { kind: "setLabels"; classes: string[]; pictures: PictureView[] } | { kind: "readPreprocess"; preprocess: PreprocessView } | { kind: "setPreprocess"; preprocess: PreprocessView } | { kind: "quantize"; quantized: QuantizedView } | { kind: "compare"; summary: Summary; pictures: PictureComparison[] } | { kind: "lens"; lens: LensView; map: MapRef | null } | { kind: "logits"; input: BufferRef; inputShape: number[]; full: BufferRef; quantized: BufferRef | null } | { kind: "measureLatency"; latency: LatencyView } | { kind: "preview"; width: number; height: number; rgba: BufferRef } | { kind: "exportModel"; fileName: string; onnx: BufferRef; sizeBytes: number; verified: ExportCheck } | { kind: "engineInfo"; info: EngineInfo };
 
 /**
  * What the user asked for. Fields that are not known are refused: a recipe means one thing.

@@ -1,11 +1,12 @@
 //! `bitlens inspect`.
 
 use crate::args::InspectArgs;
-use crate::failure::{Failure, read};
+use crate::failure::Failure;
+use crate::model;
 use crate::output::{bytes, json_line};
 use bitlens::ir::Operation as _;
 use bitlens::ops::Isa;
-use bitlens::session::{Network, QuantizedModel};
+use bitlens::session::QuantizedModel;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -23,9 +24,7 @@ struct Inspection {
 }
 
 pub(crate) fn inspect(args: &InspectArgs) -> Result<(), Failure> {
-    let name = args.model.file_name().unwrap_or_default().to_string_lossy();
-    let network =
-        Network::load(&name, read(&args.model)?, Isa::best()).map_err(Failure::model(&args.model))?;
+    let network = model::open(&args.model)?;
     let mut operators = BTreeMap::new();
     for (_, node) in network.graph().nodes() {
         *operators.entry(node.op.op_type()).or_insert(0) += 1;

@@ -2,8 +2,7 @@
 
 use super::fixtures::{TestFile, floats, info, int_attribute, node, raw, tensor, tensor_attribute, with};
 use crate::onnx::proto::{
-    self, AttributeProto, NodeProto, SparseTensorProto, StringStringEntryProto, TensorProto, attribute_type,
-    data_type,
+    self, AttributeProto, NodeProto, SparseTensorProto, TensorProto, attribute_type, data_type,
 };
 use crate::onnx::{ImportError, import};
 use prost::bytes::Bytes;
@@ -259,22 +258,6 @@ fn lengths_are_compared_before_anything_is_allocated() {
         file(&TensorProto { int32_data: vec![3, 256], ..tensor(data_type::UINT8, "w", &[2]) }),
         "onnx/element-range",
         "Initializer `w` has an element 256 that does not fit its type uint8.",
-    );
-}
-
-#[test]
-fn external_data_names_the_other_file() {
-    let location =
-        StringStringEntryProto { key: Some("location".to_owned()), value: Some("net.onnx.data".to_owned()) };
-    let external = TensorProto {
-        external_data: vec![location],
-        data_location: Some(proto::DATA_LOCATION_EXTERNAL),
-        ..tensor(data_type::FLOAT, "w", &[2])
-    };
-    refuses(
-        with_weight(&external),
-        "onnx/external-data",
-        "The elements of Initializer `w` are in another file, `net.onnx.data`; Bitlens reads single files only.",
     );
 }
 

@@ -25,6 +25,8 @@ pub(super) struct Case {
     pub(super) name: String,
     /// The operator that the case is about.
     pub(super) family: String,
+    /// The operators in its network.
+    pub(super) operators: Vec<String>,
     /// Whether Bitlens has every operator in the network.
     pub(super) is_supported: bool,
     folder: PathBuf,
@@ -73,14 +75,14 @@ impl Case {
             let is_known =
                 |op: &String| op == "Constant" || file_op_types().any(|known| known == Op::current_name(op));
             let is_supported = own.iter().all(is_known);
-            Self { name: name.clone(), family, is_supported, folder: folder.join(name) }
+            Self { name: name.clone(), family, operators: own, is_supported, folder: folder.join(name) }
         };
         names.iter().map(case).collect()
     }
 
     /// A case without a folder.
-    pub(super) fn new(name: String, family: String) -> Self {
-        Self { name, family, is_supported: true, folder: PathBuf::new() }
+    pub(super) fn new(name: String, family: String, operators: Vec<String>) -> Self {
+        Self { name, family, operators, is_supported: true, folder: PathBuf::new() }
     }
 
     /// Runs the network as it is imported and once more simplified; says what is wrong. A panic is

@@ -111,7 +111,7 @@ export class MockEngine implements Engine {
   *#run(request: EngineRequest, inputs: Uint8Array[]): Generator<EngineEvent[], EngineResponse> {
     switch (request.kind) {
       case 'loadModel':
-        return this.#load(request.name, inputs[0]);
+        return this.#load(request.name, inputs[0], request.weights ?? []);
       case 'addPictures':
         return yield* this.#add(request.names, inputs);
       case 'clearPictures':
@@ -157,8 +157,11 @@ export class MockEngine implements Engine {
 
   #preprocessView = () => ({ preprocess: this.#preprocess, source: this.#source, range: [-2.12, 2.64] as [number, number], notes: [] });
 
-  #load(name: string, bytes: Uint8Array | undefined): EngineResponse {
+  #load(name: string, bytes: Uint8Array | undefined, beside: string[]): EngineResponse {
     if (bytes && bytes.length > 8 && bytes[0] !== 8 && bytes[0] !== 10) throw refuse('not_onnx', 'This is not an ONNX file: its first bytes are no model header.', null, 'Export the network to ONNX first.');
+    const weights = [...new TextDecoder().decode(bytes).matchAll(/weights in (\S+)/g)].map((found) => found[1] ?? '');
+    const missing = weights.filter((file) => !beside.some((one) => one.split('/').pop() === file));
+    if (missing.length > 0) throw { ...refuse('onnx/external-data', `The elements of Initializer \`w\` are in another file, \`${missing[0]}\`, which is missing.`), missing };
     const parameters = LAYERS.reduce((sum, [, , shape]) => sum + weightsOf(shape), 0);
     this.#source = 'guessed';
     this.#quantized = false;
@@ -166,6 +169,7 @@ export class MockEngine implements Engine {
       kind: 'loadModel',
       model: { name: name.replace(/\.onnx$/, ''), fileName: name, producer: 'bitlens sample', opset: 17, nodes: 31, parameters, sizeBytes: parameters * 4 + 5400, inputName: 'input', inputShape: `batch×3×${SIDE}×${SIDE}`, inputSize: [SIDE, SIDE], channels: 3, classes: 10, layers: LAYERS.length, quantized: false, attributionLayer: 'block4/conv2', warnings: [] },
       preprocess: this.#preprocessView(),
+      weights,
     };
   }
 

@@ -66,8 +66,8 @@ async function answer(
 
 /** An `EngineError` is told from a panic by its textual code; copied, because it must be cloneable. */
 function asEngineError(error: unknown): EngineError | null {
-  const { code, message, node = null, hint = null } = Object(error) as Partial<EngineError>;
-  return typeof code === 'string' && typeof message === 'string' ? { code, message, node, hint } : null;
+  const { code, message, node = null, hint = null, missing } = Object(error) as Partial<EngineError>;
+  return typeof code === 'string' && typeof message === 'string' ? { code, message, node, hint, ...(missing && { missing }) } : null;
 }
 
 const channel = new MessageChannel();

@@ -18,6 +18,12 @@ export function problemFrom(what: string, error: unknown, file: string | null = 
   return { what, where: file, why, todo: null };
 }
 
+/** A card for a network that waits for the files of its weights. */
+export function waitingProblem(error: EngineRefusal, file: string, missing: string[]): Card {
+  const card = problemFrom('The network waits for its weights', error, file);
+  return { ...card, todo: `Drop ${missing.length === 1 ? 'the missing file' : 'the missing files'} too: what you dropped is kept until then.` };
+}
+
 /** An inner message that the engine passes on may begin small. */
 const sentence = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
 
