@@ -17,6 +17,7 @@ export type LatencyView = wire.LatencyView;
 export type LayerView = wire.LayerView;
 export type LensView = wire.LensView;
 export type ModelView = wire.ModelView;
+export type OperatorView = wire.OperatorView;
 export type PictureComparison = wire.PictureComparison;
 export type PictureView = wire.PictureView;
 export type Preprocess = wire.Preprocess;
@@ -26,6 +27,7 @@ export type Recipe = wire.Recipe;
 export type Refused = wire.Refused;
 export type StepResult = wire.StepResult;
 export type Summary = wire.Summary;
+export type SupportView = wire.SupportView;
 
 /** The name of a request; every kind has a response of the same kind. */
 export type Kind = EngineRequest['kind'];
