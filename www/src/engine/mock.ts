@@ -78,12 +78,28 @@ export class MockEngine implements Engine {
   };
   #source: 'file' | 'guessed' | 'edited' = 'guessed';
   #buffers = new Map<number, BulkData>();
+  #uploads: { bytes: Uint8Array; filled: number }[] = [];
   #job: Generator<EngineEvent[], EngineResponse> | null = null;
   #decoding: Promise<void> | null = null;
   /** Pause between steps, so that progress can be seen. */
   constructor(readonly pace = 0) {}
 
-  begin(request: EngineRequest, inputs: Uint8Array[]): void {
+  reserveUpload(length: number): number {
+    const bytes = new Uint8Array(length);
+    this.#uploads.push({ bytes, filled: 0 });
+    return this.#uploads.length - 1;
+  }
+
+  writeUpload(id: number, chunk: Uint8Array): void {
+    const upload = this.#uploads[id];
+    if (!upload) throw new Error(`no upload ${id}`);
+    upload.bytes.set(chunk, upload.filled);
+    upload.filled += chunk.length;
+  }
+
+  begin(request: EngineRequest, files: number[]): void {
+    const inputs = files.map((id) => this.#uploads[id]?.bytes ?? new Uint8Array());
+    this.#uploads = [];
     this.#job = this.#run(request, inputs);
   }
 
@@ -98,6 +114,7 @@ export class MockEngine implements Engine {
   }
 
   cancel(): void {
+    this.#uploads = [];
     this.#job = null;
   }
 
