@@ -6,7 +6,7 @@
 use crate::attribution::AttributionError;
 use crate::data::DataError;
 use crate::exec::ExecError;
-use crate::onnx::{ExportError, ImportError};
+use crate::onnx::{ExportError, ImportError, Support};
 use crate::passes::PassError;
 use crate::quant::QuantError;
 use thiserror::Error;
@@ -43,6 +43,14 @@ pub enum Error {
         /// What it takes.
         got: String,
     },
+    /// Two networks do not sort into the same classes.
+    #[error("The networks answer with {full} and {quantized} classes, so their answers cannot be compared.")]
+    OtherClasses {
+        /// Classes of the network in full precision.
+        full: usize,
+        /// Classes of the quantized network.
+        quantized: usize,
+    },
     /// The file cannot be read.
     #[error(transparent)]
     Import(#[from] ImportError),
@@ -75,6 +83,7 @@ impl Error {
             Self::NoPictures { .. } => "session/no-pictures".into(),
             Self::NoSuchPicture { .. } => "session/no-such-picture".into(),
             Self::NotAnImageNetwork { .. } => "session/not-an-image-network".into(),
+            Self::OtherClasses { .. } => "session/other-classes".into(),
             Self::Import(e) => e.code().into(),
             Self::Export(e) => e.code().into(),
             Self::Pass(_) => "graph/inconsistent".into(),
@@ -94,6 +103,22 @@ impl Error {
         }
     }
 
+    /// Names of the files that are missing, where that is what is wrong.
+    pub fn missing_files(&self) -> &[String] {
+        match self {
+            Self::Import(ImportError::ExternalData { files, .. }) => files,
+            _ => &[],
+        }
+    }
+
+    /// The network node by node, where it is some of its nodes that cannot be read.
+    pub fn support(&self) -> Option<&Support> {
+        match self {
+            Self::Import(error) => error.support(),
+            _ => None,
+        }
+    }
+
     /// What to do about it.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
@@ -101,6 +126,7 @@ impl Error {
             Self::NotQuantized => Some("Quantize it first."),
             Self::NoPictures { .. } => Some("Drop some pictures, or a folder of them."),
             Self::NotAnImageNetwork { .. } => Some("Choose an image classifier."),
+            Self::OtherClasses { .. } => Some("Compare a network with what was quantized from it."),
             Self::Import(e) => e.hint(),
             Self::Exec(ExecError::InputType { .. }) => {
                 Some("Check the preprocessing: its size, channels and layout must be the network's.")

@@ -1,7 +1,7 @@
 //! `AttributeProto` ↔ [`Attr`].
 
 use super::proto::{self, AttributeProto, NodeProto, TensorProto, attribute_type};
-use super::{ImportError, tensor};
+use super::{ExternalFiles, ImportError, tensor};
 use crate::ir::{Attr, Attrs};
 use crate::ops::FileType;
 use prost::bytes::Bytes;
@@ -11,14 +11,14 @@ use prost::bytes::Bytes;
 /// # Errors
 /// [`ImportError::Corrupt`], [`ImportError::Subgraph`], [`ImportError::AttributeKind`], and what
 /// [`tensor::read`] says of a tensor.
-pub(super) fn read_all(node: &NodeProto, name: &str) -> Result<Attrs, ImportError> {
+pub(super) fn read_all(node: &NodeProto, name: &str, files: &ExternalFiles) -> Result<Attrs, ImportError> {
     let mut attrs = Attrs::new();
     for bytes in &node.attribute {
         let proto: AttributeProto = proto::decode(bytes).map_err(|error| ImportError::Corrupt {
             place: format!("an attribute of node `{name}`"),
             reason: error.to_string(),
         })?;
-        let attr = Reader { node, name, proto: &proto }.read()?;
+        let attr = Reader { node, name, proto: &proto, files }.read()?;
         attrs.insert(&proto.name, attr);
     }
     Ok(attrs)
@@ -62,6 +62,7 @@ struct Reader<'a> {
     node: &'a NodeProto,
     name: &'a str,
     proto: &'a AttributeProto,
+    files: &'a ExternalFiles,
 }
 
 impl Reader<'_> {
@@ -113,7 +114,7 @@ impl Reader<'_> {
         let bytes = self.proto.t.clone().unwrap_or_default();
         let proto: TensorProto = proto::decode(&bytes)
             .map_err(|error| ImportError::Corrupt { place: what.clone(), reason: error.to_string() })?;
-        Ok(tensor::read(&proto, &what)?.0)
+        Ok(tensor::read(&proto, &what, self.files)?.0)
     }
 
     fn text(&self, bytes: &[u8]) -> Result<String, ImportError> {

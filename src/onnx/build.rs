@@ -10,7 +10,7 @@ use super::names::Names;
 use super::nodes::{self, CONSTANT, FileNode, NodeNames};
 use super::proto::{GraphProto, SparseTensorProto, TensorProto, ValueInfoProto};
 use super::types::{self, Declared};
-use super::{ImportError, attr, tensor};
+use super::{ExternalFiles, ImportError, Support, Unsupported, attr, tensor};
 use crate::ir::{Attr, Attrs, GraphBuilder, GraphError, Operation, ValueId};
 use crate::ops::{self, Expansion, FileType, Graph, ImportInput, ImportNode, Node, Op, Source};
 use crate::tensor::{DType, FloatFormat, TensorType, Value};
@@ -28,32 +28,71 @@ pub(super) const GREATEST_COUNT: usize = 1 << 17;
 /// Makes the graph, and completes `info` with what its tensors show.
 ///
 /// # Errors
-/// Everything from the network's own message inwards.
+/// Everything from the network's own message inwards. Nodes that cannot be read are all found before
+/// they are refused: [`ImportError::Unsupported`].
 pub(super) fn build(
     graph: &GraphProto,
     functions: &Functions,
+    files: &ExternalFiles,
     info: &mut ModelInfo,
 ) -> Result<Graph, ImportError> {
     refuse_too_many(graph)?;
     let (nodes, node_names) = nodes::read(&graph.node, functions, info.opset)?;
-    nodes::refuse_unsupported(&nodes)?;
+    let missing = nodes::refuse_unsupported(&nodes).err();
+    match assemble(graph, (&nodes, node_names), files, info) {
+        Ok(Assembled::Whole(graph)) => Ok(*graph),
+        Ok(Assembled::Refused(refused)) => {
+            let first = missing.or_else(|| refused.first().map(|(_, reason)| reason.clone()));
+            let reason = first.unwrap_or(ImportError::NoGraph);
+            Err(ImportError::Unsupported(Box::new(Unsupported {
+                reason,
+                support: Support::new(&nodes, refused),
+            })))
+        }
+        Err(error) => Err(missing.unwrap_or(error)),
+    }
+}
+
+/// What became of a network whose parts are all there.
+enum Assembled {
+    Whole(Box<Graph>),
+    /// Positions of the nodes that cannot be read, and why; at least one.
+    Refused(Vec<(usize, ImportError)>),
+}
+
+fn assemble(
+    graph: &GraphProto,
+    (nodes, node_names): (&[FileNode], NodeNames),
+    files: &ExternalFiles,
+    info: &mut ModelInfo,
+) -> Result<Assembled, ImportError> {
     refuse_sparse(&graph.sparse_initializer)?;
     let outputs = read_infos(&graph.output, "output")?;
     if outputs.is_empty() {
         return Err(ImportError::NoOutput);
     }
-    let mut build = Build::new(graph, &nodes, &outputs, info);
+    let mut build = Build::new(graph, (nodes, files), &outputs, info);
     build.node_names = node_names;
     build.declare_types(&graph.value_info, &outputs)?;
     build.add_initializers(&graph.initializer)?;
     build.add_inputs(&graph.input)?;
     let output_counts = build.add_outputs_of_nodes()?;
-    for (node, output_count) in nodes.iter().zip(output_counts) {
-        if node.op_type != CONSTANT {
-            build.add_node(node, output_count)?;
+    let mut refused = Vec::new();
+    for (index, (node, output_count)) in nodes.iter().zip(output_counts).enumerate() {
+        if node.op_type == CONSTANT {
+            continue;
+        }
+        match build.add_node(node, output_count) {
+            Ok(()) => {}
+            Err(error) if error.refuses_a_node() => refused.push((index, error)),
+            Err(error) => return Err(error),
         }
     }
-    build.finish(&outputs)
+    if refused.is_empty() {
+        Ok(Assembled::Whole(Box::new(build.finish(&outputs)?)))
+    } else {
+        Ok(Assembled::Refused(refused))
+    }
 }
 
 fn refuse_too_many(graph: &GraphProto) -> Result<(), ImportError> {
@@ -109,6 +148,7 @@ enum Read {
 
 struct Build<'a> {
     nodes: &'a [FileNode],
+    files: &'a ExternalFiles,
     info: &'a mut ModelInfo,
     builder: GraphBuilder<Op>,
     /// Names that a node reads or that are outputs of the graph.
@@ -128,7 +168,7 @@ struct Build<'a> {
 impl<'a> Build<'a> {
     fn new(
         graph: &GraphProto,
-        nodes: &'a [FileNode],
+        (nodes, files): (&'a [FileNode], &'a ExternalFiles),
         outputs: &'a [(String, Declared)],
         info: &'a mut ModelInfo,
     ) -> Self {
@@ -140,6 +180,7 @@ impl<'a> Build<'a> {
         names.reserve(nodes.iter().flat_map(|node| node.proto.output.iter().map(String::as_str)));
         Self {
             nodes,
+            files,
             info,
             builder: GraphBuilder::new(graph.name.clone().unwrap_or_default()),
             read,
@@ -192,7 +233,7 @@ impl<'a> Build<'a> {
             self.names.reserve([name]);
             self.initializers.insert(name.to_owned());
             if self.read.contains(name) {
-                let (value, element) = tensor::read(&tensor, &format!("Initializer `{name}`"))?;
+                let (value, element) = tensor::read(&tensor, &format!("Initializer `{name}`"), self.files)?;
                 self.widened(name, element);
                 self.add_constant(name, value, Maker::Initializer)?;
             }
@@ -234,7 +275,7 @@ impl<'a> Build<'a> {
                 outputs.iter().rposition(|name| self.read.contains(name.as_str())).map_or(1, |at| at + 1);
             counts.push(count);
             if node.op_type == CONSTANT {
-                let value = constant_of(node)?;
+                let value = constant_of(node, self.files)?;
                 let name = outputs.first().map(String::as_str).unwrap_or_default();
                 if let Some(element) = attr::tensor_type(&node.proto) {
                     self.widened(name, element);
@@ -261,7 +302,10 @@ impl<'a> Build<'a> {
             .take(present)
             .map(|name| if name.is_empty() { Ok(None) } else { self.find(name, reader).map(Some) });
         let mut inputs = inputs.collect::<Result<Vec<_>, _>>()?;
-        let mut attrs = attr::read_all(&file.proto, &file.name)?;
+        if !nodes::is_known(&file.op_type) {
+            return Err(nodes::missing_operator(file));
+        }
+        let mut attrs = attr::read_all(&file.proto, &file.name, self.files)?;
         let mut op_type = file.op_type.as_str();
         if let Some(format) = self.cast_to(file) {
             op_type = CAST;
@@ -367,12 +411,7 @@ impl<'a> Build<'a> {
             let op = Op::import(op_type, &mut node)?;
             Some(op.map(|op| Read::One(op.into(), std::mem::take(&mut node.new_inputs))))
         });
-        let read = read.ok_or_else(|| ImportError::UnsupportedOperator {
-            node: file.name.clone(),
-            op_type: file.op_type.clone(),
-            more_nodes: Vec::new(),
-            others: Vec::new(),
-        })?;
+        let read = read.ok_or_else(|| nodes::missing_operator(file))?;
         let read = read.map_err(refused)?;
         node.attrs.finish(opset).map_err(refused)?;
         Ok(read)
@@ -425,9 +464,9 @@ impl<'a> Build<'a> {
 }
 
 /// The tensor of a `Constant` node.
-fn constant_of(node: &FileNode) -> Result<Value, ImportError> {
+fn constant_of(node: &FileNode, files: &ExternalFiles) -> Result<Value, ImportError> {
     let refused = |got: &str| ImportError::Constant { node: node.name.clone(), got: got.to_owned() };
-    let attrs = attr::read_all(&node.proto, &node.name)?;
+    let attrs = attr::read_all(&node.proto, &node.name, files)?;
     let mut entries = attrs.iter();
     let (Some((name, attr)), None) = (entries.next(), entries.next()) else {
         return Err(refused(if attrs.is_empty() { "none" } else { "several" }));

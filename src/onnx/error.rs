@@ -1,5 +1,6 @@
 //! [`ImportError`]: why a file cannot be read, in words for the person who dropped it.
 
+use super::Support;
 use super::file::FileKind;
 use super::import::{GREATEST_OPSET, LEAST_IR_VERSION, LEAST_OPSET};
 use crate::ir::{AttrError, GraphError};
@@ -50,6 +51,15 @@ pub enum FunctionProblem {
         /// The attribute.
         name: String,
     },
+}
+
+/// A network some of whose nodes cannot be read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Unsupported {
+    /// What stands in the way: operators that are missing, or else the first node's reason.
+    pub reason: ImportError,
+    /// The whole network, node by node.
+    pub support: Support,
 }
 
 /// Why a file could not be imported.
@@ -136,6 +146,10 @@ pub enum ImportError {
         /// The other operators that are missing, in the order of their first use.
         others: Vec<MissingOperator>,
     },
+    /// Nodes that cannot be read; everything else about the file is in order. Text, code, hint and node
+    /// are those of the reason.
+    #[error("{}", .0.reason)]
+    Unsupported(Box<Unsupported>),
     /// A node carries a graph inside (control flow).
     #[error(
         "Node `{node}` ({op_type}) has a network inside (attribute `{attribute}`), which Bitlens does not support."
@@ -178,13 +192,49 @@ pub enum ImportError {
         /// What it has.
         got: String,
     },
-    /// The elements are in a second file.
-    #[error("The elements of {value} are in another file, `{file}`; Bitlens reads single files only.")]
+    /// The elements are in other files, which are not there.
+    #[error("The elements of {value} are in another file, {}", missing_files(.files))]
     ExternalData {
-        /// Which tensor.
+        /// The first tensor, as the beginning of a sentence.
+        value: String,
+        /// Names of the files that are missing, as the network has them; at least one.
+        files: Vec<String>,
+    },
+    /// The elements are said to be in something that is no file beside the network.
+    #[error(
+        "The elements of {value} are said to be in `{file}`, which is no name of a file beside the network."
+    )]
+    ExternalPath {
+        /// Which tensor, as the beginning of a sentence.
+        value: String,
+        /// Where the elements are said to be.
+        file: String,
+    },
+    /// Where in another file the elements lie is not a number.
+    #[error(
+        "The elements of {value} are in `{file}`, but their {key} there is `{got}`, which is no number of bytes."
+    )]
+    ExternalNumber {
+        /// Which tensor, as the beginning of a sentence.
         value: String,
         /// Name of the other file.
         file: String,
+        /// `offset` or `length`.
+        key: &'static str,
+        /// What the network has.
+        got: String,
+    },
+    /// The other file is shorter than it should be.
+    #[error("{value} should have {} bytes of `{file}` from byte {} on, but that file has only {got}.", .expected.1, .expected.0)]
+    ExternalRange {
+        /// Which tensor, as the beginning of a sentence.
+        value: String,
+        /// Name of the other file.
+        file: String,
+        /// First byte and number of bytes of the elements.
+        expected: (usize, usize),
+        /// Bytes of the file.
+        got: usize,
     },
     /// An element type that no tensor here can have.
     #[error("{value} has element type {got}, which Bitlens does not support.")]
@@ -304,12 +354,16 @@ impl ImportError {
             Self::Opset { .. } => "onnx/opset",
             Self::TooMany { .. } => "onnx/too-many",
             Self::Function { .. } => "onnx/function",
+            Self::Unsupported(network) => network.reason.code(),
             Self::UnsupportedOperator { .. } => "onnx/unsupported-operator",
             Self::Subgraph { .. } => "onnx/subgraph",
             Self::Attribute { .. } => "onnx/attribute",
             Self::AttributeKind { .. } => "onnx/attribute-kind",
             Self::Constant { .. } => "onnx/constant",
             Self::ExternalData { .. } => "onnx/external-data",
+            Self::ExternalPath { .. } => "onnx/external-path",
+            Self::ExternalNumber { .. } => "onnx/external-number",
+            Self::ExternalRange { .. } => "onnx/external-range",
             Self::ElementType { .. } => "onnx/element-type",
             Self::NotATensor { .. } => "onnx/not-a-tensor",
             Self::TensorLength { .. } => "onnx/tensor-length",
@@ -332,6 +386,7 @@ impl ImportError {
                 "Download or export the file again, and wait until it is complete."
             }
             Self::NotOnnx { kind } => return Some(kind.map_or(FileKind::HINT, FileKind::hint)),
+            Self::Unsupported(network) => return network.reason.hint(),
             Self::NoGraph => "Export the network again; this file may hold only settings or training state.",
             Self::NoOutput => "Export the network again with at least one output.",
             Self::IrVersion { .. } | Self::NoOpset | Self::Opset { .. } => {
@@ -342,7 +397,13 @@ impl ImportError {
                 "Simplify the file first, for instance with onnxsim, or export the network without these operators."
             }
             Self::ExternalData { .. } => {
+                "Give the files of its weights with the network: drop them beside it, or put them into its folder for the command line."
+            }
+            Self::ExternalPath { .. } => {
                 "Save the network as one file: onnx.save(onnx.load(\"model.onnx\"), \"one-file.onnx\")."
+            }
+            Self::ExternalRange { .. } => {
+                "Take the file of weights that was written with this network, and wait until it is complete."
             }
             Self::NonFinite { .. } => {
                 "The training probably diverged. Export the network from an earlier checkpoint."
@@ -352,6 +413,7 @@ impl ImportError {
             | Self::DuplicateValue { .. }
             | Self::MissingValue { .. }
             | Self::Cycle { .. }
+            | Self::ExternalNumber { .. }
             | Self::TensorLength { .. }
             | Self::ElementRange { .. } => {
                 "Check the file with onnx.checker.check_model, and export the network again."
@@ -371,8 +433,47 @@ impl ImportError {
             | Self::AttributeKind { node, .. }
             | Self::Constant { node, .. }
             | Self::Cycle { node } => Some(node),
+            Self::Unsupported(network) => network.reason.node(),
             _ => None,
         }
+    }
+
+    /// The network node by node, where some of them cannot be read.
+    pub fn support(&self) -> Option<&Support> {
+        match self {
+            Self::Unsupported(network) => Some(&network.support),
+            _ => None,
+        }
+    }
+
+    /// The first thing in the way, where several are.
+    pub fn reason(&self) -> &Self {
+        match self {
+            Self::Unsupported(network) => &network.reason,
+            error => error,
+        }
+    }
+
+    /// Whether it is one node that cannot be read, and the others can be.
+    pub(super) fn refuses_a_node(&self) -> bool {
+        matches!(
+            self,
+            Self::UnsupportedOperator { .. }
+                | Self::Subgraph { .. }
+                | Self::Attribute { .. }
+                | Self::AttributeKind { .. }
+                | Self::Opset { .. }
+        )
+    }
+}
+
+/// "`a`, which is missing." or "`a`, which is missing. Also missing: `b`, `c`."
+fn missing_files(files: &[String]) -> String {
+    let quoted: Vec<String> = files.iter().map(|file| format!("`{file}`")).collect();
+    match quoted.split_first() {
+        Some((first, [])) => format!("{first}, which is missing."),
+        Some((first, others)) => format!("{first}, which is missing. Also missing: {}.", others.join(", ")),
+        None => "which is missing.".to_owned(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::functions::Functions;
 use super::proto::{self, GraphProto, ModelProto, OperatorSetIdProto};
-use super::{ImportError, build, file};
+use super::{ExternalFiles, ImportError, build, external, file};
 use crate::ir::Opset;
 use crate::ops::Graph;
 use prost::bytes::Bytes;
@@ -35,8 +35,10 @@ pub struct ModelInfo {
     pub opset: Opset,
     /// Elements of all constants that are read, without int64 ones, which are shapes and indices.
     pub parameter_count: usize,
-    /// Bytes of the file.
+    /// Bytes of the file, and of the files that it has weights in.
     pub size_bytes: usize,
+    /// Names of the files that it has weights in, as they were given.
+    pub external_files: Vec<String>,
     /// Element types in the file that were widened to float32: "float16", "float8e5m2".
     pub widened: BTreeSet<&'static str>,
     /// Entries of the file's metadata, in its order.
@@ -56,14 +58,28 @@ pub fn import(bytes: &[u8]) -> Result<Imported, ImportError> {
 /// # Errors
 /// As [`import`].
 pub fn import_owned(bytes: Vec<u8>) -> Result<Imported, ImportError> {
+    import_with(bytes, &ExternalFiles::new())
+}
+
+/// Reads an ONNX file whose tensors may have their elements in `files`. At most all files and the
+/// tensors made from them are in memory together.
+///
+/// # Errors
+/// As [`import`]; [`ImportError::ExternalData`] names all files that are missing.
+pub fn import_with(bytes: Vec<u8>, files: &ExternalFiles) -> Result<Imported, ImportError> {
     let size_bytes = bytes.len();
     let model = file::read_model(&Bytes::from(bytes))?;
     let graph = model.graph.as_ref().ok_or(ImportError::NoGraph)?;
     let mut info = read_header(&model, size_bytes)?;
     let graph: GraphProto = decode(graph, || "the network".to_owned())?;
     let functions = Functions::read(&model.functions, info.opset)?;
-    let graph = build::build(&graph, &functions, &mut info)?;
-    Ok(Imported { graph, info })
+    let built = build::build(&graph, &functions, files, &mut info);
+    let built = built.map_err(|error| external::with_all_missing(error, &graph, &model.functions, files))?;
+    for (name, size) in external::used(&graph, &model.functions, files)? {
+        info.size_bytes += size;
+        info.external_files.push(name);
+    }
+    Ok(Imported { graph: built, info })
 }
 
 /// Decodes a message; `place` names it in the error.
@@ -97,6 +113,7 @@ fn read_header(model: &ModelProto, size_bytes: usize) -> Result<ModelInfo, Impor
         opset: read_opset(&model.opset_import)?.ok_or(ImportError::NoOpset)?,
         parameter_count: 0,
         size_bytes,
+        external_files: Vec::new(),
         widened: BTreeSet::new(),
         metadata: metadata.collect(),
     })

@@ -26,11 +26,11 @@
 //!
 //! # What of ONNX is read
 //!
-//! - IR version 3 and later, opsets 7 to 27 of ONNX's own domain, in one file. Other domains may be
-//!   listed, as quantization tools do, as long as no node uses them.
+//! - IR version 3 and later, opsets 7 to 27 of ONNX's own domain. Other domains may be listed, as
+//!   quantization tools do, as long as no node uses them.
 //! - Tensors of float32, float64, bool and all integers of 2 to 64 bits; narrower floats (float16,
 //!   bfloat16, float8, float4) are widened to float32, wherever they are declared. Elements may be raw
-//!   bytes or typed fields.
+//!   bytes or typed fields, or lie in files beside the network's ([`ExternalFiles`]).
 //! - Initializers, also where they are listed as inputs (IR version 3), in which case they are
 //!   constants all the same: a caller cannot replace them. `Constant` nodes become constants.
 //! - Nodes in any order. Names of nodes are made where they are empty and made unique where they
@@ -41,15 +41,15 @@
 //! - Dimensions with names; sizes that are 0 or negative mean "unknown", as exporters use them.
 //!
 //! Not read, and refused with the name of what needs it: operators that `ops` does not have (all of
-//! them are listed at once), control flow, sparse tensors, texts, sequences, external
-//! data, attributes that an operator does not know, weights that are not finite.
+//! them are listed at once), control flow, sparse tensors, texts, sequences,
+//! attributes that an operator does not know, weights that are not finite.
 //! Not read, and ignored: documentation strings, training information, quantization annotations.
 //!
 //! # What is written
 //!
-//! Opset 18, IR version 8, or the least later ones that have every operator and element type of the
-//! network; nodes in an order of execution, every constant that is read once, as an
-//! initializer with raw bytes in its own type. The same graph gives the same bytes.
+//! One file of opset 18 and IR version 8, or of the least later ones that have every operator and
+//! element type of the network; nodes in an order of execution, every constant that is read once, as
+//! an initializer with raw bytes in its own type. The same graph gives the same bytes.
 //!
 //! # Untrusted input
 //!
@@ -62,19 +62,23 @@ mod attr;
 mod build;
 mod error;
 mod export;
+mod external;
 mod file;
 mod functions;
 mod import;
 mod names;
 mod nodes;
 mod proto;
+mod support;
 mod tensor;
 mod types;
 
 #[cfg(test)]
 mod tests;
 
-pub use error::{FunctionProblem, ImportError, MissingOperator};
+pub use error::{FunctionProblem, ImportError, MissingOperator, Unsupported};
 pub use export::{ExportError, ExportOptions, export};
+pub use external::ExternalFiles;
 pub use file::FileKind;
-pub use import::{Imported, ModelInfo, import, import_owned};
+pub use import::{Imported, ModelInfo, import, import_owned, import_with};
+pub use support::{OperatorSupport, RefusedNode, Support};

@@ -236,6 +236,31 @@ pub(super) struct TensorProto {
     pub(super) data_location: Option<i32>,
 }
 
+/// A [`NodeProto`] of which only the attributes are read.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct NodeAttributes {
+    /// [`AttributeTensor`]s.
+    #[prost(bytes = "bytes", repeated, tag = "5")]
+    pub(super) attribute: Vec<Bytes>,
+}
+
+/// An [`AttributeProto`] of which only the tensor is read.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct AttributeTensor {
+    /// A [`TensorPlace`].
+    #[prost(bytes = "bytes", optional, tag = "5")]
+    pub(super) t: Option<Bytes>,
+}
+
+/// A [`TensorProto`] of which only is read where its elements are.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct TensorPlace {
+    #[prost(message, repeated, tag = "13")]
+    pub(super) external_data: Vec<StringStringEntryProto>,
+    #[prost(int32, optional, tag = "14")]
+    pub(super) data_location: Option<i32>,
+}
+
 /// `TensorProto.DataLocation.EXTERNAL`.
 pub(super) const DATA_LOCATION_EXTERNAL: i32 = 1;
 

@@ -9,7 +9,8 @@
 //! narrower than a byte lie side by side in a file.
 
 use super::ImportError;
-use super::proto::{DATA_LOCATION_EXTERNAL, TensorProto, data_type};
+use super::external::{self, ExternalFiles};
+use super::proto::{TensorProto, data_type};
 use crate::ops::FileType;
 use crate::tensor::{DType, Element, FloatFormat, I2, I4, TensorError, U2, U4, Value};
 use prost::bytes::Bytes;
@@ -30,23 +31,40 @@ pub(super) fn code_of(dtype: DType) -> i32 {
 /// element (a single one can be the bound of a Clip or the filling of a Pad).
 ///
 /// # Errors
-/// [`ImportError::ExternalData`], [`ImportError::ElementType`], [`ImportError::TensorLength`],
-/// [`ImportError::ElementRange`], [`ImportError::NonFinite`], [`ImportError::Tensor`].
-pub(super) fn read(proto: &TensorProto, what: &str) -> Result<(Value, FileType), ImportError> {
-    if proto.data_location == Some(DATA_LOCATION_EXTERNAL) || !proto.external_data.is_empty() {
-        let location = proto.external_data.iter().find(|entry| entry.key.as_deref() == Some("location"));
-        let file = location.and_then(|entry| entry.value.clone()).unwrap_or_default();
-        return Err(ImportError::ExternalData { value: what.to_owned(), file });
-    }
+/// What [`external::elements`] says of elements in another file, [`ImportError::ElementType`],
+/// [`ImportError::TensorLength`], [`ImportError::ElementRange`], [`ImportError::NonFinite`],
+/// [`ImportError::Tensor`].
+pub(super) fn read(
+    proto: &TensorProto,
+    what: &str,
+    files: &ExternalFiles,
+) -> Result<(Value, FileType), ImportError> {
     let code = proto.data_type.unwrap_or_default();
     let element = type_of(code)
         .ok_or_else(|| ImportError::ElementType { value: what.to_owned(), got: data_type::name(code) })?;
+    if external::is_external(proto.data_location, &proto.external_data) {
+        let needed = file_bytes(&shape_of(proto, what)?, element);
+        let (bytes, file) = external::elements(proto, needed, what, files)?;
+        let (dims, data_type) = (proto.dims.clone(), proto.data_type);
+        let whole = TensorProto { dims, data_type, raw_data: Some(bytes), ..TensorProto::default() };
+        return read(&whole, &format!("{what} (in `{file}`)"), files);
+    }
     let reader = Reader { proto, what, shape: shape_of(proto, what)?, type_name: data_type::name(code) };
     let value = match element {
         FileType::Same(dtype) => reader.same(dtype),
         FileType::Widened(format) => reader.widened(format),
     };
     Ok((value?, element))
+}
+
+/// Bytes that a tensor of that shape takes in a file, where memory can have as many.
+fn file_bytes(shape: &[usize], element: FileType) -> Option<usize> {
+    let bits = match element {
+        FileType::Same(dtype) => dtype.file_bits(),
+        FileType::Widened(format) => usize::try_from(format.bits()).ok()?,
+    };
+    let count = shape.iter().try_fold(1_usize, |n, &size| n.checked_mul(size))?;
+    Some(count.checked_mul(bits)?.div_ceil(8))
 }
 
 /// Writes a tensor, its elements as raw bytes.

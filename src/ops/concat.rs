@@ -1,10 +1,10 @@
 //! `Concat` (ONNX opsets 4–13): tensors one behind another along an axis.
 
 use super::{
-    Context, ExportStep, Facts, ImportNode, Inputs, Kind, LowerContext, Lowered, OpError, Operator, Tape,
-    TypeInputs,
+    Context, ExportStep, Facts, ImportNode, Inputs, Kind, LowerContext, Lowered, OpError, Operator,
+    Reordered, Tape, TypeInputs,
     index::{self, with_bits},
-    lower,
+    lower, permute,
 };
 use crate::ir::{Attr, AttrError, Attrs};
 use crate::tensor::{Dim, Element, Shape, TensorError, TensorType, Value};
@@ -55,6 +55,14 @@ impl Operator for Concat {
         }
         let parts: Vec<Value> = parts.into_iter().map(|part| part.clone().into_bits()).collect();
         Ok(vec![with_bits!(dtype, B => layout.join::<B>(&parts)?)])
+    }
+
+    fn own_before_permutation(&self, order: &[usize], inputs: &TypeInputs<'_>) -> Option<Reordered> {
+        let axis = order[index::axis(self.axis, order.len()).ok()?];
+        let constants = (0..inputs.len()).filter_map(|at| Some((at, inputs.constant(at)?)));
+        let constants = constants.map(|(at, value)| Some((at, permute::before(value, order)?)));
+        let (op, constants) = (Self { axis: axis as i64 }.into(), constants.collect::<Option<_>>()?);
+        Some(Reordered { op, constants, order: order.to_vec() })
     }
 
     fn lower_int8(&self, context: &LowerContext<'_>) -> Option<Lowered> {

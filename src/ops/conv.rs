@@ -10,6 +10,7 @@ use super::conv_shape::{
 };
 use super::linear::{self, IntegerEpilogue, apply_clamp, export_clamp};
 use super::pooling::{check_gradient, split_spatial};
+use super::weight::IntegerWeight;
 use super::window::{Rounding, Window, too_many_axes};
 use super::{
     Clamp, Context, ExportStep, Facts, ImportNode, Inputs, Isa, Kind, Layout, Linear, LowerContext, Lowered,
@@ -17,7 +18,7 @@ use super::{
 };
 use crate::ir::{Attr, AttrError};
 use crate::kernels::{self, Conv2dGeometry, Epilogue, PackedConvF32, Window2d};
-use crate::tensor::{DType, Dim, Shape, TensorType, Value};
+use crate::tensor::{Dim, Shape, TensorType, Value};
 
 /// `y[n, o, p] = Σ x[n, c, p · stride + k · dilation − pad] · w[o, c, k] + b[o]`, limited to `clamp`.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,7 +42,7 @@ impl Conv {
         if shape.is_volume() { Err(too_many_axes(3)) } else { Ok(shape.plane) }
     }
 
-    fn shape(&self, input: &[usize], weight: &[usize]) -> Result<ConvShape, OpError> {
+    pub(super) fn shape(&self, input: &[usize], weight: &[usize]) -> Result<ConvShape, OpError> {
         ConvShape::new(&self.window, self.groups, input, weight)
     }
 
@@ -66,7 +67,7 @@ impl Conv {
         Ok(PackedConvF32::pack(isa, &geometry, weight.as_slice()?)?)
     }
 
-    fn output_dims(&self, input: &Shape, weight: &Shape) -> Result<Shape, OpError> {
+    pub(super) fn output_dims(&self, input: &Shape, weight: &Shape) -> Result<Shape, OpError> {
         let Some(rank) = input.rank().or(weight.rank()) else { return Ok(Shape::Unranked) };
         let unknown = vec![Dim::Unknown; rank];
         let input = input.dims().unwrap_or(&unknown);
@@ -177,14 +178,15 @@ impl Operator for Conv {
 
     fn lower_int8(&self, context: &LowerContext<'_>) -> Option<Lowered> {
         let input = context.activation(0)?;
-        let (weight, _, axis) = context.quantized(1)?;
+        let (scale, axis) = context.scales(1)?;
+        let IntegerWeight { codes: weight, wide } = context.weight(1, false)?;
         let &[channels, _, _, _] = weight.shape() else { return None };
-        if axis != 0 || weight.dtype() != DType::I8 {
+        if axis != 0 && scale.len() != 1 {
             return None;
         }
         let epilogue = IntegerEpilogue::of(context, channels, self.clamp)?;
         let conv = Self { clamp: None, ..self.clone() };
-        let op = QConv { conv, weight: weight.clone(), input_zero_point: input.zero_point, epilogue };
+        let op = QConv { conv, weight, wide, input_zero_point: input.zero_point, epilogue };
         Some(Lowered::new(op.into(), vec![0], Layout::Nhwc))
     }
 

@@ -41,6 +41,7 @@ pub struct Linear {
 
 /// What passes and quantizers may know of an operator.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Facts {
     /// What it does with the values it reads.
     pub kind: Kind,
@@ -50,6 +51,10 @@ pub struct Facts {
     pub clamp_fused: bool,
     /// It clamps its input, element by element: Relu, Clip with constant bounds.
     pub clamp: Option<Clamp>,
+    /// Each element of the output depends on those elements of the inputs only that broadcasting lays
+    /// over it, so that the order of the axes means nothing; of the kinds `Elementwise` and `Sum` that
+    /// is known.
+    pub is_axis_free: bool,
     /// It turns logits into probabilities (Softmax, LogSoftmax): what it reads are the logits.
     pub is_softmax: bool,
 }

@@ -82,14 +82,14 @@ impl IntegerEpilogue {
     /// bias is input 2, where that is quantized in units of the accumulator.
     pub(super) fn of(context: &LowerContext<'_>, channels: usize, clamp: Option<Clamp>) -> Option<Self> {
         let input = context.activation(0)?;
-        let (_, weight_scale, _) = context.quantized(1)?;
+        let (weight_scale, _) = context.scales(1)?;
         if weight_scale.len() != 1 && weight_scale.len() != channels {
             return None;
         }
         let scale: Vec<f32> = weight_scale.iter().map(|s| input.scale * s).collect();
         let bias = match context.inputs.get(2) {
             None | Some(LowerInput::Absent) => vec![0; channels],
-            Some(LowerInput::Quantized { codes, scale: bias_scale, .. }) => {
+            Some(LowerInput::Quantized { codes, scale: bias_scale, zero_point: None, .. }) => {
                 let unit = |channel: usize| if scale.len() == 1 { scale[0] } else { scale[channel] };
                 let bias_unit =
                     |channel: usize| if bias_scale.len() == 1 { bias_scale[0] } else { bias_scale[channel] };

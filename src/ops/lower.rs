@@ -4,9 +4,10 @@
 //! [`Operator::lower_int8`](super::Operator::lower_int8) for the operator that works on the codes
 //! themselves.
 
+use super::weight::{self, IntegerWeight};
 use super::{Clamp, Op};
 use crate::kernels::{AffineParams, reference};
-use crate::tensor::{Dim, TensorType, Value};
+use crate::tensor::{DType, Dim, TensorType, Value};
 
 /// `real = (q − zero_point) · scale` with `uint8` codes and one scale: a quantized activation.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -42,6 +43,19 @@ impl Codes {
     }
 }
 
+/// 8-bit codes as `uint8`: where they are `int8`, 128 more, as their zero point must be then. `None`
+/// for other types.
+pub fn unsigned(codes: &Value) -> Option<Value> {
+    match codes.dtype() {
+        DType::U8 => Some(codes.clone()),
+        DType::I8 => {
+            let moved = codes.as_slice::<i8>().ok()?.iter().map(|&code| (code as u8) ^ 0x80).collect();
+            Value::from_vec(codes.shape(), moved).ok()
+        }
+        _ => None,
+    }
+}
+
 /// How the elements of a four-dimensional activation lie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Layout {
@@ -63,10 +77,12 @@ pub enum LowerInput<'a> {
         /// Its type in the layout of the file.
         ty: Option<&'a TensorType>,
     },
-    /// A quantized constant with symmetric codes (zero point 0): `int8` weights, `int32` biases.
+    /// A quantized constant: `int8` or `uint8` weights, `int32` biases.
     Quantized {
         /// The codes.
         codes: &'a Value,
+        /// Codes of zero, one or one per scale; `None` where all are 0.
+        zero_point: Option<&'a Value>,
         /// One scale, or one per index of `axis`.
         scale: &'a [f32],
         /// Axis of the scales.
@@ -96,12 +112,29 @@ impl<'a> LowerContext<'a> {
         }
     }
 
-    /// Codes and scales of an input, when it is a quantized constant.
-    pub fn quantized(&self, index: usize) -> Option<(&'a Value, &'a [f32], usize)> {
+    /// Scales of an input and their axis, when it is a quantized constant.
+    pub(super) fn scales(&self, index: usize) -> Option<(&'a [f32], usize)> {
         match self.inputs.get(index)? {
-            LowerInput::Quantized { codes, scale, axis } => Some((codes, scale, *axis)),
+            LowerInput::Quantized { scale, axis, .. } => Some((scale, *axis)),
             _ => None,
         }
+    }
+
+    /// A quantized constant as a weight, with its output channels along the first axis;
+    /// `transposed` says that they are the second of two. `None` where it is none for the kernels.
+    pub(super) fn weight(&self, index: usize, transposed: bool) -> Option<IntegerWeight> {
+        let LowerInput::Quantized { codes, zero_point, axis, .. } = self.inputs.get(index)? else {
+            return None;
+        };
+        if !transposed && zero_point.is_none() && codes.dtype() == DType::I8 {
+            return Some(IntegerWeight::plain((*codes).clone()));
+        }
+        let numbers = weight::centred(codes, *zero_point, *axis)?;
+        if !transposed {
+            return IntegerWeight::new(codes.shape(), &numbers);
+        }
+        let &[rows, columns] = codes.shape() else { return None };
+        IntegerWeight::new(&[columns, rows], &weight::turned(&numbers, columns))
     }
 
     /// Something, when two inputs are quantized activations of one known shape.

@@ -27,13 +27,13 @@ pub struct MatMul {
 
 /// A batch of products `[M, K] · [K, N]`.
 #[derive(Debug)]
-struct Plan {
-    lhs: MatLayout,
-    rhs: MatLayout,
+pub(super) struct Plan {
+    pub(super) lhs: MatLayout,
+    pub(super) rhs: MatLayout,
     /// For each product which matrix of the left-hand and which of the right-hand side it takes;
     /// none where an operand has no elements, so that every sum is empty.
-    pairs: Vec<[usize; 2]>,
-    output_shape: Vec<usize>,
+    pub(super) pairs: Vec<[usize; 2]>,
+    pub(super) output_shape: Vec<usize>,
 }
 
 /// An operand as a batch of matrices.
@@ -63,7 +63,7 @@ impl<'a> Operand<'a> {
 }
 
 impl Plan {
-    fn new(a: &[usize], b: &[usize]) -> Result<Self, OpError> {
+    pub(super) fn new(a: &[usize], b: &[usize]) -> Result<Self, OpError> {
         let lhs = Operand::new("a (input 0)", a, true)?;
         let rhs = Operand::new("b (input 1)", b, false)?;
         if lhs.cols != rhs.rows {
@@ -152,6 +152,21 @@ fn of_doubles(plan: &Plan, lhs: &[f64], rhs: &[f64]) -> Result<Value, OpError> {
     Ok(Value::from_vec(&plan.output_shape, out)?)
 }
 
+/// The shape of a product, as far as it is known.
+pub(super) fn output_shape(a: &Shape, b: &Shape) -> Result<Shape, OpError> {
+    let (Some(lhs), Some(rhs)) = (a.dims(), b.dims()) else { return Ok(Shape::Unranked) };
+    if let (Some(lhs), Some(rhs)) = (a.to_fixed(), b.to_fixed()) {
+        return Ok(Shape::fixed(&Plan::new(&lhs, &rhs)?.output_shape));
+    }
+    let batch = |dims: &[Dim]| Shape::Ranked(dims[..dims.len().saturating_sub(2)].to_vec());
+    let Shape::Ranked(mut dims) = broadcast_types(&batch(lhs), &batch(rhs))? else {
+        return Ok(Shape::Unranked);
+    };
+    dims.extend(lhs.len().checked_sub(2).and_then(|i| lhs.get(i)).cloned());
+    dims.extend(rhs.last().filter(|_| rhs.len() > 1).cloned());
+    Ok(Shape::Ranked(dims))
+}
+
 /// Two floats of one type.
 fn check_types(a: DType, b: DType) -> Result<(), OpError> {
     if !a.is_float() {
@@ -179,18 +194,7 @@ impl Operator for MatMul {
     fn infer(&self, inputs: &TypeInputs<'_>) -> Result<Vec<TensorType>, OpError> {
         let (a, b) = (inputs.ty(0)?, inputs.ty(1)?);
         check_types(a.dtype, b.dtype)?;
-        let unranked = || TensorType::new(a.dtype, Shape::Unranked);
-        let (Some(lhs), Some(rhs)) = (a.shape.dims(), b.shape.dims()) else { return Ok(vec![unranked()]) };
-        if let (Some(lhs), Some(rhs)) = (a.shape.to_fixed(), b.shape.to_fixed()) {
-            return Ok(vec![TensorType::new(a.dtype, Shape::fixed(&Plan::new(&lhs, &rhs)?.output_shape))]);
-        }
-        let batch = |dims: &[Dim]| Shape::Ranked(dims[..dims.len().saturating_sub(2)].to_vec());
-        let Shape::Ranked(mut dims) = broadcast_types(&batch(lhs), &batch(rhs))? else {
-            return Ok(vec![unranked()]);
-        };
-        dims.extend(lhs.len().checked_sub(2).and_then(|i| lhs.get(i)).cloned());
-        dims.extend(rhs.last().filter(|_| rhs.len() > 1).cloned());
-        Ok(vec![TensorType::new(a.dtype, Shape::Ranked(dims))])
+        Ok(vec![TensorType::new(a.dtype, output_shape(&a.shape, &b.shape)?)])
     }
 
     fn prepare(&self, isa: Isa, inputs: &[Option<&Value>]) -> Result<Option<Prepared>, OpError> {

@@ -2,7 +2,7 @@
 //! gradient goes to the first input that has the result.
 
 use super::{
-    Context, ExportStep, ImportNode, Inputs, OpError, Operator, Tape, TypeInputs, broadcast,
+    Context, ExportStep, Facts, ImportNode, Inputs, OpError, Operator, Tape, TypeInputs, broadcast,
     numbers::{self, Wide},
     variadic,
 };
@@ -23,6 +23,10 @@ impl Operator for Max {
 
     fn export(&self) -> Option<Vec<ExportStep>> {
         Some(vec![ExportStep::new(Self::OP_TYPE, Attrs::new())])
+    }
+
+    fn facts(&self) -> Facts {
+        Facts { is_axis_free: true, ..Facts::default() }
     }
 
     fn infer(&self, inputs: &TypeInputs<'_>) -> Result<Vec<TensorType>, OpError> {

@@ -27,6 +27,7 @@ mod normalize;
 mod numbers;
 mod operator;
 mod pairwise;
+mod permute;
 mod pooling;
 mod ranks;
 mod reduce;
@@ -41,6 +42,7 @@ mod softmax_rows;
 mod testing;
 mod types;
 mod variadic;
+mod weight;
 mod window;
 
 use file_form::refuse_import;
@@ -55,10 +57,11 @@ pub use file_form::{ExportStep, ImportInput, ImportNode};
 pub use file_type::FileType;
 pub use grid_sample::Outside;
 pub use linear::{IntegerEpilogue, RealEpilogue};
-pub use lower::{Codes, Layout, LowerContext, LowerInput, Lowered};
+pub use lower::{Codes, Layout, LowerContext, LowerInput, Lowered, unsigned};
 pub use lp_pool::LpNorm;
 pub use max_pool::StorageOrder;
 pub use operator::Operator;
+pub use permute::Reordered;
 pub use q_average_pool::Averaged;
 pub use q_max_pool::Searched;
 pub use reduce::Axes;
@@ -68,6 +71,7 @@ pub use scan::Scan;
 pub use scatter::ScatterReduction;
 pub use softmax_rows::Rows;
 pub use types::TypeInputs;
+pub use weight::WideRow;
 pub use window::{AxisWindow, Padding, Rounding, Span, Window};
 
 pub use crate::kernels::Isa;
@@ -116,6 +120,7 @@ registry::operators! {
     concat::Concat,
     constant_of_shape::ConstantOfShape,
     conv::Conv,
+    conv_integer::ConvInteger,
     conv_transpose::ConvTranspose,
     cos::Cos,
     cosh::Cosh,
@@ -126,6 +131,7 @@ registry::operators! {
     det::Det,
     div::Div,
     dropout::Dropout,
+    dynamic_quantize_linear::DynamicQuantizeLinear,
     einsum::Einsum,
     elu::Elu,
     equal::Equal,
@@ -163,6 +169,7 @@ registry::operators! {
     lp_pool::LpPool,
     lrn::LRN,
     mat_mul::MatMul,
+    mat_mul_integer::MatMulInteger,
     max::Max,
     max_pool::MaxPool,
     max_unpool::MaxUnpool,

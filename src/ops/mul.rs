@@ -5,7 +5,7 @@
 use super::broadcast::{self, ChannelConstant};
 use super::numbers::{self, Wide};
 use super::{
-    ChannelAffine, Context, ExportStep, Facts, ImportNode, Inputs, Kind, OpError, Operator, Tape, TypeInputs,
+    ChannelAffine, Context, ExportStep, Facts, ImportNode, Inputs, OpError, Operator, Tape, TypeInputs,
 };
 use crate::ir::{AttrError, Attrs};
 use crate::tensor::{TensorType, Value};
@@ -27,7 +27,7 @@ impl Operator for Mul {
     }
 
     fn facts(&self) -> Facts {
-        Facts::of(Kind::Other)
+        Facts { is_axis_free: true, ..Facts::default() }
     }
 
     fn infer(&self, inputs: &TypeInputs<'_>) -> Result<Vec<TensorType>, OpError> {

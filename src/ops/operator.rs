@@ -2,7 +2,7 @@
 
 use super::{
     ChannelAffine, Clamp, Context, ExportStep, Facts, ImportNode, Inputs, LowerContext, Lowered, Op, OpError,
-    Prepared, Tape, TypeInputs,
+    Prepared, Reordered, Tape, TypeInputs,
 };
 use crate::ir::{AttrError, Opset};
 use crate::kernels::Isa;
@@ -88,6 +88,19 @@ pub trait Operator: Clone + fmt::Debug + PartialEq + Sized {
     /// The same computation in a form that a file can contain, where that takes the inputs' sizes
     /// (Softmax of old opsets over several axes). `None` where nothing changes.
     fn with_sizes(&self, _inputs: &TypeInputs<'_>) -> Option<Self> {
+        None
+    }
+
+    /// The order in which it puts the axes of its only input, where that is all it does: axis `i` of
+    /// the output is axis `permutation[i]` of the input.
+    fn permutation(&self) -> Option<Vec<usize>> {
+        None
+    }
+
+    /// The operator on inputs as they were before a transposition by `order`, which all its computed
+    /// inputs went through; for operators that name axes, since [`Op::before_permutation`] knows the
+    /// elementwise ones. `inputs` are those behind the transposition.
+    fn own_before_permutation(&self, _order: &[usize], _inputs: &TypeInputs<'_>) -> Option<Reordered> {
         None
     }
 

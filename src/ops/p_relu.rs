@@ -3,7 +3,7 @@
 //!
 //! The derivative at 0 is 1, that of the side which contains 0.
 
-use super::{Context, ExportStep, ImportNode, Inputs, OpError, Operator, Tape, TypeInputs, broadcast};
+use super::{Context, ExportStep, Facts, ImportNode, Inputs, OpError, Operator, Tape, TypeInputs, broadcast};
 use crate::ir::{AttrError, Attrs};
 use crate::tensor::{TensorType, Value, broadcast_types};
 
@@ -21,6 +21,10 @@ impl Operator for PRelu {
 
     fn export(&self) -> Option<Vec<ExportStep>> {
         Some(vec![ExportStep::new(Self::OP_TYPE, Attrs::new())])
+    }
+
+    fn facts(&self) -> Facts {
+        Facts { is_axis_free: true, ..Facts::default() }
     }
 
     fn infer(&self, inputs: &TypeInputs<'_>) -> Result<Vec<TensorType>, OpError> {

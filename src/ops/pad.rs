@@ -7,7 +7,7 @@
 use super::index::{self, FILL, IndexMap};
 use super::{
     Context, ExportStep, Facts, ImportInput, ImportNode, Inputs, Kind, Layout, LowerContext, LowerInput,
-    Lowered, OpError, Operator, Tape, TypeInputs, lower,
+    Lowered, OpError, Operator, Reordered, Tape, TypeInputs, lower,
 };
 use crate::ir::{Attr, AttrError, Attrs};
 use crate::tensor::{Dim, Shape, TensorType, Value};
@@ -113,6 +113,22 @@ impl Operator for Pad {
         let x = inputs.get(0)?;
         let map = self.map(x.shape(), inputs.get(1)?, inputs.optional(3))?;
         Ok(vec![map.take(x, inputs.optional(2))?])
+    }
+
+    fn own_before_permutation(&self, order: &[usize], inputs: &TypeInputs<'_>) -> Option<Reordered> {
+        if inputs.optional(3).is_some() && inputs.constant(3).is_none() {
+            return None;
+        }
+        let mut pads = vec![0; 2 * order.len()];
+        for (axis, amount) in amounts(inputs.constant(1)?, inputs.constant(3), order.len()).ok()? {
+            pads[order[axis]] = amount.before;
+            pads[order.len() + order[axis]] = amount.after;
+        }
+        let mut constants = vec![(1, index::list(&pads))];
+        if inputs.optional(3).is_some() {
+            constants.push((3, index::list(&(0..order.len() as i64).collect::<Vec<_>>())));
+        }
+        Some(Reordered { op: self.clone().into(), constants, order: order.to_vec() })
     }
 
     fn lower_int8(&self, context: &LowerContext<'_>) -> Option<Lowered> {

@@ -27,7 +27,7 @@ impl Operator for Pow {
     }
 
     fn facts(&self) -> Facts {
-        Facts::default()
+        Facts { is_axis_free: true, ..Facts::default() }
     }
 
     fn infer(&self, inputs: &TypeInputs<'_>) -> Result<Vec<TensorType>, OpError> {

@@ -5,6 +5,7 @@
 //! input is the tensor of codes.
 
 use super::linear::IntegerEpilogue;
+use super::weight::{WideRow, position_sums};
 use super::{
     Context, Conv, ExportStep, ImportNode, Inputs, Isa, OpError, Operator, Prepared, TypeInputs,
     refuse_import,
@@ -21,6 +22,8 @@ pub struct QConv {
     pub conv: Conv,
     /// Codes of the weight, `[O, C/groups, KH, KW]`, `int8`.
     pub weight: Value,
+    /// The rows of the weight that do not fit `int8`.
+    pub wide: Vec<WideRow>,
     /// Code of zero in the input.
     pub input_zero_point: u8,
     /// What becomes of the accumulators.
@@ -65,11 +68,21 @@ impl Operator for QConv {
             IntegerEpilogue::Codes(requantize) => {
                 let mut out = Value::zeros::<u8>(&[n, oh, ow, o])?.into_vec::<u8>()?;
                 kernels::conv2d_u8(&geometry, data, packed, requantize, &mut out)?;
+                for row in &self.wide {
+                    let places = out.iter_mut().skip(row.channel).step_by(o);
+                    for (place, sum) in places.zip(position_sums(row, data, &geometry)?) {
+                        *place = kernels::reference::requantize(sum, row.channel, requantize);
+                    }
+                }
                 Value::from_vec(&[n, oh, ow, o], out)?
             }
             IntegerEpilogue::Real(real) => {
                 let mut sums = Value::zeros::<i32>(&[n, oh, ow, o])?.into_vec::<i32>()?;
                 kernels::conv2d_i32(&geometry, data, packed, &mut sums)?;
+                for row in &self.wide {
+                    let places = sums.iter_mut().skip(row.channel).step_by(o);
+                    places.zip(position_sums(row, data, &geometry)?).for_each(|(place, sum)| *place = sum);
+                }
                 let mut out = vec![0.0_f32; sums.len()];
                 // Real outputs are as in the file: channels before positions.
                 for (batch, sums) in sums.chunks_exact((oh * ow * o).max(1)).enumerate() {

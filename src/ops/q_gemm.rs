@@ -3,6 +3,7 @@
 //! file can contain it.
 
 use super::linear::IntegerEpilogue;
+use super::weight::{IntegerWeight, WideRow, row_sums};
 use super::{
     Clamp, Context, ExportStep, ImportNode, Inputs, Isa, Layout, LowerContext, Lowered, OpError, Operator,
     Prepared, TypeInputs, refuse_import,
@@ -16,6 +17,8 @@ use crate::tensor::{Shape, TensorType, Value};
 pub struct QGemm {
     /// Codes of the weight, `[N, K]`, `int8`.
     pub weight: Value,
+    /// The rows of the weight that do not fit `int8`.
+    pub wide: Vec<WideRow>,
     /// Code of zero in the input.
     pub input_zero_point: u8,
     /// What becomes of the accumulators.
@@ -32,16 +35,14 @@ impl QGemm {
 /// Lowers a product with a weight of two dimensions, `[N, K]` when `transposed`, else `[K, N]`.
 pub(super) fn lower(context: &LowerContext<'_>, transposed: bool, clamp: Option<Clamp>) -> Option<Lowered> {
     let input = context.activation(0)?;
-    let (weight, scale, axis) = context.quantized(1)?;
-    let weight = weight.view::<i8>().ok()?;
+    let (scale, axis) = context.scales(1)?;
+    let IntegerWeight { codes: weight, wide } = context.weight(1, !transposed)?;
     let per_column = scale.len() == 1 || axis == usize::from(!transposed);
-    if weight.ndim() != 2 || !per_column {
+    if weight.rank() != 2 || !per_column {
         return None;
     }
-    let weight = if transposed { weight.to_owned() } else { weight.reversed_axes().to_owned() };
-    let weight = Value::from_array(weight);
     let epilogue = IntegerEpilogue::of(context, weight.shape()[0], clamp)?;
-    let op = QGemm { weight, input_zero_point: input.zero_point, epilogue };
+    let op = QGemm { weight, wide, input_zero_point: input.zero_point, epilogue };
     Some(Lowered::new(op.into(), vec![0], Layout::Nchw))
 }
 
@@ -84,12 +85,22 @@ impl Operator for QGemm {
             IntegerEpilogue::Codes(requantize) => {
                 let mut out = Value::zeros::<u8>(&shape)?.into_vec::<u8>()?;
                 kernels::gemm_u8(data, packed, requantize, &mut out)?;
+                for row in &self.wide {
+                    let places = out.iter_mut().skip(row.channel).step_by(packed.columns());
+                    for (place, sum) in places.zip(row_sums(row, data)) {
+                        *place = kernels::reference::requantize(sum, row.channel, requantize);
+                    }
+                }
                 Value::from_vec(&shape, out)?
             }
             IntegerEpilogue::Real(real) => {
                 let mut sums = Value::zeros::<i32>(&shape)?.into_vec::<i32>()?;
                 kernels::gemm_i32(data, packed, &mut sums)?;
                 let columns = packed.columns();
+                for row in &self.wide {
+                    let places = sums.iter_mut().skip(row.channel).step_by(columns);
+                    places.zip(row_sums(row, data)).for_each(|(place, sum)| *place = sum);
+                }
                 let out = sums.iter().enumerate().map(|(at, &sum)| real.of(sum, at % columns)).collect();
                 Value::from_vec(&shape, out)?
             }

@@ -36,6 +36,15 @@ impl QLookup {
         }
         Ok(Self { table })
     }
+
+    /// The table that changes codes and leaves real numbers, as far as `output` has them.
+    pub fn requantizing(input: Codes, output: Codes) -> Self {
+        let mut table = Box::new([0_u8; 256]);
+        for (code, to) in (0..=u8::MAX).zip(table.iter_mut()) {
+            *to = output.quantize(input.dequantize(code));
+        }
+        Self { table }
+    }
 }
 
 impl Operator for QLookup {

@@ -11,7 +11,7 @@
 use super::convert::convert;
 use super::ranks::{Ranks, limit, rankable};
 use super::runs::{Runs, for_each_offset, for_each_row, pick};
-use super::{ExportStep, ImportInput, ImportNode, OpError, Tape, TypeInputs, numbers};
+use super::{ExportStep, ImportInput, ImportNode, Op, OpError, Reordered, Tape, TypeInputs, numbers};
 use crate::ir::{Attr, AttrError, Attrs, Opset};
 use crate::tensor::{DType, Dim, Shape, TensorType, Value};
 
@@ -90,6 +90,35 @@ impl Axes {
             _ => Shape::Unranked,
         };
         Ok(vec![TensorType::new(input.dtype, shape)])
+    }
+
+    /// The operator that `with` makes of axes, on a tensor as it was before a transposition by `order`.
+    pub(super) fn before_permutation<O: Into<Op>>(
+        &self,
+        order: &[usize],
+        inputs: &TypeInputs<'_>,
+        with: impl FnOnce(Self) -> O,
+    ) -> Option<Reordered> {
+        let is_input = inputs.optional(1).is_some();
+        let stated = inputs.constant(1).map(Value::as_slice::<i64>).transpose().ok()?;
+        let axes = stated.or(self.known.as_deref().filter(|_| !is_input))?;
+        let reduced = self.mask(axes, order.len()).ok()?;
+        let kept: Vec<usize> =
+            order.iter().zip(&reduced).filter(|(_, gone)| !**gone).map(|(&a, _)| a).collect();
+        let behind = if self.keep_dims {
+            order.to_vec()
+        } else {
+            kept.iter().map(|axis| kept.iter().filter(|other| *other < axis).count()).collect()
+        };
+        if !is_input || axes.is_empty() {
+            return Some(Reordered { op: with(self.clone()).into(), constants: Vec::new(), order: behind });
+        }
+        let mut named: Vec<i64> =
+            order.iter().zip(&reduced).filter(|(_, gone)| **gone).map(|(&a, _)| a as i64).collect();
+        named.sort_unstable();
+        let constants = vec![(1, super::index::list(&named))];
+        let op = with(Self { known: Some(named), ..self.clone() }).into();
+        Some(Reordered { op, constants, order: behind })
     }
 
     /// The opset that knows the largest and smallest element of the input's type.

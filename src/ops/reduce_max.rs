@@ -6,8 +6,8 @@
 
 use super::reduce::Axes;
 use super::{
-    Context, ExportStep, Facts, ImportNode, Inputs, Kind, LowerContext, Lowered, OpError, Operator, Searched,
-    Tape, TypeInputs, q_max_pool,
+    Context, ExportStep, Facts, ImportNode, Inputs, Kind, LowerContext, Lowered, OpError, Operator,
+    Reordered, Searched, Tape, TypeInputs, q_max_pool,
 };
 use crate::ir::{AttrError, Opset};
 use crate::tensor::{TensorType, Value};
@@ -50,6 +50,10 @@ impl Operator for ReduceMax {
     fn lower_int8(&self, context: &LowerContext<'_>) -> Option<Lowered> {
         let searched = self.axes.are_spatial().then_some(Searched::All)?;
         q_max_pool::lower(context, searched, self.axes.keep_dims)
+    }
+
+    fn own_before_permutation(&self, order: &[usize], inputs: &TypeInputs<'_>) -> Option<Reordered> {
+        self.axes.before_permutation(order, inputs, |axes| Self { axes })
     }
 
     fn backward(&self, _: &Context<'_>, tape: &Tape<'_>) -> Result<Vec<Option<Value>>, OpError> {

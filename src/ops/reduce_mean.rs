@@ -6,7 +6,7 @@
 use super::reduce::{Axes, Fold};
 use super::{
     Averaged, Context, ExportStep, Facts, ImportNode, Inputs, Kind, LowerContext, Lowered, OpError, Operator,
-    Tape, TypeInputs,
+    Reordered, Tape, TypeInputs,
 };
 use crate::ir::AttrError;
 use crate::tensor::{DType, TensorType, Value};
@@ -52,6 +52,10 @@ impl Operator for ReduceMean {
     fn lower_int8(&self, context: &LowerContext<'_>) -> Option<Lowered> {
         let averaged = self.axes.are_spatial().then_some(Averaged::All)?;
         super::q_average_pool::lower(context, averaged, self.axes.keep_dims)
+    }
+
+    fn own_before_permutation(&self, order: &[usize], inputs: &TypeInputs<'_>) -> Option<Reordered> {
+        self.axes.before_permutation(order, inputs, |axes| Self { axes })
     }
 
     fn backward(&self, _: &Context<'_>, tape: &Tape<'_>) -> Result<Vec<Option<Value>>, OpError> {

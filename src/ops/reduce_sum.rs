@@ -3,7 +3,7 @@
 //! Summed in f64, integers in 64 bits. The axes became an input with opset 13.
 
 use super::reduce::{Axes, Fold};
-use super::{Context, ExportStep, Facts, ImportNode, Inputs, OpError, Operator, Tape, TypeInputs};
+use super::{Context, ExportStep, Facts, ImportNode, Inputs, OpError, Operator, Reordered, Tape, TypeInputs};
 use crate::ir::AttrError;
 use crate::tensor::{DType, TensorType, Value};
 
@@ -40,6 +40,10 @@ impl Operator for ReduceSum {
             return Ok(vec![reduction.sum(input.as_slice()?, 1.0)?]);
         }
         Ok(vec![reduction.fold(input, &Fold::SUM)?])
+    }
+
+    fn own_before_permutation(&self, order: &[usize], inputs: &TypeInputs<'_>) -> Option<Reordered> {
+        self.axes.before_permutation(order, inputs, |axes| Self { axes })
     }
 
     fn backward(&self, _: &Context<'_>, tape: &Tape<'_>) -> Result<Vec<Option<Value>>, OpError> {

@@ -144,6 +144,15 @@ macro_rules! operators {
                 match self { $(Self::$name(op) => op.with_sizes(inputs).map(Self::from)),* }
             }
 
+            /// See [`Operator::permutation`].
+            pub fn permutation(&self) -> Option<Vec<usize>> {
+                match self { $(Self::$name(op) => op.permutation()),* }
+            }
+
+            fn own_before_permutation(&self, order: &[usize], inputs: &TypeInputs<'_>) -> Option<Reordered> {
+                match self { $(Self::$name(op) => op.own_before_permutation(order, inputs)),* }
+            }
+
             /// See [`Operator::fuse_clamp`].
             pub fn fuse_clamp(&self, clamp: Clamp) -> Option<Self> {
                 match self { $(Self::$name(op) => op.fuse_clamp(clamp).map(Self::from)),* }

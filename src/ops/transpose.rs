@@ -51,6 +51,10 @@ impl Operator for Transpose {
         Ok(vec![map.take(x, None)?])
     }
 
+    fn permutation(&self) -> Option<Vec<usize>> {
+        self.order(self.permutation.as_ref()?.len()).ok()
+    }
+
     fn lower_int8(&self, context: &LowerContext<'_>) -> Option<Lowered> {
         context.rearranged(self.clone().into())
     }

@@ -65,6 +65,15 @@ struct Versions {
     nhwc: Option<ValueId>,
 }
 
+/// The form of a node on codes.
+struct Found<'a> {
+    lowered: Lowered,
+    /// The QuantizeLinear that follows the node, if one does.
+    quantize: Option<&'a Node>,
+    /// The codes that activations are to have first.
+    requantize: Option<Codes>,
+}
+
 struct Lowering<'a> {
     graph: &'a Graph,
     producers: Vec<Option<NodeId>>,
@@ -106,9 +115,9 @@ impl<'a> Lowering<'a> {
     }
 
     fn compute(&mut self, node: &Node) {
-        if let Some((lowered, quantize)) = self.try_lower(node) {
+        if let Some(found) = self.try_lower(node) {
             self.integer_nodes.push(node.name.clone());
-            self.write_lowered(node, lowered, quantize);
+            self.write_lowered(node, found);
             return;
         }
         if !matches!(node.op.facts().kind, Kind::Quantize | Kind::Dequantize) {
@@ -120,8 +129,8 @@ impl<'a> Lowering<'a> {
         }
     }
 
-    /// The operator on codes for a node, and the QuantizeLinear that follows it, if one does.
-    fn try_lower(&self, node: &Node) -> Option<(Lowered, Option<&'a Node>)> {
+    /// The operator on codes for a node.
+    fn try_lower(&self, node: &Node) -> Option<Found<'a>> {
         let [output] = node.outputs[..] else { return None };
         let readers: Vec<&'a Node> =
             self.consumers[output.index()].iter().filter_map(|&r| self.graph.node(r)).collect();
@@ -136,14 +145,23 @@ impl<'a> Lowering<'a> {
             Some(quantize) => Some(self.output_codes(quantize)?),
             None => None,
         };
-        let inputs = node.inputs.iter().map(|&input| self.describe(input)).collect::<Option<Vec<_>>>()?;
+        let mut inputs = node.inputs.iter().map(|&input| self.describe(input)).collect::<Option<Vec<_>>>()?;
         if !inputs.iter().any(|i| matches!(i, LowerInput::Activation { .. })) {
             return None;
+        }
+        // What only moves or selects does so after its input has the codes of the output just as well.
+        let requantize = codes.filter(|_| node.op.facts().kind == Kind::Rearrange);
+        if let Some(output) = requantize {
+            for input in &mut inputs {
+                if let LowerInput::Activation { codes, .. } = input {
+                    *codes = output;
+                }
+            }
         }
         let output_type = self.graph.value(output).ty.as_ref();
         let context = LowerContext { inputs, output: codes, output_type };
         let lowered = node.op.lower_int8(&context).or_else(|| lookup(&node.op, &context))?;
-        Some((lowered, quantize))
+        Some(Found { lowered, quantize, requantize })
     }
 
     fn describe(&self, input: Option<ValueId>) -> Option<LowerInput<'a>> {
@@ -159,16 +177,18 @@ impl<'a> Lowering<'a> {
             return None;
         }
         let constant = |slot: usize| self.graph.constant(node.inputs.get(slot).copied().flatten()?);
-        let zeros = constant(2);
-        if zeros.is_some_and(|z| !is_zero(z)) {
+        let is_computed =
+            |slot: usize| node.inputs.get(slot).is_some_and(Option::is_some) && constant(slot).is_none();
+        if is_computed(2) {
             return None;
         }
+        let zero_point = constant(2).filter(|zeros| !is_zero(zeros));
         let axis = match &node.op {
             Op::DequantizeLinear(op) if op.block_size == 0 => usize::try_from(op.axis).ok()?,
             _ => return None,
         };
         let scale = constant(1)?.as_slice::<f32>().ok()?;
-        Some(LowerInput::Quantized { codes: constant(0)?, scale, axis })
+        Some(LowerInput::Quantized { codes: constant(0)?, zero_point, scale, axis })
     }
 
     /// The codes behind a dequantized activation: the QuantizeLinear output that it comes from.
@@ -194,11 +214,16 @@ impl<'a> Lowering<'a> {
     fn parameters(&self, node: &Node) -> Option<Codes> {
         let constant = |slot: usize| self.graph.constant(node.inputs.get(slot).copied().flatten()?);
         let [scale] = constant(1)?.as_slice::<f32>().ok()? else { return None };
-        let [zero_point] = constant(2)?.as_slice::<u8>().ok()? else { return None };
+        let zeros = match node.inputs.get(2).copied().flatten() {
+            Some(id) => self.graph.constant(id)?,
+            None => &Value::scalar(0_u8),
+        };
+        let [zero_point] = zeros.as_slice::<u8>().ok()? else { return None };
         Some(Codes { scale: *scale, zero_point: *zero_point, min: 0, max: 255 })
     }
 
-    fn write_lowered(&mut self, node: &Node, lowered: Lowered, quantize: Option<&Node>) {
+    fn write_lowered(&mut self, node: &Node, found: Found<'_>) {
+        let Found { lowered, quantize, requantize } = found;
         let inputs: Vec<Option<ValueId>> = lowered
             .inputs
             .iter()
@@ -209,7 +234,10 @@ impl<'a> Lowering<'a> {
                 }
                 let id = node.inputs.get(slot).copied().flatten()?;
                 Some(match self.source_codes(id) {
-                    Some((source, _)) => self.codes_in(source, lowered.layout),
+                    Some((source, codes)) => {
+                        let value = self.codes_in(source, lowered.layout);
+                        requantize.map_or(value, |output| self.requantized(value, codes, output))
+                    }
                     None => self.real_value(id),
                 })
             })
@@ -232,6 +260,15 @@ impl<'a> Lowering<'a> {
         } else {
             self.real.insert(made, output);
         }
+    }
+
+    /// The same real numbers by other codes.
+    fn requantized(&mut self, value: ValueId, codes: Codes, output: Codes) -> ValueId {
+        if (codes.scale, codes.zero_point) == (output.scale, output.zero_point) {
+            return value;
+        }
+        let name = format!("{}_requantized", self.builder.peek(value).name);
+        self.builder.op(&name, QLookup::requantizing(codes, output).into(), &[value])
     }
 
     fn is_image(&self, id: ValueId) -> bool {
@@ -319,6 +356,7 @@ fn lookup(op: &Op, context: &LowerContext<'_>) -> Option<Lowered> {
 
 fn is_zero(value: &Value) -> bool {
     match value.dtype() {
+        DType::U8 => value.as_slice::<u8>().is_ok_and(|v| v.iter().all(|&z| z == 0)),
         DType::I8 => value.as_slice::<i8>().is_ok_and(|v| v.iter().all(|&z| z == 0)),
         DType::I32 => value.as_slice::<i32>().is_ok_and(|v| v.iter().all(|&z| z == 0)),
         _ => false,

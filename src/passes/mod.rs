@@ -11,7 +11,9 @@ mod fuse_clamps;
 mod infer_types;
 mod lower_int8;
 mod prune;
+mod settle_codes;
 mod settle_forms;
+mod sink_transposes;
 
 pub use fold_affine::fold_affine;
 pub use fold_constants::{Dequantized, fold_constants};
@@ -19,7 +21,9 @@ pub use fuse_clamps::fuse_clamps;
 pub use infer_types::infer_types;
 pub use lower_int8::{LoweredGraph, lower_int8};
 pub use prune::{eliminate_dead, remove_identities};
+pub use settle_codes::{move_real_numbers, unsigned_codes};
 pub use settle_forms::settle_forms;
+pub use sink_transposes::sink_transposes;
 
 use crate::ir::{GraphError, Operation as _, ValueId};
 use crate::ops::{Graph, Node, OpError, TypeInputs};
@@ -52,8 +56,9 @@ impl PassError {
 }
 
 /// Makes a network ready to run and to quantize: types inferred, constants folded, dead nodes gone,
-/// BatchNormalization and channel-wise constants folded into weights, Relu and Clip fused into the
-/// operator before them.
+/// transpositions that cancel each other removed, BatchNormalization and channel-wise constants folded
+/// into weights, Relu and Clip fused into the operator before them, operators between quantized
+/// ones on real numbers.
 ///
 /// # Errors
 /// [`PassError::Node`] when the network is inconsistent, with the node to blame.
@@ -62,9 +67,10 @@ pub fn simplify(graph: &Graph) -> Result<Graph, PassError> {
     let graph = fold_constants(&graph, Dequantized::Keep)?;
     // What nobody needs would count as a reader, and keep a value from being folded or fused.
     let graph = eliminate_dead(&graph)?;
+    let graph = sink_transposes(&infer_types(&graph)?)?;
     let graph = fold_affine(&infer_types(&graph)?)?;
     let graph = fuse_clamps(&graph)?;
-    let graph = eliminate_dead(&graph)?;
+    let graph = move_real_numbers(&eliminate_dead(&graph)?)?;
     settle_forms(&infer_types(&graph.compacted()?)?)
 }
 

@@ -230,6 +230,10 @@ impl CompareJob {
         let full = self.full(input)?;
         let quantized = Arc::clone(&self.quantized);
         let answer_logits = quantized.integer.scores(input.value.clone())?;
+        let classes = [&full.logits, &answer_logits].map(Vec::len);
+        if classes[0] != classes[1] {
+            return Err(SessionError::OtherClasses { full: classes[0], quantized: classes[1] });
+        }
         let map = Explained::of(&quantized.definition, input, Some(full.target))?.map;
         let comparison = PictureComparison {
             picture: input.picture,

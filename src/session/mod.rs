@@ -15,9 +15,11 @@ mod network;
 mod pictures;
 mod quantized;
 mod runnable;
+mod support;
 pub mod view;
 
 pub use crate::error::Error as SessionError;
+pub use crate::onnx::ExternalFiles;
 pub use codes::codes;
 pub use compare::{CompareJob, Compared, Explained, Known, METHOD, answer};
 pub use job::{Job, Progress, Step};
@@ -81,7 +83,21 @@ impl Session {
         file: &str,
         bytes: Vec<u8>,
     ) -> Result<(ModelView, PreprocessView), SessionError> {
-        let network = Network::load(file, bytes, self.isa)?;
+        self.load_model_with(file, bytes, ExternalFiles::new())
+    }
+
+    /// As [`Session::load_model`], for a network whose weights are in files beside it; what else is
+    /// among the files does no harm.
+    ///
+    /// # Errors
+    /// As [`Session::load_model`]; names all files that are missing.
+    pub fn load_model_with(
+        &mut self,
+        file: &str,
+        bytes: Vec<u8>,
+        external: ExternalFiles,
+    ) -> Result<(ModelView, PreprocessView), SessionError> {
+        let network = Network::load_with(file, bytes, external, self.isa)?;
         let (preprocess, source) = match network.stated_preprocess() {
             Some(stated) => (stated, PreprocessSource::Network),
             None => (network.default_preprocess(), PreprocessSource::Guessed),

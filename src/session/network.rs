@@ -1,17 +1,20 @@
 //! A network as it was opened: read, simplified, ready to run in full precision.
 
-use super::SessionError;
 use super::quantized::PREPROCESS_KEY;
 use super::runnable::is_quantized;
-use super::view::ModelView;
+use super::view::{ModelView, OperatorView};
+use super::{SessionError, support};
 use crate::attribution::{GradCam, Model};
 use crate::data::Preprocess;
 use crate::data::preprocess::Layout;
-use crate::exec::Executor;
-use crate::onnx::{self, ModelInfo};
+use crate::exec::{ExecError, Executor};
+use crate::onnx::{self, ExternalFiles, ModelInfo};
 use crate::ops::{Graph, Isa, Kind};
 use crate::passes;
 use crate::tensor::{DType, Dim, Shape, TensorType, Value};
+
+/// A picture's side where neither the network nor its preprocessing says one.
+const OPEN_SIDE: u32 = 224;
 
 /// A network in full precision.
 #[derive(Debug)]
@@ -32,7 +35,22 @@ impl Network {
     /// Names the node or what is wrong with the file; a network that does not take one picture is
     /// refused.
     pub fn load(file: &str, bytes: Vec<u8>, isa: Isa) -> Result<Self, SessionError> {
-        let imported = onnx::import_owned(bytes)?;
+        Self::load_with(file, bytes, ExternalFiles::new(), isa)
+    }
+
+    /// As [`Network::load`], for a network whose weights are in files beside it, which are dropped
+    /// once they are read.
+    ///
+    /// # Errors
+    /// As [`Network::load`]; names all files that are missing.
+    pub fn load_with(
+        file: &str,
+        bytes: Vec<u8>,
+        external: ExternalFiles,
+        isa: Isa,
+    ) -> Result<Self, SessionError> {
+        let imported = onnx::import_with(bytes, &external)?;
+        drop(external);
         check_input(&imported.graph)?;
         let graph = passes::simplify(&imported.graph)?;
         let model = Model::new(Executor::new(graph, isa)?)?;
@@ -80,13 +98,39 @@ impl Network {
         dims.iter().skip(1).filter_map(Dim::fixed).product()
     }
 
-    /// Name of the tensor that attribution looks at, found with a run on zeros.
+    /// Sizes of the input, open ones as the preprocessing that the file states or else suggests has them.
+    fn probed_sizes(&self) -> Vec<usize> {
+        let preprocess = self.stated_preprocess().unwrap_or_else(|| self.default_preprocess());
+        let (width, height) = preprocess.output_size(OPEN_SIDE, OPEN_SIDE);
+        let channels = preprocess.channel_order.channels();
+        let (width, height) = (width as usize, height as usize);
+        let seen = match preprocess.layout {
+            Layout::Nchw => [1, channels, height, width],
+            Layout::Nhwc => [1, height, width, channels],
+        };
+        self.input_axes().iter().zip(seen).map(|(size, seen)| size.unwrap_or(seen)).collect()
+    }
+
+    /// The operators of the simplified network, and which of their nodes run on integers when everything is
+    /// quantized. Takes about one run and one quantization.
+    pub fn operators(&self, isa: Isa) -> Vec<OperatorView> {
+        support::before_quantizing(self, isa)
+    }
+
+    /// A made-up picture, for what can be found out without one.
+    ///
+    /// # Errors
+    /// When it does not fit in memory.
+    pub(super) fn probe(&self) -> Result<Value, SessionError> {
+        let zeros = Value::zeros::<f32>(&self.probed_sizes()).map_err(ExecError::from)?;
+        let level = |i: usize| (i * 7919 % 251) as f32 / 250.0;
+        let levels = (0..zeros.len()).map(level).collect();
+        Ok(Value::from_vec(zeros.shape(), levels).map_err(ExecError::from)?)
+    }
+
+    /// Name of the tensor that attribution looks at, found with a run on a made-up picture.
     fn attribution_layer(&self) -> Option<String> {
-        let axes = self.input_axes();
-        let sizes: Vec<usize> =
-            axes.iter().enumerate().map(|(i, d)| d.unwrap_or(if i == 0 { 1 } else { 224 })).collect();
-        let input = Value::zeros::<f32>(&sizes).ok()?;
-        let run = self.model.run(input).ok()?;
+        let run = self.model.run(self.probe().ok()?).ok()?;
         let class = super::compare::first(&run.logits);
         let (layer, _) = GradCam::layer(&self.model, &run, class).ok()?;
         Some(self.graph().value(layer.value).name.clone())
@@ -114,6 +158,7 @@ impl Network {
             channels,
             classes: self.classes(),
             layers,
+            operators: support::operators(self.graph(), None),
             quantized: self.is_quantized(),
             attribution_layer: self.attribution_layer(),
             warnings: self.warnings(),

@@ -3,7 +3,7 @@
 use super::SessionError;
 use crate::attribution::Model;
 use crate::exec::Executor;
-use crate::onnx;
+use crate::onnx::{self, ExternalFiles};
 use crate::ops::{Graph, Isa, Kind};
 use crate::passes::{self, Dequantized};
 use std::collections::BTreeSet;
@@ -27,6 +27,7 @@ impl QuantizedModel {
     /// # Errors
     /// When a constant does not fit its operator.
     pub fn from_graph(graph: &Graph, isa: Isa) -> Result<Self, SessionError> {
+        let graph = &passes::unsigned_codes(graph)?;
         let folded = passes::fold_constants(graph, Dequantized::Fold)?;
         let definition = Model::new(Executor::new(passes::eliminate_dead(&folded)?, isa)?)?;
         let lowered = passes::lower_int8(graph)?;
@@ -46,7 +47,17 @@ impl QuantizedModel {
     /// # Errors
     /// Names the node or what is wrong with the file.
     pub fn open(bytes: Vec<u8>, isa: Isa) -> Result<Self, SessionError> {
-        let imported = onnx::import_owned(bytes)?;
+        Self::open_with(bytes, ExternalFiles::new(), isa)
+    }
+
+    /// As [`QuantizedModel::open`], for a file whose weights are in others beside it, which are
+    /// dropped once they are read.
+    ///
+    /// # Errors
+    /// As [`QuantizedModel::open`]; names all files that are missing.
+    pub fn open_with(bytes: Vec<u8>, external: ExternalFiles, isa: Isa) -> Result<Self, SessionError> {
+        let imported = onnx::import_with(bytes, &external)?;
+        drop(external);
         Self::from_graph(&passes::simplify(&imported.graph)?, isa)
     }
 }

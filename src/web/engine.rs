@@ -2,11 +2,13 @@
 
 use super::buffers::Buffers;
 use super::protocol::{EngineInfo, Event, ExportCheck, MapRef, Request, Response, StepResult};
+use super::uploads::Uploads;
 use crate::data::{DataError, Preprocess};
 use crate::kernels::{Isa, RelaxedDot, relaxed_dot};
 use crate::session::view::LensView;
 use crate::session::{
-    Clock, CompareJob, Job, LatencyJob, Progress, QuantizeJob, Role, Session, SessionError, Step,
+    Clock, CompareJob, ExternalFiles, Job, LatencyJob, Progress, QuantizeJob, Role, Session, SessionError,
+    Step,
 };
 use wasm_bindgen::JsValue;
 
@@ -33,12 +35,20 @@ pub(super) struct Core {
     session: Session,
     work: Option<Work>,
     buffers: Buffers,
+    /// Files that are on their way here.
+    pub(super) uploads: Uploads,
     clock: Clock,
 }
 
 impl Core {
     pub(super) fn new(clock: Clock) -> Self {
-        Self { session: Session::new(Isa::best()), work: None, buffers: Buffers::default(), clock }
+        Self {
+            session: Session::new(Isa::best()),
+            work: None,
+            buffers: Buffers::default(),
+            uploads: Uploads::default(),
+            clock,
+        }
     }
 
     pub(super) fn begin(&mut self, request: Request, files: Vec<Vec<u8>>) -> Result<(), SessionError> {
@@ -117,10 +127,7 @@ impl Core {
             Request::MeasureLatency { runs } => {
                 return Ok(Work::Latency(Box::new(self.session.measure_latency(runs, self.clock)?)));
             }
-            Request::LoadModel { name } => {
-                let (model, preprocess) = self.session.load_model(&name, only(files))?;
-                Response::LoadModel { model, preprocess }
-            }
+            Request::LoadModel { name, weights } => self.load_model(&name, weights, files)?,
             Request::AddPictures { names } => {
                 let (pictures, refused) = self.session.add_pictures(names.into_iter().zip(files).collect());
                 Response::AddPictures { pictures, refused }
@@ -147,6 +154,24 @@ impl Core {
             Request::EngineInfo => Response::EngineInfo { info: info() },
         };
         Ok(Work::Done(Box::new(response)))
+    }
+
+    /// Opens the first of the files; the others have these names.
+    fn load_model(
+        &mut self,
+        name: &str,
+        names: Vec<String>,
+        files: Vec<Vec<u8>>,
+    ) -> Result<Response, SessionError> {
+        let mut files = files.into_iter();
+        let bytes = files.next().unwrap_or_default();
+        let mut external = ExternalFiles::new();
+        for (name, bytes) in names.into_iter().zip(files) {
+            external.insert(name, bytes);
+        }
+        let (model, preprocess) = self.session.load_model_with(name, bytes, external)?;
+        let weights = self.session.network()?.info.external_files.clone();
+        Ok(Response::LoadModel { model, preprocess, weights })
     }
 
     fn lens(&mut self, picture: usize, target: Option<usize>) -> Result<Response, SessionError> {

@@ -35,15 +35,20 @@ export interface Preprocess {
 }
 "#;
 
-/// What the page asks. Files travel beside it, as an array of `Uint8Array`.
+/// What the page asks. Files travel beside it, as `Uint8Array`s or as numbers of uploads.
 #[derive(Debug, Clone, Deserialize, Tsify)]
 #[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
 #[tsify(missing_as_null)]
 pub enum Request {
-    /// Opens a network; one file: the `.onnx`.
+    /// Opens a network: the `.onnx`, then the files that may hold its weights. Those that it does not
+    /// name are left alone.
     LoadModel {
         /// Name of the file.
         name: String,
+        /// Names of the files behind it.
+        #[serde(default)]
+        #[tsify(optional)]
+        weights: Vec<String>,
     },
     /// Adds pictures or data sets; one file each.
     AddPictures {
@@ -114,6 +119,8 @@ pub enum Response {
         model: ModelView,
         /// The preprocessing in force.
         preprocess: PreprocessView,
+        /// Names of the files that held its weights, of those that were given.
+        weights: Vec<String>,
     },
     /// The pictures.
     AddPictures {

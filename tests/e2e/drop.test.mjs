@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { apart } from './apart.mjs';
 import { launch } from './browser.mjs';
 import { sampleFile, samplePictures } from './engine.mjs';
 import * as person from './person.mjs';
@@ -199,14 +200,40 @@ test('a data set in two files, its labels first', async () => {
   await page.keyboard.press('Escape');
 });
 
-test('weights in a file of their own are refused in words', async () => {
+test('a network whose weights are in files beside it', async () => {
   await person.chooseSample(page);
-  await person.drop(page, [{ name: 'big.onnx.data', buffer: Buffer.alloc(64) }]);
+  const whole = (await sampleFile('sample_mobilenet.onnx')).buffer;
+  await person.drop(page, [{ name: 'whole.onnx', buffer: whole }]);
+  await network('whole');
+  const answers = await person.answers(page);
+  await person.chooseSample(page);
+
+  const { model, files } = apart(whole, ['net.onnx.data', 'rest/conv.weight']);
+  assert.ok(model.length < whole.length / 2, `${model.length} of ${whole.length} bytes are left`);
+  await person.drop(page, [{ name: 'net.onnx', buffer: model }, (await samplePictures())[0]]);
   const card = await person.readProblem(page);
-  assert.match(card, /big\.onnx\.data/);
-  assert.match(card, /inside one \.onnx file/);
+  assert.match(card, /`net\.onnx\.data`, which is missing\. Also missing: `rest\/conv\.weight`/);
+  assert.match(card, /what you dropped is kept/);
   await person.settled(page);
-  assert.equal(await page.getByTestId('thumbnail').count(), 20);
+  assert.equal(await page.getByTestId('model-pill').getByText('Sample network').count(), 1);
+
+  await person.drop(page, files.map(({ name, buffer }) => ({ name: name.split('/').pop(), buffer })));
+  await network('net');
+  await pictures(1);
+
+  await person.chooseSample(page);
+  const entries = files.map(({ name, buffer }) => [`apart/${name}`, buffer]);
+  await write({ 'apart/net in a folder.onnx': model, ...Object.fromEntries(entries) });
+  await person.dropFromDisk(page, [join(folder, 'apart')]);
+  await network('net in a folder');
+  assert.deepEqual(await person.answers(page), answers);
+
+  await person.chooseSample(page);
+  await write({ 'apart.zip': zipSync({ 'net in an archive.onnx': model, ...Object.fromEntries(entries) }) });
+  await person.dropFromDisk(page, [join(folder, 'apart.zip')]);
+  await network('net in an archive');
+  assert.deepEqual(await person.answers(page), answers);
+  assert.equal(await page.getByTestId('problem').count(), 0);
 });
 
 test('a device with little memory is asked first', async () => {

@@ -27,6 +27,10 @@ cases! {
     "clip_missing_max": 0 => 0;
     "clip_missing_min": 0 => 0;
     "clip_nothing": 0 => 0;
+    "codes_added_constant": 0 => 0;
+    "codes_concat": 0 => 0;
+    "codes_conv_pool_matmul": 0 => 0;
+    "codes_signed": 0 => 0;
     "concat_channels": 0 1 2 => 0;
     "concat_negative_axis": 0 1 => 0;
     "concat_of_two_convolutions": 0 => 0;
@@ -37,6 +41,7 @@ cases! {
     "constant_value_float": 0 => 0;
     "constant_value_floats": 0 => 0;
     "constant_value_ints": 0 => 0;
+    "constants_everywhere": 0 => 0;
     "conv_1x1": 0 => 0;
     "conv_asymmetric_pads": 0 => 0;
     "conv_bias_bn_relu6": 0 => 0;
@@ -68,15 +73,19 @@ cases! {
     "div_constant_on_the_left": 0 => 0;
     "div_per_channel": 0 => 0;
     "div_scalar": 0 => 0;
+    "double_tail": 0 => 0;
     "dropout_opset10": 0 => 0;
     "dropout_opset12": 0 => 0;
     "dropout_opset22": 0 => 0;
     "dropout_opset7": 0 => 0;
     "dropout_unused_mask": 0 => 0;
+    "dynamic_named_sizes": 0 => 0 1;
+    "dynamic_unknown_sizes": 0 => 0 1;
     "efficientnet_dynamo": 0 => 0;
     "efficientnet_torchscript": 0 => 0;
     "elu": 0 => 0;
     "exp": 0 => 0;
+    "external_data": 0 => 0 | "model.onnx.data" "rest.bin";
     "extra_opset_import_and_metadata": 0 => 0;
     "flatten_axis0": 0 => 0;
     "flatten_axis2": 0 => 0;
@@ -104,6 +113,8 @@ cases! {
     "global_max_pool": 0 => 0;
     "googlenet_dynamo": 0 => 0;
     "graph_output_before_relu": 0 => 0 1;
+    "half_edges": 0 => 0;
+    "half_island": 0 => 0;
     "half_network": 0 => 0;
     "half_weights_raw": 0 => 0;
     "half_weights_typed": 0 => 0;
@@ -155,6 +166,9 @@ cases! {
     "network_opset7": 0 => 0;
     "network_opset8": 0 => 0;
     "network_opset9": 0 => 0;
+    "nhwc_chain": 0 => 0;
+    "nhwc_padded": 0 => 0;
+    "nhwc_residual": 0 => 0;
     "nodes_without_names": 0 => 0;
     "outputs_constant_and_input": 0 => 0 1 2;
     "pad_attributes": 0 => 0;

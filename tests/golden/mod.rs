@@ -7,6 +7,7 @@
 pub(crate) mod tensors;
 
 use bitlens::exec::{Executor, NoProbe};
+use bitlens::onnx::{self, ExternalFiles, ImportError, Imported};
 use bitlens::ops::{Graph, Isa};
 use bitlens::tensor::Value;
 use serde_json::Value as Json;
@@ -17,16 +18,19 @@ struct Files {
     model: &'static [u8],
     inputs: &'static [&'static [u8]],
     outputs: &'static [&'static [u8]],
+    /// Files beside the model in which weights are, with their names.
+    external: &'static [(&'static str, &'static [u8])],
 }
 
-/// `"folder": numbers of inputs => numbers of outputs;` for each case.
+/// `"folder": numbers of inputs => numbers of outputs | "files of weights";` for each case.
 macro_rules! cases {
-    ($($name:literal: $($input:literal)* => $($output:literal)*;)*) => {
+    ($($name:literal: $($input:literal)* => $($output:literal)* $(| $($file:literal)*)?;)*) => {
         &[$(Files {
             name: $name,
             model: include_bytes!(concat!($name, "/model.onnx")),
             inputs: &[$(include_bytes!(concat!($name, "/input_", $input, ".pb"))),*],
             outputs: &[$(include_bytes!(concat!($name, "/output_", $output, ".pb"))),*],
+            external: &[$($(($file, include_bytes!(concat!($name, "/", $file)))),*)?],
         }),*]
     };
 }
@@ -61,6 +65,15 @@ impl Golden {
         cases.dedup_by(|a, b| a.name == b.name);
         assert_eq!(cases.len(), entries.len(), "cases.rs is not that of the manifest: run make_goldens.py");
         cases
+    }
+
+    /// What its files become.
+    pub(crate) fn import(&self) -> Result<Imported, ImportError> {
+        let mut external = ExternalFiles::new();
+        for (name, bytes) in self.files.external {
+            external.insert(*name, bytes.to_vec());
+        }
+        onnx::import_with(self.model(), &external)
     }
 
     /// The bytes of its network.

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use bitlens::attribution::{Attribution, GradCam, Method as _, Model, Run};
 use bitlens::exec::gradients;
-use bitlens::ir::ValueId;
+use bitlens::ir::{GraphBuilder, ValueId};
 use bitlens::metrics::{kendall_tau_b, spearman, top_1};
 use bitlens::onnx;
-use bitlens::ops::{Graph, Isa};
-use bitlens::session::{CompareJob, Job as _, Network, QuantizedModel, Role};
-use bitlens::tensor::Value;
+use bitlens::ops::{Flatten, GlobalAveragePool, Graph, Isa};
+use bitlens::session::{CompareJob, Job as _, Network, QuantizedModel, Role, SessionError};
+use bitlens::tensor::{DType, Shape, TensorType, Value};
 
 use crate::support::{
     Golden, SAMPLES, bits, data_folder, inputs, open_sample_pictures, quantize, replay, sample_network,
@@ -120,6 +120,21 @@ fn full_precision_agrees_with_itself_in_every_number() {
         let top1 = summary.top1.unwrap();
         assert_eq!((top1.full, top1.quantized, top1.labelled), (1.0, 1.0, 20));
     }
+}
+
+#[test]
+fn networks_of_other_classes_are_not_compared() {
+    let session = sample_session(SAMPLES[0]);
+    let mut builder = GraphBuilder::new("colours");
+    let x = builder.input("x", TensorType::new(DType::F32, Shape::fixed(&[1, 3, 64, 64])));
+    let means = builder.op("means", GlobalAveragePool.into(), &[x]);
+    let colours = builder.op("colours", Flatten { axis: 1 }.into(), &[means]);
+    builder.output(colours);
+    let other = QuantizedModel::from_graph(&builder.finish().unwrap(), Isa::best()).unwrap();
+    let pictures = session.pictures().inputs_of(session.preprocess(), Role::Evaluate).unwrap();
+    let mut job = CompareJob::new(session.network().unwrap(), Arc::new(other), pictures, Arc::default());
+    let error = job.run(&mut |_| ()).unwrap_err();
+    assert_eq!(error, SessionError::OtherClasses { full: 10, quantized: 3 });
 }
 
 #[test]

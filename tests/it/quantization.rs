@@ -78,7 +78,7 @@ fn every_node_agrees_with_its_definition_at_any_number_of_bits() {
 fn every_node_agrees_with_its_definition_on_the_golden_networks() {
     let (mut all, mut count) = (Agreement::default(), 0);
     for case in Golden::all() {
-        let Ok(imported) = onnx::import_owned(case.model()) else { continue };
+        let Ok(imported) = case.import() else { continue };
         let graph = passes::simplify(&imported.graph).unwrap();
         let Some(model) = quantized_graph(&graph, &case.inputs()) else { continue };
         let model = QuantizedModel::from_graph(&model, Isa::best()).unwrap();

@@ -184,23 +184,28 @@ fn raw(folder: &Path, prefix: &str) -> (Vec<usize>, Vec<f32>) {
     (shape, bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect())
 }
 
+/// Lets `oracle.py` run a model, prepared by a configuration, on the first pictures of a source.
+fn ask_onnxruntime(python: &str, [model, config]: [&Path; 2], source: &str, pictures: usize, out: &Path) {
+    let _ = fs::remove_dir_all(out);
+    let oracle = Command::new(python)
+        .arg(root().join("tests/tools/oracle.py"))
+        .arg(model)
+        .args(["--data", source, "--limit", &pictures.to_string(), "--preprocess"])
+        .arg(config)
+        .arg("--out")
+        .arg(out)
+        .output()
+        .unwrap();
+    assert!(oracle.status.success(), "{}: {}", model.display(), String::from_utf8_lossy(&oracle.stderr));
+}
+
 #[test]
 fn outputs_of_real_networks_are_onnxruntimes() {
     let (Some(data), Some(python)) = (data_folder(), python()) else { return };
     let mut wrong = Vec::new();
     for real in Real::all(&data) {
         let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join("oracle").join(&real.name);
-        let _ = fs::remove_dir_all(&out);
-        let oracle = Command::new(python)
-            .arg(root().join("tests/tools/oracle.py"))
-            .arg(real.file())
-            .args(["--data", &real.source(), "--limit", "3", "--preprocess"])
-            .arg(real.config())
-            .arg("--out")
-            .arg(&out)
-            .output()
-            .unwrap();
-        assert!(oracle.status.success(), "{}: {}", real.name, String::from_utf8_lossy(&oracle.stderr));
+        ask_onnxruntime(python, [&real.file(), &real.config()], &real.source(), 3, &out);
         let ((shape, given), (_, expected)) = (raw(&out, "inputs_"), raw(&out, "logits_"));
         let one: Vec<usize> = std::iter::once(1).chain(shape[1..].iter().copied()).collect();
         let (size, classes) = (given.len() / shape[0], expected.len() / shape[0]);
@@ -226,4 +231,65 @@ fn outputs_of_real_networks_are_onnxruntimes() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn networks_that_others_quantized_run_on_integers() {
+    let Some(data) = data_folder() else { return };
+    let folder = data.join("models/quantized");
+    let mut count = 0;
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let quantized = QuantizedModel::open(fs::read(&path).unwrap(), Isa::best()).unwrap();
+        assert_eq!(quantized.float_nodes, [""; 0], "{}", path.display());
+        assert!(quantized.runs_on_integers() && quantized.integer_nodes.len() > 20, "{}", path.display());
+        count += 1;
+    }
+    assert!(count >= 3, "{count} quantized networks");
+}
+
+/// The unit and the code of zero of the output of the network below.
+const OUTPUT_SCALE: f32 = 0.100_353_47;
+const OUTPUT_ZERO: i32 = 94;
+
+/// MobileNetV2 of QLinearConv, QLinearAdd and their like, with `uint8` weights whose zeros are not 0.
+#[test]
+fn codes_of_a_network_of_operators_on_codes_are_onnxruntimes() {
+    const PICTURES: usize = 100;
+    let (Some(data), Some(python)) = (data_folder(), python()) else { return };
+    let name = "mobilenet_v2_qlinear_op12";
+    let model = data.join(format!("models/quantized/{name}.onnx"));
+    let config = data.join(format!("preprocess/quantized/{name}.json"));
+    let source = data.join("images/imagenet");
+    let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join("oracle").join(name);
+    ask_onnxruntime(python, [&model, &config], source.to_str().unwrap(), PICTURES, &out);
+
+    let quantized = QuantizedModel::open(fs::read(&model).unwrap(), Isa::best()).unwrap();
+    let ((shape, given), (_, expected)) = (raw(&out, "inputs_"), raw(&out, "logits_"));
+    let one: Vec<usize> = std::iter::once(1).chain(shape[1..].iter().copied()).collect();
+    let (size, classes) = (given.len() / PICTURES, expected.len() / PICTURES);
+    let code = |logit: &f32| (logit / OUTPUT_SCALE).round_ties_even() as i32 + OUTPUT_ZERO;
+    let (mut equal, mut worst, mut same_answer) = (0, 0, 0);
+    for (input, expected) in given.chunks(size).zip(expected.chunks(classes)) {
+        let input = Value::from_vec(&one, input.to_vec()).unwrap();
+        let found = quantized.integer.executor.run(&[input], &mut NoProbe).unwrap().swap_remove(0);
+        let found = found.as_slice::<f32>().unwrap();
+        for (found, expected) in found.iter().zip(expected) {
+            let difference = code(found).abs_diff(code(expected));
+            worst = worst.max(difference);
+            equal += usize::from(difference == 0);
+        }
+        // Of equal scores the first is the answer, on both sides.
+        same_answer += usize::from(top_1(found) == top_1(expected));
+    }
+    let share = equal as f64 / expected.len() as f64;
+    println!(
+        "{name}: {:.4} % of {} codes equal, worst difference {worst}, same first answer on {same_answer} of \
+         {PICTURES}",
+        100.0 * share,
+        expected.len()
+    );
+    // The roundings are those of onnxruntime with AVX2.
+    let most = u32::from(!Isa::Avx2.is_available());
+    assert!(worst <= most && share > 0.99, "worst {worst}, share {share}");
 }

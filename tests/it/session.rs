@@ -3,12 +3,18 @@
 use std::cell::Cell;
 use std::fs;
 
+use bitlens::data::Preprocess;
+use bitlens::data::preprocess::Resize;
 use bitlens::ops::Isa;
 use bitlens::quant::Recipe;
 use bitlens::session::view::{LayerPath, LayerView, LensView, PictureComparison, Summary};
 use bitlens::session::{Job as _, Network, QuantizedNetwork, Session, Step};
 
-use crate::support::{SAMPLES, bits, data_folder, quantize, quantized_sample, sample, sample_session};
+use bitlens::tensor::Value;
+
+use crate::support::{
+    Golden, SAMPLES, bits, data_folder, quantize, quantized_sample, run, sample, sample_session,
+};
 
 /// An idx file: pictures of 2 × 1 pixels, or labels.
 fn idx(axes: &[u32], values: &[u8]) -> Vec<u8> {
@@ -127,6 +133,53 @@ fn a_file_that_others_quantized_lists_its_layers() {
             ranged.clone().count() + 1 >= layers && ranged.clone().all(|[low, high]| low < high),
             "{name}"
         );
+    }
+}
+
+/// A picture of that size, with another colour everywhere, as a file.
+fn bmp(width: usize, height: usize) -> Vec<u8> {
+    let row = (3 * width).next_multiple_of(4);
+    let mut file = vec![0; 54 + row * height];
+    file[..2].copy_from_slice(b"BM");
+    for (at, number) in [(2, file.len()), (10, 54), (14, 40), (18, width), (22, height), (34, row * height)] {
+        file[at..at + 4].copy_from_slice(&(number as u32).to_le_bytes());
+    }
+    (file[26], file[28]) = (1, 24);
+    file.iter_mut().enumerate().skip(54).for_each(|(at, byte)| *byte = (at * 7 / 4) as u8);
+    file
+}
+
+#[test]
+fn a_network_with_open_sizes_runs_at_the_size_that_pictures_are_prepared_to() {
+    let cases = Golden::all();
+    for name in ["dynamic_named_sizes", "dynamic_unknown_sizes"] {
+        let case = cases.iter().find(|case| case.name == name).unwrap();
+        let mut session = Session::new(Isa::best());
+        let (model, guessed) = session.load_model("open.onnx", case.model()).unwrap();
+        assert_eq!((model.input_size, model.attribution_layer.is_some()), (None, true), "{name}");
+        assert_eq!(guessed.preprocess.output_size(500, 400), (224, 224));
+        let pictures =
+            vec![("cup_0.png".to_owned(), sample("cup_0.png")), ("ramp.bmp".to_owned(), bmp(30, 21))];
+        assert!(session.add_pictures(pictures).1.is_empty());
+        let exact = Resize::Exact { height: 23, width: 36 };
+        let own = Preprocess { resize: None, ..Preprocess::default() };
+        let sizes = [([36, 23], [36, 23]), ([64, 64], [30, 21])];
+        for (preprocess, sizes) in
+            [Preprocess { resize: Some(exact), ..own.clone() }, own].into_iter().zip(sizes)
+        {
+            session.set_preprocess(preprocess);
+            quantize(&mut session, &Recipe::default());
+            assert_eq!(session.quantized().unwrap().layers()[0].path, LayerPath::Int8, "{name}");
+            assert_eq!(session.compare().unwrap().run(&mut |_| ()).unwrap().summary.images, 2);
+            for (picture, [width, height]) in [sizes.0, sizes.1].into_iter().enumerate() {
+                let logits = session.logits(picture).unwrap();
+                assert_eq!(logits.input_shape, [1, 3, height, width], "{name}");
+                let input = Value::from_vec(&logits.input_shape, logits.input).unwrap();
+                let whole = run(session.network().unwrap().graph(), &[input]);
+                assert_eq!(whole[0].as_slice::<f32>().unwrap(), logits.full, "{name}");
+                assert!(session.lens(picture, None).unwrap().map.is_some(), "{name}");
+            }
+        }
     }
 }
 

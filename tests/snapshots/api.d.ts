@@ -185,6 +185,10 @@ export interface ModelView {
      */
     layers: number;
     /**
+     * Operators of the simplified network.
+     */
+    operators: OperatorView[];
+    /**
      * Whether the file is quantized already: then it is run as it is.
      */
     quantized: boolean;
@@ -196,6 +200,20 @@ export interface ModelView {
      * What the user should know.
      */
     warnings: string[];
+}
+
+/**
+ * A node that cannot be read.
+ */
+export interface RefusedNodeView {
+    /**
+     * Its name.
+     */
+    node: string;
+    /**
+     * Why.
+     */
+    reason: string;
 }
 
 /**
@@ -256,6 +274,10 @@ export interface QuantizedView {
      * Layers with weights, in order of execution.
      */
     layers: LayerView[];
+    /**
+     * Operators of the simplified network, and which of their nodes run on integers.
+     */
+    operators: OperatorView[];
 }
 
 /**
@@ -310,6 +332,41 @@ export interface ErrorView {
      * What to do.
      */
     hint: string | null;
+    /**
+     * Names of the files that are missing, where that is what is wrong.
+     */
+    missing?: string[];
+    /**
+     * The network's operators, where some of its nodes cannot be read.
+     */
+    support?: SupportView;
+}
+
+/**
+ * An operator as a network uses it.
+ */
+export interface OperatorView {
+    /**
+     * Its name, with the domain in front unless it is ONNX's own.
+     */
+    opType: string;
+    /**
+     * Nodes that use it.
+     */
+    nodes: number;
+    /**
+     * Those among them that run on integers when everything is quantized; none where that is not
+     * known.
+     */
+    integerNodes: number | null;
+    /**
+     * Names of those that run in float then.
+     */
+    floatNodes: string[];
+    /**
+     * Nodes that cannot be read, and why.
+     */
+    refused: RefusedNodeView[];
 }
 
 /**
@@ -625,6 +682,24 @@ export interface MapRef {
 }
 
 /**
+ * What a network asks for, and what of it there is.
+ */
+export interface SupportView {
+    /**
+     * Its nodes; functions of the file are written out.
+     */
+    nodes: number;
+    /**
+     * Nodes that can be read and need no result of one that cannot.
+     */
+    computable: number;
+    /**
+     * Its operators, in the order of their first use.
+     */
+    operators: OperatorView[];
+}
+
+/**
  * What one call of `step` came to.
  */
 export type StepResult = { state: "running"; events: Event[] } | { state: "done"; events: Event[]; response: Response };
@@ -680,9 +755,9 @@ export type LayerPath = "int8" | "float";
 export type RunPath = "int8" | "fakeQuant";
 
 /**
- * What the page asks. Files travel beside it, as an array of `Uint8Array`.
+ * What the page asks. Files travel beside it, as `Uint8Array`s or as numbers of uploads.
  */
-export type Request = { kind: "loadModel"; name: string } | { kind: "addPictures"; names: string[] } | { kind: "clearPictures" } | { kind: "setLabels"; name: string } | { kind: "readPreprocess"; name: string } | { kind: "setPreprocess"; preprocess: Preprocess } | { kind: "quantize"; recipe: Recipe } | { kind: "compare" } | { kind: "lens"; picture: number; target: number | null } | { kind: "logits"; picture: number } | { kind: "measureLatency"; runs: number } | { kind: "preview"; picture: number } | { kind: "exportModel" } | { kind: "engineInfo" };
+export type Request = { kind: "loadModel"; name: string; weights?: string[] } | { kind: "addPictures"; names: string[] } | { kind: "clearPictures" } | { kind: "setLabels"; name: string } | { kind: "readPreprocess"; name: string } | { kind: "setPreprocess"; preprocess: Preprocess } | { kind: "quantize"; recipe: Recipe } | { kind: "compare" } | { kind: "lens"; picture: number; target: number | null } | { kind: "logits"; picture: number } | { kind: "measureLatency"; runs: number } | { kind: "preview"; picture: number } | { kind: "exportModel" } | { kind: "engineInfo" };
 
 /**
  * What the page is told while a job runs.
@@ -692,7 +767,7 @@ export type Event = { kind: "progress"; phase: string; done: number; total: numb
 /**
  * What the page is told: of the same kind as the request.
  */
-export type Response = { kind: "loadModel"; model: ModelView; preprocess: PreprocessView } | { kind: "addPictures"; pictures: PictureView[]; refused: Refused[] } | { kind: "clearPictures" } | { kind: "setLabels"; classes: string[]; pictures: PictureView[] } | { kind: "readPreprocess"; preprocess: PreprocessView } | { kind: "setPreprocess"; preprocess: PreprocessView } | { kind: "quantize"; quantized: QuantizedView } | { kind: "compare"; summary: Summary; pictures: PictureComparison[] } | { kind: "lens"; lens: LensView; map: MapRef | null } | { kind: "logits"; input: BufferRef; inputShape: number[]; full: BufferRef; quantized: BufferRef | null } | { kind: "measureLatency"; latency: LatencyView } | { kind: "preview"; width: number; height: number; rgba: BufferRef } | { kind: "exportModel"; fileName: string; onnx: BufferRef; sizeBytes: number; verified: ExportCheck } | { kind: "engineInfo"; info: EngineInfo };
+export type Response = { kind: "loadModel"; model: ModelView; preprocess: PreprocessView; weights: string[] } | { kind: "addPictures"; pictures: PictureView[]; refused: Refused[] } | { kind: "clearPictures" } | { kind: "setLabels"; classes: string[]; pictures: PictureView[] } | { kind: "readPreprocess"; preprocess: PreprocessView } | { kind: "setPreprocess"; preprocess: PreprocessView } | { kind: "quantize"; quantized: QuantizedView } | { kind: "compare"; summary: Summary; pictures: PictureComparison[] } | { kind: "lens"; lens: LensView; map: MapRef | null } | { kind: "logits"; input: BufferRef; inputShape: number[]; full: BufferRef; quantized: BufferRef | null } | { kind: "measureLatency"; latency: LatencyView } | { kind: "preview"; width: number; height: number; rgba: BufferRef } | { kind: "exportModel"; fileName: string; onnx: BufferRef; sizeBytes: number; verified: ExportCheck } | { kind: "engineInfo"; info: EngineInfo };
 
 /**
  * What the user asked for. Fields that are not known are refused: a recipe means one thing.
@@ -729,20 +804,28 @@ export class Engine {
     free(): void;
     [Symbol.dispose](): void;
     /**
-     * Starts a piece of work; one that is under way is dropped.
+     * Starts a piece of work; one that is under way is dropped, and so are uploads that are not among
+     * `files`.
      *
      * # Errors
      * Throws `{code, message, node, hint}`.
      */
-    begin(request: Request, files: Uint8Array[]): void;
+    begin(request: Request, files: (Uint8Array | number)[]): void;
     /**
-     * Drops the work under way; what it found before stays.
+     * Drops the work under way and all uploads; what it found before stays.
      */
     cancel(): void;
     /**
      * An engine without a network.
      */
     constructor();
+    /**
+     * Makes room for a file of `length` bytes; its number, to be given in place of an array.
+     *
+     * # Errors
+     * Throws `{code, message, node, hint}` when there is not enough memory.
+     */
+    reserveUpload(length: number): number;
     /**
      * Works for about `budget_ms` milliseconds, at least one step.
      *
@@ -754,6 +837,13 @@ export class Engine {
      * A typed array that a response named; `undefined` the second time.
      */
     takeBuffer(id: number): Uint8Array | Float32Array | undefined;
+    /**
+     * Takes the next bytes of an upload; `chunk` is copied before this returns.
+     *
+     * # Errors
+     * Throws `{code, message, node, hint}` when the file becomes longer than was said.
+     */
+    writeUpload(id: number, chunk: Uint8Array): void;
 }
 
 /**

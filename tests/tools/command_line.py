@@ -61,21 +61,22 @@ class CodeDifferences:
 
 
 def code_differences(
-    bitlens: Path, q_file: Path, inputs: np.ndarray, options: list[str], from_ours: bool = False
+    bitlens: Path, q_file: Path, folder: Path, inputs: np.ndarray, options: list[str], from_ours: bool = False
 ) -> CodeDifferences:
-    """Runs a quantized network on these inputs, which `options` gives to the command line.
+    """Runs a quantized network on these inputs, which `options` gives to the command line; our codes are
+    written into `folder`.
 
     `from_ours` lets onnxruntime compute every tensor of codes from our codes of the ones before it, so
     that a difference is one of the operators in between, and not what has become of an earlier one.
     """
-    folder = q_file.parent / "codes"
     command(bitlens, "run", q_file, "--json", "--codes", folder, *options)
     listing = json.loads((folder / "tensors.json").read_text())
     model = onnx.load(q_file)
-    names = [node.output[0] for node in model.graph.node if node.op_type == "QuantizeLinear"]
+    makers = ("QuantizeLinear", "QLinear", "QGemm")
+    names = [node.output[0] for node in model.graph.node if node.op_type.startswith(makers)]
     names = [name for name in names if name in listing]
     ours = {name: np.split(read_tensor(folder / listing[name]), len(inputs)) for name in names}
-    model.graph.output.extend(helper.make_tensor_value_info(name, onnx.TensorProto.UINT8, None) for name in names)
+    model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
     given = cut(model, names) if from_ours else {}
     network, found = Network(model), CodeDifferences(0, 0, 0, len(names), 0, len(inputs))
     differing = set()
@@ -83,6 +84,8 @@ def code_differences(
     for at, image in enumerate(inputs):
         feeds = {cut_name: ours[name][at] for name, cut_name in given.items()}
         for name, codes in zip(names, network.run(image[None], names, feeds=feeds), strict=True):
+            # Ours are unsigned: int8 codes are 128 less.
+            codes = codes.astype(np.int16) + (128 if codes.dtype == np.int8 else 0)
             distance = np.abs(ours[name][at].astype(np.int16) - codes)
             found.codes += distance.size
             found.by_one += int((distance == 1).sum())

@@ -25,12 +25,12 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnxruntime
-from onnx import numpy_helper
+from onnx import external_data_helper, numpy_helper
 
-from goldens import convolution, files, functions, linear, pointwise, pooling, shaping
+from goldens import convolution, files, functions, layouts, linear, pointwise, pooling, quantized, shaping
 
 DEFAULT_OUT = Path(__file__).resolve().parents[1] / "golden"
-MODULES = (convolution, pooling, linear, shaping, pointwise, files, functions)
+MODULES = (convolution, pooling, linear, shaping, pointwise, files, functions, layouts, quantized)
 MOST_BYTES_PER_CASE = 60_000
 # The module that needs PyTorch.
 EXPORTED = "exported"
@@ -86,7 +86,12 @@ def listing(entries: dict) -> str:
     def numbers(count: int) -> str:
         return " ".join(map(str, range(count)))
 
-    lines = [f'    "{name}": {numbers(e["inputs"])} => {numbers(e["outputs"])};' for name, e in entries.items()]
+    def files(entry: dict) -> str:
+        return " |" + "".join(f' "{name}"' for name in entry["external"]) if "external" in entry else ""
+
+    lines = [
+        f'    "{name}": {numbers(e["inputs"])} => {numbers(e["outputs"])}{files(e)};' for name, e in entries.items()
+    ]
     head = "// Written by tests/tools/make_goldens.py: do not edit, run it."
     return "\n".join([head, "cases! {", *lines, "}", ""])
 
@@ -97,7 +102,11 @@ def write_case(folder: Path, subject: str, case) -> dict:
     declare_output_shapes(case.model, outputs)
     onnx.checker.check_model(case.model, full_check=True)
     folder.mkdir(parents=True, exist_ok=True)
-    onnx.save(case.model, folder / "model.onnx")
+    beside = move_out(case.model, case.external)
+    (folder / "model.onnx").write_bytes(case.model.SerializeToString())
+    for name, elements in beside.items():
+        (folder / name).write_bytes(elements)
+    onnx.checker.check_model(str(folder / "model.onnx"))
     named = [(f"input_{i}", values) for i, values in enumerate(case.inputs)]
     named += [(f"output_{i}", values) for i, values in enumerate(outputs)]
     for name, values in named:
@@ -107,6 +116,7 @@ def write_case(folder: Path, subject: str, case) -> dict:
     written = sorted(folder.iterdir())
     if sum(path.stat().st_size for path in written) > MOST_BYTES_PER_CASE:
         raise SystemExit(f"{case.name}: larger than {MOST_BYTES_PER_CASE} bytes")
+    external = {"external": sorted(beside)} if beside else {}
     return {
         "catches": case.catches,
         "subject": subject,
@@ -115,8 +125,23 @@ def write_case(folder: Path, subject: str, case) -> dict:
         "operators": sorted({node.op_type for node in case.model.graph.node}),
         "inputs": len(case.inputs),
         "outputs": len(outputs),
+        **external,
         "sha256": {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in written},
     }
+
+
+def move_out(model: onnx.ModelProto, external: dict[str, str]) -> dict[str, bytes]:
+    """Takes the elements of these initializers out of the model; returns the files that they are in."""
+    files: dict[str, bytearray] = {}
+    for weight in model.graph.initializer:
+        if weight.name not in external:
+            continue
+        elements = files.setdefault(external[weight.name], bytearray(b"head"))
+        place = {"location": external[weight.name], "offset": len(elements), "length": len(weight.raw_data)}
+        elements += weight.raw_data
+        external_data_helper.set_external_data(weight, **place)
+        weight.ClearField("raw_data")
+    return {name: bytes(elements) for name, elements in files.items()}
 
 
 def declare_output_shapes(model: onnx.ModelProto, outputs: list[np.ndarray]) -> None:

@@ -2,6 +2,8 @@
 
     python tests/tools/measure.py DATA --bitlens target/release/bitlens [--only NAME …]
         [--float-images 50] [--code-images 20] [--limit N] [--work DIR] [--codes-only]
+    python tests/tools/measure.py DATA --bitlens target/release/bitlens --quantized
+        [--only NAME …] [--code-images 100]
 
 DATA is a folder with `README.md` (a table with one row per network), `models`,
 `preprocess` and `images`. Pictures are those of its README: CIFAR-10 networks are
@@ -26,6 +28,13 @@ Columns (n is the number of pictures; shares are in percent):
 
 With `--codes-only` only the last two columns are measured, on the first `--code-images` pictures.
 `--recipe` takes a recipe instead of the preset `int8`.
+
+With `--quantized` the networks are those that others quantized (`models/quantized`), on the first
+`--code-images` pictures:
+  nodes        how many run on integers / in float
+  codes        as above, of every node that makes codes
+  outputs      share of the outputs that are onnxruntime's, bit for bit, and how many there are
+  same top-1   share of pictures with onnxruntime's first answer
 
 Identical input tensors are had by letting Pillow decode, resize and crop, and giving the
 pixels to both as PNG. Networks without labels (visual wake words) have first answers
@@ -99,37 +108,45 @@ def main() -> None:
     parser.add_argument("--float-images", type=int, default=50)
     parser.add_argument("--code-images", type=int, default=20)
     parser.add_argument("--codes-only", action="store_true")
+    parser.add_argument("--quantized", action="store_true")
     parser.add_argument("--recipe", type=Path)
     parser.add_argument("--limit", type=int)
     parser.add_argument("--work", type=Path)
     arguments = parser.parse_args()
-    rows = [row for row in table(arguments.data) if not arguments.only or row.name in arguments.only]
+    rows = table(arguments.data, arguments.quantized)
+    rows = [row for row in rows if not arguments.only or row.name in arguments.only]
     int8 = "int8 ours / ORT / README"
     titles = ["network", "logits", "same top-1", "float ours / ORT", int8, "same int8", "off by 1, 2", "codes"]
+    measure = line
     if arguments.codes_only:
-        titles = ["network", "off by 1, 2", "codes"]
+        titles, measure = ["network", "off by 1, 2", "codes"], codes_line
+    if arguments.quantized:
+        titles, measure = ["network", "nodes", "codes", "outputs", "same top-1"], quantized_line
+    if arguments.codes_only or arguments.quantized:
         arguments.limit = arguments.code_images
     print(f"| {' | '.join(titles)} |\n{'|---' * len(titles)}|", flush=True)
     with tempfile.TemporaryDirectory() as temporary:
         work = arguments.work or Path(temporary)
         work.mkdir(parents=True, exist_ok=True)
         for row in rows:
-            measured = codes_line(row, arguments, work) if arguments.codes_only else line(row, arguments, work)
-            print(f"| {' | '.join(measured)} |", flush=True)
+            print(f"| {' | '.join(measure(row, arguments, work))} |", flush=True)
 
 
-def table(data: Path) -> list[Row]:
-    """The float networks in the README's table, in its order."""
+def table(data: Path, is_quantized: bool) -> list[Row]:
+    """The float networks in the README's table, or the quantized ones, in its order."""
     rows = []
     for text in (data / "README.md").read_text().splitlines():
         cells = [cell.strip() for cell in text.strip("|").split("|")]
         found = re.fullmatch(r"models/(\w+)/(.+)\.onnx", cells[0])
-        if not found or found[1] == "quantized" or len(cells) < 12:
+        if not found or (found[1] == "quantized") != is_quantized or len(cells) < 12:
             continue
         per_channel, per_tensor = cells[9].split("/")[0].strip(), cells[11]
         readme = f"{per_tensor} (per tensor)" if per_channel == "fails" else per_channel
         config = data / "preprocess" / found[1] / f"{found[2]}.json"
-        rows.append(Row(data / cells[0], config, found[1], readme, data))
+        family = found[1]
+        if is_quantized:
+            family = "cifar10" if cells[4].endswith("x3x32x32") else "imagenet"
+        rows.append(Row(data / cells[0], config, family, readme, data))
     return rows
 
 
@@ -165,7 +182,7 @@ def line(row: Row, arguments: argparse.Namespace, work: Path) -> list[str]:
         f"{share(our_int8.argmax(1) == labels)} / {share(their_int8.argmax(1) == labels)} / {row.readme_int8}",
         share(our_int8.argmax(1) == their_int8.argmax(1)),
         off_cell(our_int8, their_int8),
-        codes_cell(row, arguments, q_file, inputs),
+        codes_cell(row, arguments, q_file, inputs, folder / "codes"),
     ]
 
 
@@ -178,7 +195,26 @@ def codes_line(row: Row, arguments: argparse.Namespace, work: Path) -> list[str]
     evaluation = [*limited(row.options("eval"), len(inputs)), "--preprocess", str(row.config_file)]
     ours = run(arguments.bitlens, q_file, *evaluation)
     theirs = last_output(Network(with_logits(q_file)), inputs)
-    return [row.name, off_cell(ours, theirs), codes_cell(row, arguments, q_file, inputs)]
+    return [row.name, off_cell(ours, theirs), codes_cell(row, arguments, q_file, inputs, folder / "codes")]
+
+
+def quantized_line(row: Row, arguments: argparse.Namespace, work: Path) -> list[str]:
+    """The cells of a network that others quantized."""
+    folder = work / row.name
+    folder.mkdir(parents=True, exist_ok=True)
+    inputs = np.stack([pictures.network_input(picture, row.config) for picture in row.evaluation(arguments.limit)])
+    evaluation = [*limited(row.options("eval"), len(inputs)), "--preprocess", str(row.config_file)]
+    ours = run(arguments.bitlens, row.file, *evaluation).astype(np.float32)
+    theirs = last_output(Network(with_logits(row.file)), inputs).astype(np.float32)
+    operators = json.loads(command(arguments.bitlens, "inspect", row.file, "--json"))["operators"]
+    integers, floats = sum(o["integerNodes"] for o in operators), sum(len(o["floatNodes"]) for o in operators)
+    return [
+        row.name,
+        f"{integers} / {floats}",
+        codes_cell(row, arguments, row.file, inputs, folder / "codes"),
+        f"{share(ours == theirs)} ({ours.size})",
+        f"{share(ours.argmax(1) == theirs.argmax(1))} (n={len(ours)})",
+    ]
 
 
 def quantized(row: Row, arguments: argparse.Namespace, folder: Path) -> Path:
@@ -190,11 +226,11 @@ def quantized(row: Row, arguments: argparse.Namespace, folder: Path) -> Path:
     return q_file
 
 
-def codes_cell(row: Row, arguments: argparse.Namespace, q_file: Path, inputs: np.ndarray) -> str:
+def codes_cell(row: Row, arguments: argparse.Namespace, q_file: Path, inputs: np.ndarray, folder: Path) -> str:
     """How far the codes inside the network differ from onnxruntime's."""
     few = min(arguments.code_images, len(inputs))
     evaluation = [*limited(row.options("eval"), few), "--preprocess", str(row.config_file)]
-    return str(code_differences(arguments.bitlens, q_file, inputs[:few], evaluation))
+    return str(code_differences(arguments.bitlens, q_file, folder, inputs[:few], evaluation))
 
 
 def with_logits(file: Path) -> onnx.ModelProto:

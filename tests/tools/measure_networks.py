@@ -95,7 +95,9 @@ def line(arguments: argparse.Namespace, name: str, entry: dict, work: Path) -> t
     command(arguments.bitlens, "quantize", file, *given, "-o", q_file)
     limited = [*given, "--limit", str(n)]
     our_int8, their_int8 = run(arguments.bitlens, q_file, *limited), Network(str(q_file)).run(inputs[:n])[0]
-    differences = code_differences(arguments.bitlens, q_file, inputs[:n], limited, from_ours=True)
+    differences = code_differences(
+        arguments.bitlens, q_file, q_file.parent / "codes", inputs[:n], limited, from_ours=True
+    )
     errors = [relative_error(int8, theirs[:n]) for int8 in (our_int8, their_int8)]
     cells = [
         f"{error:.1e} (n={few})",

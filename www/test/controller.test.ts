@@ -73,6 +73,53 @@ test('the sample opens, is quantized, compared and measured without a click', as
   expect(Object.keys(state.thumbnails)).toHaveLength(12);
 });
 
+test('a network and its files of weights are dropped together, whatever they are called', async () => {
+  const store = page();
+  store.dispatch({ type: 'sampleChosen', sample: 'resnet' });
+  await until(store, complete);
+  const network = file('net.onnx', new Uint8Array([...MODEL, ...new TextEncoder().encode('weights in w.bin weights in conv1')]));
+  store.dispatch({ type: 'filesOpened', files: [network, file('w.bin', 'w')] });
+  const missing = await until(store, ({ problems }) => problems.length > 0);
+  expect(missing.problems).toMatchObject([{ what: 'The network waits for its weights', where: 'net.onnx', todo: 'Drop the missing file too: what you dropped is kept until then.' }]);
+  expect(missing.problems[0]?.why).toContain('`conv1`, which is missing');
+  expect(missing.model?.fileName).toBe('sample_resnet.onnx');
+  store.dispatch({ type: 'problemDismissed', id: missing.problems[0]?.id ?? 0 });
+  store.dispatch({ type: 'filesOpened', files: [network, file('w.bin', 'w'), file('conv1', 'v'), file('notes.pdf', 'n')] });
+  const state = await until(store, ({ model, job }) => model?.fileName === 'net.onnx' && job === null);
+  expect(state.problems.map(({ why }) => why).join()).toMatch(/notes\.pdf/);
+  expect(state.problems.map(({ why }) => why).join()).not.toMatch(/w\.bin|conv1/);
+});
+
+test('what a network misses may be dropped after it, and what was dropped with it is opened then', async () => {
+  const store = page();
+  store.dispatch({ type: 'sampleChosen', sample: 'resnet' });
+  await until(store, complete);
+  const network = file('a/net.onnx', new Uint8Array([...MODEL, ...new TextEncoder().encode('weights in w.bin weights in net.onnx.data')]));
+  store.dispatch({ type: 'filesOpened', files: [network, file('cat.png', 'c'), file('notes.pdf', 'n')] });
+  const waiting = await until(store, ({ problems }) => problems.length > 0);
+  expect(waiting.problems).toMatchObject([{ todo: 'Drop the missing files too: what you dropped is kept until then.' }]);
+  expect(waiting.picturesSource).toBe('sample');
+  store.dispatch({ type: 'filesOpened', files: [file('w.bin', 'w')] });
+  await until(store, ({ problems }) => problems.length > 1);
+  store.dispatch({ type: 'filesOpened', files: [file('b/net.onnx.data', 'v')] });
+  const state = await until(store, (now) => now.model?.fileName === 'net.onnx' && complete(now));
+  expect(state.pictures.map(({ name }) => name)).toEqual(['cat.png']);
+  expect(state.problems.slice(2).map(({ why }) => why).join()).toMatch(/^notes\.pdf: /);
+});
+
+test('weights that come first wait for their network, and others are no business of it', async () => {
+  const store = page();
+  store.dispatch({ type: 'sampleChosen', sample: 'resnet' });
+  await until(store, complete);
+  store.dispatch({ type: 'filesOpened', files: [file('net.onnx.data', 'v'), file('old.onnx.data', 'o')] });
+  const waiting = await until(store, ({ problems }) => problems.length > 0);
+  expect(waiting.problems[0]?.why).toMatch(/net\.onnx\.data: It holds weights: drop the \.onnx file/);
+  const network = file('net.onnx', new Uint8Array([...MODEL, ...new TextEncoder().encode('weights in net.onnx.data')]));
+  store.dispatch({ type: 'filesOpened', files: [network] });
+  const state = await until(store, (now) => now.model?.fileName === 'net.onnx' && complete(now));
+  expect(state.problems.slice(1)).toMatchObject([{ why: 'old.onnx.data: It holds weights that this network does not ask for.' }]);
+});
+
 test('a dragged slider ends at its last value, and its results are of that value', async () => {
   const store = page();
   store.dispatch({ type: 'sampleChosen', sample: 'resnet' });
@@ -161,10 +208,10 @@ test.each([
   ['preview', 'The picture could not be prepared', '4.png, node conv1'],
 ] as const)('a failure of %s says on which network and picture', async (kind, what, where) => {
   class Failing extends MockEngine {
-    override begin(request: EngineRequest, inputs: Uint8Array[]): void {
+    override begin(request: EngineRequest, files: number[]): void {
       const fault: EngineError = { code: 'test', message: 'no.', node: 'conv1', hint: null };
       if (request.kind === kind) throw fault;
-      super.begin(request, inputs);
+      super.begin(request, files);
     }
   }
   const store = page(() => new Failing());

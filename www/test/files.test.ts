@@ -10,7 +10,7 @@ const roleOf = async (name: string, text = ''): Promise<string> => (await classi
 test.each([
   ['net.onnx', 'model'], ['a/b/NET.ONNX', 'model'], ['x.JPEG', 'picture'], ['x.webp', 'picture'], ['data_batch_1.bin', 'picture'],
   ['t10k-images-idx3-ubyte.gz', 'picture'], ['t10k-labels-idx1-ubyte.gz', 'pictureLabels'], ['train-labels.idx1-ubyte', 'pictureLabels'], ['labels/t10k-images-idx3-ubyte', 'picture'], ['labels.txt', 'labels'], ['synset.txt', 'labels'], ['names.csv', 'labels'],
-  ['all.zip', 'archive'], ['.DS_Store', 'ignored'], ['__MACOSX/._x.png', 'ignored'], ['set/README.md', 'ignored'], ['net.onnx.data', 'unknown'], ['net.tflite', 'unknown'],
+  ['all.zip', 'archive'], ['.DS_Store', 'ignored'], ['__MACOSX/._x.png', 'ignored'], ['set/README.md', 'ignored'], ['net.onnx.data', 'weights'], ['model_data', 'weights'], ['net.tflite', 'unknown'],
 ])('%s is taken for: %s', async (name, role) => {
   expect(await roleOf(name)).toBe(role);
 });

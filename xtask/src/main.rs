@@ -27,6 +27,7 @@ usage: cargo xtask <command>
 
   build                     build the wasm package (pkg/) and the page (www/dist)
   package                   build the wasm package alone
+  wasm-tests                compile the wasm tests of both builds
   serve [--port PORT]       build, then serve the page and print its address
   test [--keep-going] [STEP…]
                             run every check, or only the named steps; `test --list` names them
@@ -54,6 +55,9 @@ fn run(mut arguments: Vec<OsString>) -> Result<bool> {
         bail!("no command given\n\n{USAGE}");
     }
     let command = arguments.remove(0);
+    if let Some(mut compiler) = wasm::compiler_call(&command, &arguments) {
+        return Ok(compiler.status()?.success());
+    }
     match command.to_str() {
         Some("test") => return test::test(&arguments),
         Some("codegen") => codegen::codegen(&arguments),
@@ -64,6 +68,10 @@ fn run(mut arguments: Vec<OsString>) -> Result<bool> {
         Some("package") => {
             expect_none(&arguments)?;
             wasm::build()
+        }
+        Some("wasm-tests") => {
+            expect_none(&arguments)?;
+            wasm::build_tests()
         }
         Some("serve") => serve::serve(&arguments),
         Some("wasm-bindgen") => {

@@ -21,8 +21,8 @@ pub(crate) struct Step {
     pub(crate) title: &'static str,
     /// The name of a step whose output it reads.
     pub(crate) after: Option<&'static str>,
-    /// The command of this program that does the same: the step starts at once as a process of
-    /// its own, beside the steps before it.
+    /// The command of this program that does the same: the step does not wait for its turn, but runs
+    /// in a process of its own beside the steps before it.
     pub(crate) ahead: Option<&'static str>,
     /// `Err` if it could not run or failed without a summary.
     pub(crate) run: fn() -> Result<Outcome>,
@@ -67,6 +67,7 @@ pub(crate) const STEPS: &[Step] = &[
     step("page", "unit tests of the page", page).after("package"),
     step("site", "production build of the page", || done(serve::build_page())).after("package"),
     step("e2e", "the page and both wasm builds in Chromium", end_to_end).after("site"),
+    step("web-build", "wasm tests, compiled", || done(wasm::build_tests())).ahead("wasm-tests"),
     step("web-node-simd128", "wasm tests in Node, simd128", || in_node(Variant::Simd128)),
     step("web-browser-simd128", "wasm tests in a Chromium worker, simd128", || in_browser(Variant::Simd128)),
     step("web-node-relaxed", "wasm tests in Node, relaxed SIMD", || in_node(Variant::Relaxed)),
@@ -112,18 +113,20 @@ fn formatting() -> Result<Outcome> {
     check("rustfmt (src/ops)", command)
 }
 
+/// The tests' profile, so that what runs at compile time is compiled once for lints and tests.
 fn clippy_native() -> Result<Outcome> {
     let strict = ["--", "--deny", "warnings"];
-    let mut library = cargo(&["clippy", "--all-targets", "--features", "cli"]);
+    let mut library = cargo(&["clippy", "--profile", "checked", "--all-targets", "--features", "cli"]);
     run("cargo clippy (bitlens)", library.args(strict))?;
     let mut tool = cargo(&["clippy", "--all-targets", "--package", "xtask"]);
     done(run("cargo clippy (xtask)", tool.args(strict)))
 }
 
+/// Both builds' library; the tests are the same in both.
 fn clippy_wasm() -> Result<Outcome> {
     need_target()?;
-    for variant in Variant::ALL {
-        let mut command = cargo(&["clippy", "--all-targets", "--features", "web"]);
+    for (variant, targets) in [(Variant::Simd128, "--lib"), (Variant::Relaxed, "--all-targets")] {
+        let mut command = cargo(&["clippy", "--profile", "checked", targets, "--features", "web"]);
         command.args(["--target", TARGET, "--", "--deny=warnings"]);
         command.args(variant.extra_flags());
         run(&format!("cargo clippy ({})", variant.name()), &mut command)?;
@@ -186,12 +189,11 @@ fn in_browser(variant: Variant) -> Result<Outcome> {
 fn wasm_tests(variant: Variant, configure: impl FnOnce(&mut Command)) -> Result<Outcome> {
     need_target()?;
     need_npm()?;
-    let mut command = cargo(&["test", "--profile", "checked", "--features", "web", "--lib"]);
-    command.args(["--target", TARGET, "--no-fail-fast"]);
+    let mut command = wasm::test_command(variant)?;
+    command.arg("--no-fail-fast");
     // This very program, instead of one more cargo call for each test binary.
     let runner = format!("{} wasm-test-runner", std::env::current_exe()?.display());
     command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", runner);
-    variant.configure(&mut command);
     configure(&mut command);
     tests(Runner::Cargo, command)
 }
@@ -199,7 +201,7 @@ fn wasm_tests(variant: Variant, configure: impl FnOnce(&mut Command)) -> Result<
 fn docs() -> Result<Outcome> {
     need_target()?;
     let strict = |arguments: &[&str]| {
-        let mut command = cargo(&["doc", "--no-deps"]);
+        let mut command = cargo(&["doc", "--profile", "checked", "--no-deps"]);
         command.args(arguments).env("RUSTDOCFLAGS", "--deny warnings");
         command
     };

@@ -3,7 +3,7 @@
 //! Both builds are the same crate with other target features. Their generated JavaScript must be
 //! identical: that is what lets the loader decide at run time which wasm file one glue serves.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -49,20 +49,11 @@ impl Variant {
 
     /// The compiler flags beyond the baseline's, which `.cargo/config.toml` sets.
     ///
-    /// Given to the crate alone (`cargo rustc`, `cargo clippy`), they leave the dependencies
-    /// shared between the builds.
+    /// Given to the crate alone, they leave the dependencies shared between the builds.
     pub(crate) fn extra_flags(self) -> Option<&'static str> {
         match self {
             Self::Simd128 => None,
             Self::Relaxed => Some("-Ctarget-feature=+simd128,+relaxed-simd"),
-        }
-    }
-
-    /// Gives the flags to everything a cargo command compiles for wasm: for `cargo test`, which
-    /// has no way to give them to the crate alone. Host programs are not rebuilt.
-    pub(crate) fn configure(self, command: &mut Command) {
-        if let Some(flags) = self.extra_flags() {
-            command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", flags);
         }
     }
 
@@ -116,6 +107,40 @@ fn build_variant(variant: Variant) -> Result<()> {
     generate(variant, &built)?;
     fs::create_dir_all(target_dir().join("xtask"))?;
     fs::write(&previous, input).context("cannot keep the generator's input")
+}
+
+/// Set for a cargo whose calls of the compiler go through this program: flags to add to those for
+/// the crate, since `cargo test` has no way to give flags to the crate alone.
+const ADDED_FLAGS: &str = "XTASK_RUSTC_FLAGS";
+
+/// `cargo test` of the crate for wasm, in one of the builds.
+pub(crate) fn test_command(variant: Variant) -> Result<Command> {
+    let mut command = cargo(&["test", "--profile", "checked", "--features", "web", "--lib"]);
+    command.args(["--target", TARGET]);
+    if let Some(flags) = variant.extra_flags() {
+        command.env(ADDED_FLAGS, flags).env("RUSTC_WORKSPACE_WRAPPER", std::env::current_exe()?);
+    }
+    Ok(command)
+}
+
+/// Compiles the wasm tests of both builds.
+pub(crate) fn build_tests() -> Result<()> {
+    setup::need_target()?;
+    for variant in Variant::ALL {
+        run(&format!("cargo test --no-run ({})", variant.name()), test_command(variant)?.arg("--no-run"))?;
+    }
+    Ok(())
+}
+
+/// The compiler as cargo calls it under [`test_command`], if this is such a call: the program, and
+/// its arguments with the flags added.
+pub(crate) fn compiler_call(program: &OsStr, arguments: &[OsString]) -> Option<Command> {
+    let flags = std::env::var_os(ADDED_FLAGS)?;
+    (Path::new(program).file_stem() == Some(OsStr::new("rustc"))).then(|| {
+        let mut command = Command::new(program);
+        command.args(arguments).arg(flags);
+        command
+    })
 }
 
 /// Reads the `target_features` section: an entry is `+`, the length of the name, the name.

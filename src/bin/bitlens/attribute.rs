@@ -1,12 +1,12 @@
 //! `bitlens attribute`.
 
 use crate::args::AttributeArgs;
-use crate::data;
-use crate::failure::{Failure, read};
+use crate::failure::Failure;
 use crate::output::{Bar, json_line};
+use crate::{data, model};
 use bitlens::attribution::{AttributionError, GradCam, Method as _, Model};
 use bitlens::ops::Isa;
-use bitlens::session::{Explained, METHOD, Network, QuantizedModel, SessionError};
+use bitlens::session::{Explained, METHOD, QuantizedModel, SessionError};
 use bitlens::tensor::Value;
 use serde::Serialize;
 
@@ -21,9 +21,7 @@ struct Line<'a> {
 }
 
 pub(crate) fn attribute(args: &AttributeArgs) -> Result<(), Failure> {
-    let name = args.model.file_name().unwrap_or_default().to_string_lossy();
-    let network =
-        Network::load(&name, read(&args.model)?, Isa::best()).map_err(Failure::model(&args.model))?;
+    let network = model::open(&args.model)?;
     let data = data::load(&args.data, &network)?;
     let quantized = if network.is_quantized() {
         Some(QuantizedModel::from_graph(network.graph(), Isa::best())?)

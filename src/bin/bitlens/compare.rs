@@ -1,12 +1,11 @@
 //! `bitlens compare`.
 
 use crate::args::CompareArgs;
-use crate::data;
-use crate::failure::{Failure, read};
+use crate::failure::Failure;
 use crate::output::{Bar, bytes, db, json_line};
-use bitlens::ops::Isa;
+use crate::{data, model};
 use bitlens::session::view::{LatencyView, Summary};
-use bitlens::session::{CompareJob, Job as _, LatencyJob, Network, QuantizedModel};
+use bitlens::session::{CompareJob, Job as _, LatencyJob};
 use serde::Serialize;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
@@ -43,12 +42,9 @@ struct Pair<T> {
 }
 
 pub(crate) fn compare(args: &CompareArgs) -> Result<(), Failure> {
-    let name = args.model.file_name().unwrap_or_default().to_string_lossy();
-    let isa = Isa::best();
-    let (full, quantized) = (read(&args.model)?, read(&args.quantized)?);
-    let size_bytes = Pair { fp: full.len(), q: quantized.len() };
-    let network = Network::load(&name, full, isa).map_err(Failure::model(&args.model))?;
-    let quantized = QuantizedModel::open(quantized, isa).map_err(Failure::model(&args.quantized))?;
+    let network = model::open(&args.model)?;
+    let (quantized, quantized_bytes) = model::open_quantized(&args.quantized)?;
+    let size_bytes = Pair { fp: network.info.size_bytes, q: quantized_bytes };
     let data = data::load(&args.data, &network)?;
     let (network, quantized) = (Arc::new(network), Arc::new(quantized));
 

@@ -12,6 +12,7 @@ mod compare;
 mod data;
 mod failure;
 mod inspect;
+mod model;
 mod quantize;
 mod run;
 

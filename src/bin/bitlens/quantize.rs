@@ -1,13 +1,13 @@
 //! `bitlens quantize`.
 
 use crate::args::{PresetName, QuantizeArgs};
-use crate::data;
 use crate::failure::{Failure, read, write};
 use crate::output::{Bar, bytes, json_line};
+use crate::{data, model};
 use bitlens::ops::Isa;
 use bitlens::quant::{Preset, Recipe};
 use bitlens::session::view::QuantizedView;
-use bitlens::session::{Job as _, Network, QuantizeJob};
+use bitlens::session::{Job as _, QuantizeJob};
 use serde::Serialize;
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ pub(crate) fn quantize(args: &QuantizeArgs) -> Result<(), Failure> {
     let name = args.model.file_name().unwrap_or_default().to_string_lossy();
     let recipe = recipe(args)?;
     let isa = Isa::best();
-    let network = Network::load(&name, read(&args.model)?, isa).map_err(Failure::model(&args.model))?;
+    let network = model::open(&args.model)?;
     let data = data::load(&args.data, &network)?;
     let bar = Bar::new();
     let mut job = QuantizeJob::new(Arc::new(network), recipe, data.inputs, None, isa);

@@ -2,12 +2,12 @@
 
 use crate::args::RunArgs;
 use crate::codes::CodeFiles;
-use crate::data;
-use crate::failure::{Failure, read};
+use crate::failure::Failure;
 use crate::output::json_line;
+use crate::{data, model};
 use bitlens::attribution::Model;
 use bitlens::ops::Isa;
-use bitlens::session::{Network, QuantizedModel, SessionError, answer};
+use bitlens::session::{QuantizedModel, SessionError, answer};
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -20,8 +20,7 @@ struct Line<'a> {
 
 pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
     let name = args.model.file_name().unwrap_or_default().to_string_lossy();
-    let bytes = read(&args.model)?;
-    let network = Network::load(&name, bytes, Isa::best()).map_err(Failure::model(&args.model))?;
+    let network = model::open(&args.model)?;
     let data = data::load(&args.data, &network)?;
     let quantized = if network.is_quantized() {
         Some(QuantizedModel::from_graph(network.graph(), Isa::best())?)

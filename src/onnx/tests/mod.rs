@@ -2,6 +2,7 @@
 //! networks where they are present.
 
 mod bad_input;
+mod external;
 mod fixtures;
 mod functions;
 mod mutation;

@@ -10,6 +10,7 @@
 //! with an [`Expansion`]. One line in [`COMPOSED`] makes it known.
 
 mod normalization;
+mod quantized;
 #[cfg(test)]
 mod testing;
 mod upsample;
@@ -61,21 +62,38 @@ struct Composed {
     /// The first opset in which it is read as itself.
     until: u32,
     /// How a node is read.
-    expand: fn(&mut ImportNode<'_>) -> Result<Expansion, AttrError>,
+    expand: Expand,
 }
+
+type Expand = fn(&mut ImportNode<'_>) -> Result<Expansion, AttrError>;
 
 const ALWAYS: u32 = u32::MAX;
 
 const COMPOSED: &[Composed] = &[
-    Composed { name: "LpNormalization", until: ALWAYS, expand: normalization::lp_normalization },
-    Composed {
-        name: "MeanVarianceNormalization",
-        until: ALWAYS,
-        expand: normalization::mean_variance_normalization,
-    },
+    always("LpNormalization", normalization::lp_normalization),
+    always("MeanVarianceNormalization", normalization::mean_variance_normalization),
+    always("QLinearConv", quantized::conv),
+    always("QLinearMatMul", quantized::mat_mul),
     Composed { name: "Resize", until: 11, expand: upsample::resize },
-    Composed { name: "Upsample", until: ALWAYS, expand: upsample::upsample },
+    always("Upsample", upsample::upsample),
+    always("com.microsoft.DequantizeLinear", quantized::dequantize),
+    always("com.microsoft.QGemm", quantized::gemm),
+    always("com.microsoft.QLinearAdd", quantized::add),
+    always("com.microsoft.QLinearAveragePool", quantized::average_pool),
+    always("com.microsoft.QLinearConcat", quantized::concat),
+    always("com.microsoft.QLinearConv", quantized::conv),
+    always("com.microsoft.QLinearGlobalAveragePool", quantized::global_average_pool),
+    always("com.microsoft.QLinearLeakyRelu", quantized::leaky_relu),
+    always("com.microsoft.QLinearMul", quantized::mul),
+    always("com.microsoft.QLinearSigmoid", quantized::sigmoid),
+    always("com.microsoft.QLinearSoftmax", quantized::softmax),
+    always("com.microsoft.QuantizeLinear", quantized::quantize),
 ];
+
+/// An operator that is read as several in every opset.
+const fn always(name: &'static str, expand: Expand) -> Composed {
+    Composed { name, until: ALWAYS, expand }
+}
 
 /// The names of all operators that files may use: those of [`Op`] that files can contain, and those
 /// that are read as several.

@@ -62,8 +62,15 @@ fn is_real(value: &Value) -> bool {
     value.as_slice::<f32>().is_ok_and(|v| !v.is_empty() && v.iter().all(|x| x.is_finite()))
 }
 
+/// Whether an operator that moves elements leaves their codes, too.
+#[derive(Clone, Copy, PartialEq)]
+enum Moved {
+    Unchanged,
+    Requantized,
+}
+
 /// The sample between codes, and its computed inputs; `None` where it has no real numbers to quantize.
-fn between_codes(op: &Op, slots: &[Slot]) -> Option<(Graph, Vec<Value>)> {
+fn between_codes(op: &Op, slots: &[Slot], moved: Moved) -> Option<(Graph, Vec<Value>)> {
     let outputs = op.forward(&Context::new(Isa::Portable), Inputs::new(values(slots))).ok()?;
     let computed: Vec<&Value> =
         slots.iter().filter_map(|s| if let Slot::Computed(v) = s { Some(v) } else { None }).collect();
@@ -75,13 +82,21 @@ fn between_codes(op: &Op, slots: &[Slot]) -> Option<(Graph, Vec<Value>)> {
     let mut builder = GraphBuilder::new("sample");
     let shared = parameters(&mut builder, "shared", &reals);
     let of = |builder: &mut GraphBuilder<Op>, name: &str, value: &Value| {
-        if op.facts().kind == Kind::Rearrange { shared } else { parameters(builder, name, &[value]) }
+        let is_shared = op.facts().kind == Kind::Rearrange && moved == Moved::Unchanged;
+        if is_shared { shared } else { parameters(builder, name, &[value]) }
     };
     let mut inputs = Vec::new();
     for (index, slot) in slots.iter().enumerate() {
         let name = format!("x{index}");
         inputs.push(match slot {
             Slot::Absent => None,
+            // A constant summand is quantized too, as files have it.
+            Slot::Constant(value) if op.facts().kind == Kind::Sum && value.dtype() == DType::F32 => {
+                let p = parameters(&mut builder, &name, &[value]);
+                let real = builder.constant(name.clone(), value.clone());
+                let q = node(&mut builder, &format!("{name}_q"), QuantizeLinear::default().into(), real, p);
+                Some(node(&mut builder, &format!("{name}_d"), DequantizeLinear::along(1).into(), q, p))
+            }
             Slot::Constant(value) => Some(builder.constant(name, value.clone())),
             Slot::Computed(value) => {
                 let ty = TensorType::new(value.dtype(), Shape::fixed(value.shape()));
@@ -106,7 +121,8 @@ fn between_codes(op: &Op, slots: &[Slot]) -> Option<(Graph, Vec<Value>)> {
         let codes = node(&mut builder, &name, QuantizeLinear::default().into(), y, p);
         builder.output(codes);
     }
-    let graph = passes::infer_types(&builder.finish().ok()?).ok()?;
+    let graph = passes::fold_constants(&builder.finish().ok()?, passes::Dequantized::Keep).ok()?;
+    let graph = passes::infer_types(&graph).ok()?;
     Some((graph, computed.into_iter().cloned().collect()))
 }
 
@@ -139,12 +155,15 @@ fn forms_on_codes_agree_with_their_definition_on_the_samples() {
             if matches!(op.facts().kind, Kind::Quantize | Kind::Dequantize) {
                 continue;
             }
-            let Some((graph, inputs)) = between_codes(&op, &slots) else { continue };
-            if check(&op, &graph, &inputs) {
-                on_codes.insert(op_type);
+            for moved in [Moved::Unchanged, Moved::Requantized] {
+                let Some((graph, inputs)) = between_codes(&op, &slots, moved) else { continue };
+                if check(&op, &graph, &inputs) {
+                    on_codes.insert((op_type, moved == Moved::Unchanged));
+                }
             }
         }
     }
-    let missing: Vec<_> = ON_CODES.iter().filter(|name| !on_codes.contains(*name)).collect();
+    let everywhere = |name: &&str| [true, false].iter().all(|&moved| on_codes.contains(&(*name, moved)));
+    let missing: Vec<_> = ON_CODES.iter().copied().filter(|name| !everywhere(name)).collect();
     assert!(missing.is_empty(), "no sample of {missing:?} runs on integers; these do: {on_codes:?}");
 }

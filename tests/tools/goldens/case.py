@@ -19,6 +19,8 @@ class Case:
     catches: str
     model: onnx.ModelProto
     inputs: list[np.ndarray]
+    # For initializers whose elements are in files beside the model: the name of the file.
+    external: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass

@@ -137,9 +137,67 @@ def _external_domain() -> Case:
     return case
 
 
+def _external() -> Case:
+    net = Net("external_data", 17)
+    net.output(_small_network(net))
+    case = net.case("weights in two files beside the network, at offsets, one of them left inside")
+    names = [weight.name for weight in net.weights]
+    case.external = {name: ("model.onnx.data", "rest.bin")[i % 2] for i, name in enumerate(names[1:])}
+    return case
+
+
+def _constants_everywhere() -> Case:
+    """Every weight, shape and bound is a Constant node, as tf2onnx and PaddlePaddle write them."""
+    net = Net("constants_everywhere", 17)
+    value = net.node("Clip", _small_network(net), net.weight(np.float32(-0.4)), net.weight(np.float32(0.4)))
+    value = net.node("Reshape", value, net.ints(-1, 5, 1))
+    net.output(net.node("Squeeze", net.node("Mul", value, net.random(5, 1)), net.ints(2)))
+    constants = [helper.make_node("Constant", [], [weight.name], value=weight) for weight in net.weights]
+    net.nodes, net.weights = constants + net.nodes, []
+    return net.case("no initializers at all: weights, shapes and bounds are Constant nodes")
+
+
+def _half_edges() -> Case:
+    """A network of floats with half-precision inputs and outputs, as converters that keep them make it."""
+    net = Net("half_edges", 17)
+    image = net.input((2, 3, 8, 8), ("batch", 3, 8, 8), dtype=np.float16)
+    value = net.node("Cast", image, to=TensorProto.FLOAT)
+    value = net.node("Relu", net.node("Conv", value, net.random(6, 3, 3, 3, scale=0.3), net.random(6)))
+    value = net.node("Flatten", net.node("GlobalAveragePool", value))
+    value = net.node("Gemm", value, net.random(5, 6), net.random(5), transB=1)
+    net.output(net.node("Cast", value, to=TensorProto.FLOAT16), kind=TensorProto.FLOAT16)
+    return net.case("half-precision input and output around a network of floats")
+
+
+def _half_island() -> Case:
+    """Half precision but for one node, which a converter keeps in single precision."""
+    net = Net("half_island", 17)
+    half = dict(dtype=np.float16, scale=0.3)
+    value = net.node("Cast", net.image(3, 8, 8), to=TensorProto.FLOAT16)
+    value = net.node("Relu", net.node("Conv", value, net.random(4, 3, 3, 3, **half), net.random(4, **half)))
+    wide = net.node("Cast", value, to=TensorProto.FLOAT)
+    wide = net.node("Mul", wide, net.node("Sigmoid", wide))
+    value = net.node("GlobalAveragePool", net.node("Cast", wide, to=TensorProto.FLOAT16))
+    net.output(net.node("Cast", net.node("Flatten", value), to=TensorProto.FLOAT))
+    return net.case("casts between half and single precision inside a network")
+
+
+def _double_tail() -> Case:
+    """Weights of doubles, with the casts that numpy-trained heads come with."""
+    net = Net("double_tail", 17)
+    value = net.node("Flatten", net.node("GlobalAveragePool", net.image(6, 4, 4)))
+    weight = net.tensor(numpy_helper.from_array(net.rng.normal(0, 0.5, (6, 4)), "w64"))
+    scale = net.tensor(numpy_helper.from_array(net.rng.uniform(0.5, 1.5, 4), "s64"))
+    value = net.node("MatMul", value, net.node("Cast", weight, to=TensorProto.FLOAT))
+    wide = net.node("Mul", net.node("Cast", value, to=TensorProto.DOUBLE), scale)
+    net.output(net.node("Cast", wide, to=TensorProto.FLOAT))
+    return net.case("a weight of doubles cast once, arithmetic in double precision at the end")
+
+
 def cases() -> list[Case]:
     """All cases of this module."""
     whole = [_of_opset(opset) for opset in (7, 8, 9, 10, 11, 12, 13, 15, 17, 18, 19, 21, 22, 23)]
     stored = [_ir3_with_newer_opset(), _typed_data(), _double_data(), _half_weights(False), _half_weights(True)]
-    stored += [_half_network(), _bfloat_weights()]
+    stored += [_half_network(), _bfloat_weights(), _external(), _constants_everywhere()]
+    stored += [_half_edges(), _half_island(), _double_tail()]
     return whole + stored + _dropouts() + [_leftovers(), _unnamed(), _output_is_input(), _external_domain()]

@@ -2,6 +2,7 @@
 
 export type FileRole =
   | { role: 'model' }
+  | { role: 'weights' }
   | { role: 'picture' }
   | { role: 'pictureLabels' }
   | { role: 'labels' }
@@ -23,9 +24,7 @@ const LITTER = /(^|\/)(\.[^/]*|__MACOSX\/.*|Thumbs\.db|desktop\.ini|README(\.\w+
 export async function classify(name: string, text: () => Promise<string>): Promise<FileRole> {
   if (LITTER.test(name)) return { role: 'ignored' };
   if (/\.onnx$/i.test(name)) return { role: 'model' };
-  if (EXTERNAL_DATA.test(name)) {
-    return { role: 'unknown', why: 'Weights in a file beside the network are not read yet: save the network with its weights inside one .onnx file.' };
-  }
+  if (EXTERNAL_DATA.test(name)) return { role: 'weights' };
   if (DATA_SET.test(name) && DATA_SET_LABELS.test(name)) return { role: 'pictureLabels' };
   if (PICTURE.test(name) || DATA_SET.test(name)) return { role: 'picture' };
   if (/\.zip$/i.test(name)) return { role: 'archive' };

@@ -6,7 +6,7 @@ import { classify } from '../lib/classify';
 import { plural } from '../lib/format';
 import { unzip } from '../lib/gather';
 import { willFit, type Load, type Machine } from '../lib/memory';
-import { memoryProblem, problemFrom, refusedFiles } from './problems';
+import { memoryProblem, problemFrom, refusedFiles, waitingProblem } from './problems';
 import { FileFault, parseRecipe } from './recipe';
 import { SAMPLE_FOLDER, SAMPLE_LABELS, SAMPLE_PICTURES, SAMPLE_PREPROCESS, sampleById, type SampleId, type SamplePicture } from './samples';
 import type { OpenedFile, Preview } from './state';
@@ -28,7 +28,13 @@ export interface Environment {
 const BATCH = 16;
 
 interface Sorted {
+  /** All of them, archives unpacked: which files hold the weights of a network only the network says. */
+  all: OpenedFile[];
   models: OpenedFile[];
+  /** What looks like weights. */
+  weights: OpenedFile[];
+  /** What may be anything, so weights, too: it is among the refused as long as no network asks for it. */
+  unknown: OpenedFile[];
   pictures: OpenedFile[];
   labels: OpenedFile[];
   preprocess: OpenedFile[];
@@ -40,8 +46,10 @@ export class Loader {
   readonly #store: Store;
   readonly #client: Client;
   readonly #environment: Environment;
-  #files: { model: OpenedFile; source: SampleId | 'dropped'; pictures: OpenedFile[]; labels: OpenedFile[]; preprocess: OpenedFile | null } | null = null;
+  #files: { model: OpenedFile; weights: OpenedFile[]; source: SampleId | 'dropped'; pictures: OpenedFile[]; labels: OpenedFile[]; preprocess: OpenedFile | null } | null = null;
   #thumbnails = new Map<string, string>();
+  /** What was dropped, for whichever of a network and its weights came first and waits for the other. */
+  #waiting: { files: OpenedFile[]; missing: string[] } = NOTHING;
 
   constructor(store: Store, client: Client, environment: Environment) {
     this.#store = store;
@@ -63,7 +71,7 @@ export class Loader {
     ]);
     const listed = JSON.parse(await labels.blob.text()) as SamplePicture[];
     const pictures = await Promise.all(listed.map(async ({ file }) => ({ name: file, blob: await fetchFile(SAMPLE_FOLDER + file) })));
-    await this.#loadModel(model, id, signal);
+    await this.#loadModel(model, [], id, signal);
     await this.#readPreprocess(preprocess, signal);
     await this.#replacePictures(pictures, 'sample', signal);
     this.#store.dispatch({ type: 'masksKnown', masks: Object.fromEntries(listed.map(({ file, mask }) => [file, SAMPLE_FOLDER + mask])) });
@@ -76,14 +84,15 @@ export class Loader {
    * memory is not given to the engine, unless the user wants it `anyway`.
    */
   async open(files: OpenedFile[], signal: AbortSignal, anyway = false): Promise<void> {
-    const sorted = await this.#sort(files);
+    const sorted = await this.#sortWithWaiting(files);
     const [model, ...others] = sorted.models;
-    if (Object.values(sorted).every((list) => list.length === 0)) return this.#notice('There is nothing in it that Bitlens opens.');
-    const load = this.#loadOf(model, sorted.pictures);
+    if (Object.entries(sorted).every(([list, entries]) => list === 'all' || entries.length === 0)) return this.#notice('There is nothing in it that Bitlens opens.');
+    const load = this.#loadOf(model, sorted);
     const problem = memoryProblem(load, willFit(load, this.#environment.machine()), files);
     if (problem && !(anyway && problem.anyway)) return this.#store.dispatch({ type: 'problemRaised', problem });
     sorted.refused.push(...others.map(({ name }) => refusal(name, 'Only one network is compared at a time; the first one was taken.')));
     if (model && !(await this.#takeModel(model, sorted, signal))) return this.#report(sorted.refused);
+    if (!model) this.#keepWeights(sorted);
     for (const file of sorted.preprocess) await this.#attempt(file, sorted.refused, () => this.#readPreprocess(file, signal));
     if (sorted.pictures.length > 0) sorted.refused.push(...(await this.#takePictures(sorted.pictures, signal)));
     for (const file of sorted.labels) await this.#attempt(file, sorted.refused, () => this.#setLabels(file, signal));
@@ -101,28 +110,41 @@ export class Loader {
     const files = this.#files;
     if (!files) return;
     this.#files = null;
-    await this.#loadModel(files.model, files.source, signal);
+    await this.#loadModel(files.model, files.weights, files.source, signal);
     if (files.preprocess) await this.#readPreprocess(files.preprocess, signal);
     await this.#addPictures(files.pictures, files.source === 'dropped' ? 'dropped' : 'sample', signal);
     for (const file of files.labels) await this.#setLabels(file, signal);
   }
 
   /** What would be held with these files added. Pictures of the sample would make place. */
-  #loadOf(model: OpenedFile | undefined, added: OpenedFile[]): Load {
+  #loadOf(model: OpenedFile | undefined, added: Sorted): Load {
     const state = this.#store.state.peek();
     const kept = state.picturesSource === 'dropped' ? (this.#files?.pictures ?? []) : [];
-    const network = model?.blob.size ?? (state.modelSource === 'dropped' ? state.model?.sizeBytes : 0);
-    return { network: network ?? 0, pictures: [...kept, ...added].reduce((sum, { blob }) => sum + blob.size, 0) };
+    const sizeOf = (files: OpenedFile[]): number => files.reduce((sum, { blob }) => sum + blob.size, 0);
+    const network = model ? sizeOf([model, ...added.weights, ...added.unknown]) : state.modelSource === 'dropped' ? state.model?.sizeBytes : 0;
+    return { network: network ?? 0, pictures: sizeOf([...kept, ...added.pictures]) };
+  }
+
+  /** Sorts what is dropped, together with what was dropped before if that waits for any of it. */
+  async #sortWithWaiting(files: OpenedFile[]): Promise<Sorted> {
+    const { files: before, missing } = this.#waiting;
+    const sorted = await this.#sort(files);
+    const isNetworks = sorted.models.length > 0 && missing.length === 0;
+    const isForNetwork = sorted.models.length === 0 && sorted.all.some((file) => isOneOf(file, missing));
+    return isNetworks || isForNetwork ? this.#sort([...before, ...sorted.all]) : sorted;
   }
 
   async #sort(files: OpenedFile[]): Promise<Sorted> {
-    const sorted: Sorted = { models: [], pictures: [], labels: [], preprocess: [], recipes: [], refused: [] };
+    const sorted: Sorted = { all: [], models: [], weights: [], unknown: [], pictures: [], labels: [], preprocess: [], recipes: [], refused: [] };
     const waiting = [...files];
     const late: OpenedFile[] = [];
     for (let file = waiting.shift(); file; file = waiting.shift()) {
       const { name, blob } = file;
       const role = await classify(name, () => blob.text());
+      if (role.role !== 'archive') sorted.all.push(file);
+      if (role.role === 'unknown') sorted.unknown.push(file);
       if (role.role === 'model') sorted.models.push(file);
+      else if (role.role === 'weights') sorted.weights.push(file);
       else if (role.role === 'picture') sorted.pictures.push(file);
       else if (role.role === 'pictureLabels') late.push(file);
       else if (role.role === 'labels') sorted.labels.push(file);
@@ -145,9 +167,16 @@ export class Loader {
   /** A dropped network. Keeps the pictures that are there when they fit; says so. False when it was refused. */
   async #takeModel(file: OpenedFile, sorted: Sorted, signal: AbortSignal): Promise<boolean> {
     try {
-      await this.#loadModel(file, 'dropped', signal);
+      const used = await this.#loadModel(file, sorted.all, 'dropped', signal);
+      const isLeft = ({ name }: { name: string }): boolean => !used.includes(name);
+      this.#waiting = NOTHING;
+      sorted.pictures = sorted.pictures.filter(isLeft);
+      sorted.labels = sorted.labels.filter(isLeft);
+      sorted.refused = [...sorted.refused.filter(isLeft), ...sorted.weights.filter(isLeft).map(({ name }) => refusal(name, 'It holds weights that this network does not ask for.'))];
     } catch (error) {
       if (!(error instanceof EngineRefusal)) throw error;
+      if (error.detail.missing) return this.#waitFor(error, file, sorted);
+      this.#waiting = NOTHING;
       const others = sorted.pictures.length + sorted.labels.length + sorted.preprocess.length + sorted.recipes.length;
       const what = others === 0 ? 'The network was not loaded' : `The network was not loaded, nor ${plural(others, 'file')} dropped with it`;
       this.#store.dispatch({ type: 'problemRaised', problem: problemFrom(what, error, file.name) });
@@ -166,6 +195,22 @@ export class Loader {
     return true;
   }
 
+  /** Weights without a network: they are there when it comes. */
+  #keepWeights(sorted: Sorted): void {
+    if (sorted.weights.length === 0) return;
+    this.#waiting = { ...this.#waiting, files: [...this.#waiting.files, ...sorted.weights] };
+    sorted.refused.push(...sorted.weights.map(({ name }) => refusal(name, 'It holds weights: drop the .onnx file that they belong to as well.')));
+  }
+
+  /** Keeps a network, and what was dropped with it, until the files of its weights are there, too. */
+  #waitFor(error: EngineRefusal, file: OpenedFile, sorted: Sorted): false {
+    const missing = error.detail.missing ?? [];
+    this.#waiting = { files: sorted.all, missing };
+    sorted.refused = [];
+    this.#store.dispatch({ type: 'problemRaised', problem: waitingProblem(error, file.name, missing) });
+    return false;
+  }
+
   /** The first dropped pictures replace the sample's, unless none of them can be read; later ones join them. */
   async #takePictures(files: OpenedFile[], signal: AbortSignal): Promise<Refused[]> {
     if (this.#store.state.peek().picturesSource === 'sample') {
@@ -180,7 +225,7 @@ export class Loader {
   async #refusedBeforeTheFirst(files: OpenedFile[], signal: AbortSignal): Promise<Refused[]> {
     const refused: Refused[] = [];
     for (const file of files) {
-      const reply = await this.#client.call('addPictures', { names: [file.name] }, { inputs: [await bytesOf(file)], signal });
+      const reply = await this.#client.call('addPictures', { names: [file.name] }, { files: [file.blob], signal });
       if (reply.refused.length === 0) return refused;
       refused.push(...reply.refused);
     }
@@ -190,21 +235,30 @@ export class Loader {
     return refused;
   }
 
-  async #loadModel(file: OpenedFile, source: SampleId | 'dropped', signal: AbortSignal): Promise<void> {
-    const name = file.name.slice(file.name.lastIndexOf('/') + 1); // it names what is taken home, too
-    const { model, preprocess } = await this.#client.call('loadModel', { name }, { inputs: [await bytesOf(file)], signal });
-    this.#files = { model: file, source, pictures: this.#files?.pictures ?? [], labels: [], preprocess: null };
-    this.#store.dispatch({ type: 'modelLoaded', model, preprocess, source });
+  /** Gives the network those files of `beside` that it asks for. The names of what held its weights. */
+  async #loadModel(file: OpenedFile, beside: OpenedFile[], source: SampleId | 'dropped', signal: AbortSignal): Promise<string[]> {
+    const name = baseName(file.name); // it names what is taken home, too
+    const ask = (weights: OpenedFile[]) =>
+      this.#client.call('loadModel', { name, weights: weights.map((one) => one.name) }, { files: blobsOf([file, ...weights]), signal });
+    const reply = await ask([]).catch((error: unknown) => {
+      const missing = (error instanceof EngineRefusal && error.detail.missing) || [];
+      const wanted = beside.filter((one) => isOneOf(one, missing));
+      return wanted.length > 0 ? ask(wanted) : Promise.reject(error);
+    });
+    const weights = beside.filter((one) => reply.weights.includes(one.name));
+    this.#files = { model: file, weights, source, pictures: this.#files?.pictures ?? [], labels: [], preprocess: null };
+    this.#store.dispatch({ type: 'modelLoaded', model: reply.model, preprocess: reply.preprocess, source });
+    return reply.weights;
   }
 
   async #readPreprocess(file: OpenedFile, signal: AbortSignal): Promise<void> {
-    const { preprocess } = await this.#client.call('readPreprocess', { name: file.name }, { inputs: [await bytesOf(file)], signal });
+    const { preprocess } = await this.#client.call('readPreprocess', { name: file.name }, { files: [file.blob], signal });
     if (this.#files) this.#files.preprocess = file;
     this.#store.dispatch({ type: 'preprocessSet', preprocess });
   }
 
   async #setLabels(file: OpenedFile, signal: AbortSignal): Promise<void> {
-    const { classes, pictures } = await this.#client.call('setLabels', { name: file.name }, { inputs: [await bytesOf(file)], signal });
+    const { classes, pictures } = await this.#client.call('setLabels', { name: file.name }, { files: [file.blob], signal });
     this.#files?.labels.push(file);
     this.#store.dispatch({ type: 'labelsSet', classes, pictures });
   }
@@ -227,8 +281,7 @@ export class Loader {
     let pictures: PictureView[] = this.#store.state.peek().pictures;
     for (let start = 0; start < files.length; start += BATCH) {
       const batch = files.slice(start, start + BATCH);
-      const inputs = await Promise.all(batch.map(bytesOf));
-      const reply = await this.#client.call('addPictures', { names: batch.map(({ name }) => name) }, { inputs, signal });
+      const reply = await this.#client.call('addPictures', { names: batch.map(({ name }) => name) }, { files: blobsOf(batch), signal });
       pictures = reply.pictures;
       refused.push(...reply.refused);
       const done = start + batch.length;
@@ -277,6 +330,13 @@ export class Loader {
   }
 }
 
+const NOTHING = { files: [], missing: [] };
+
+/** Whether a file may be one of these: folders differ between where a network was written and here. */
+const isOneOf = ({ name }: OpenedFile, paths: string[]): boolean => paths.some((path) => baseName(path) === baseName(name));
+
+const baseName = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
+
 const refusal = (name: string, message: string): Refused => ({ name, error: { code: 'page', message, node: null, hint: null } });
 
-const bytesOf = async ({ blob }: OpenedFile): Promise<Uint8Array<ArrayBuffer>> => new Uint8Array(await blob.arrayBuffer());
+const blobsOf = (files: OpenedFile[]): Blob[] => files.map(({ blob }) => blob);

@@ -10,12 +10,18 @@ type Card = Omit<Problem, 'id'>;
 /** A card for something that failed while doing `what` ("The network was not loaded"). */
 export function problemFrom(what: string, error: unknown, file: string | null = null): Card {
   if (error instanceof EngineRefusal) {
-    const { message, node, hint } = error.detail;
+    const { message, node, hint, support } = error.detail;
     const where = [file, node ? `node ${node}` : null].filter((part) => part !== null).join(', ');
-    return { what, where: where || null, why: sentence(message), todo: hint };
+    return { what, where: where || null, why: sentence(message), todo: hint, ...(support && { support }) };
   }
   const why = error instanceof Error ? error.message : String(error);
   return { what, where: file, why, todo: null };
+}
+
+/** A card for a network that waits for the files of its weights. */
+export function waitingProblem(error: EngineRefusal, file: string, missing: string[]): Card {
+  const card = problemFrom('The network waits for its weights', error, file);
+  return { ...card, todo: `Drop ${missing.length === 1 ? 'the missing file' : 'the missing files'} too: what you dropped is kept until then.` };
 }
 
 /** An inner message that the engine passes on may begin small. */
