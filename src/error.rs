@@ -6,7 +6,7 @@
 use crate::attribution::AttributionError;
 use crate::data::DataError;
 use crate::exec::ExecError;
-use crate::onnx::{ExportError, ImportError};
+use crate::onnx::{ExportError, ImportError, Support};
 use crate::passes::PassError;
 use crate::quant::QuantError;
 use thiserror::Error;
@@ -108,6 +108,14 @@ impl Error {
         match self {
             Self::Import(ImportError::ExternalData { files, .. }) => files,
             _ => &[],
+        }
+    }
+
+    /// The network node by node, where it is some of its nodes that cannot be read.
+    pub fn support(&self) -> Option<&Support> {
+        match self {
+            Self::Import(error) => error.support(),
+            _ => None,
         }
     }
 

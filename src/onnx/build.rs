@@ -10,7 +10,7 @@ use super::names::Names;
 use super::nodes::{self, CONSTANT, FileNode, NodeNames};
 use super::proto::{GraphProto, SparseTensorProto, TensorProto, ValueInfoProto};
 use super::types::{self, Declared};
-use super::{ExternalFiles, ImportError, attr, tensor};
+use super::{ExternalFiles, ImportError, Support, Unsupported, attr, tensor};
 use crate::ir::{Attr, Attrs, GraphBuilder, GraphError, Operation, ValueId};
 use crate::ops::{self, Expansion, FileType, Graph, ImportInput, ImportNode, Node, Op, Source};
 use crate::tensor::{DType, FloatFormat, TensorType, Value};
@@ -28,7 +28,8 @@ pub(super) const GREATEST_COUNT: usize = 1 << 17;
 /// Makes the graph, and completes `info` with what its tensors show.
 ///
 /// # Errors
-/// Everything from the network's own message inwards.
+/// Everything from the network's own message inwards. Nodes that cannot be read are all found before
+/// they are refused: [`ImportError::Unsupported`].
 pub(super) fn build(
     graph: &GraphProto,
     functions: &Functions,
@@ -37,24 +38,61 @@ pub(super) fn build(
 ) -> Result<Graph, ImportError> {
     refuse_too_many(graph)?;
     let (nodes, node_names) = nodes::read(&graph.node, functions, info.opset)?;
-    nodes::refuse_unsupported(&nodes)?;
+    let missing = nodes::refuse_unsupported(&nodes).err();
+    match assemble(graph, (&nodes, node_names), files, info) {
+        Ok(Assembled::Whole(graph)) => Ok(*graph),
+        Ok(Assembled::Refused(refused)) => {
+            let first = missing.or_else(|| refused.first().map(|(_, reason)| reason.clone()));
+            let reason = first.unwrap_or(ImportError::NoGraph);
+            Err(ImportError::Unsupported(Box::new(Unsupported {
+                reason,
+                support: Support::new(&nodes, refused),
+            })))
+        }
+        Err(error) => Err(missing.unwrap_or(error)),
+    }
+}
+
+/// What became of a network whose parts are all there.
+enum Assembled {
+    Whole(Box<Graph>),
+    /// Positions of the nodes that cannot be read, and why; at least one.
+    Refused(Vec<(usize, ImportError)>),
+}
+
+fn assemble(
+    graph: &GraphProto,
+    (nodes, node_names): (&[FileNode], NodeNames),
+    files: &ExternalFiles,
+    info: &mut ModelInfo,
+) -> Result<Assembled, ImportError> {
     refuse_sparse(&graph.sparse_initializer)?;
     let outputs = read_infos(&graph.output, "output")?;
     if outputs.is_empty() {
         return Err(ImportError::NoOutput);
     }
-    let mut build = Build::new(graph, (&nodes, files), &outputs, info);
+    let mut build = Build::new(graph, (nodes, files), &outputs, info);
     build.node_names = node_names;
     build.declare_types(&graph.value_info, &outputs)?;
     build.add_initializers(&graph.initializer)?;
     build.add_inputs(&graph.input)?;
     let output_counts = build.add_outputs_of_nodes()?;
-    for (node, output_count) in nodes.iter().zip(output_counts) {
-        if node.op_type != CONSTANT {
-            build.add_node(node, output_count)?;
+    let mut refused = Vec::new();
+    for (index, (node, output_count)) in nodes.iter().zip(output_counts).enumerate() {
+        if node.op_type == CONSTANT {
+            continue;
+        }
+        match build.add_node(node, output_count) {
+            Ok(()) => {}
+            Err(error) if error.refuses_a_node() => refused.push((index, error)),
+            Err(error) => return Err(error),
         }
     }
-    build.finish(&outputs)
+    if refused.is_empty() {
+        Ok(Assembled::Whole(Box::new(build.finish(&outputs)?)))
+    } else {
+        Ok(Assembled::Refused(refused))
+    }
 }
 
 fn refuse_too_many(graph: &GraphProto) -> Result<(), ImportError> {
@@ -264,6 +302,9 @@ impl<'a> Build<'a> {
             .take(present)
             .map(|name| if name.is_empty() { Ok(None) } else { self.find(name, reader).map(Some) });
         let mut inputs = inputs.collect::<Result<Vec<_>, _>>()?;
+        if !nodes::is_known(&file.op_type) {
+            return Err(nodes::missing_operator(file));
+        }
         let mut attrs = attr::read_all(&file.proto, &file.name, self.files)?;
         let mut op_type = file.op_type.as_str();
         if let Some(format) = self.cast_to(file) {
@@ -370,12 +411,7 @@ impl<'a> Build<'a> {
             let op = Op::import(op_type, &mut node)?;
             Some(op.map(|op| Read::One(op.into(), std::mem::take(&mut node.new_inputs))))
         });
-        let read = read.ok_or_else(|| ImportError::UnsupportedOperator {
-            node: file.name.clone(),
-            op_type: file.op_type.clone(),
-            more_nodes: Vec::new(),
-            others: Vec::new(),
-        })?;
+        let read = read.ok_or_else(|| nodes::missing_operator(file))?;
         let read = read.map_err(refused)?;
         node.attrs.finish(opset).map_err(refused)?;
         Ok(read)

@@ -1,5 +1,6 @@
 //! [`ImportError`]: why a file cannot be read, in words for the person who dropped it.
 
+use super::Support;
 use super::file::FileKind;
 use super::import::{GREATEST_OPSET, LEAST_IR_VERSION, LEAST_OPSET};
 use crate::ir::{AttrError, GraphError};
@@ -50,6 +51,15 @@ pub enum FunctionProblem {
         /// The attribute.
         name: String,
     },
+}
+
+/// A network some of whose nodes cannot be read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Unsupported {
+    /// What stands in the way: operators that are missing, or else the first node's reason.
+    pub reason: ImportError,
+    /// The whole network, node by node.
+    pub support: Support,
 }
 
 /// Why a file could not be imported.
@@ -136,6 +146,10 @@ pub enum ImportError {
         /// The other operators that are missing, in the order of their first use.
         others: Vec<MissingOperator>,
     },
+    /// Nodes that cannot be read; everything else about the file is in order. Text, code, hint and node
+    /// are those of the reason.
+    #[error("{}", .0.reason)]
+    Unsupported(Box<Unsupported>),
     /// A node carries a graph inside (control flow).
     #[error(
         "Node `{node}` ({op_type}) has a network inside (attribute `{attribute}`), which Bitlens does not support."
@@ -340,6 +354,7 @@ impl ImportError {
             Self::Opset { .. } => "onnx/opset",
             Self::TooMany { .. } => "onnx/too-many",
             Self::Function { .. } => "onnx/function",
+            Self::Unsupported(network) => network.reason.code(),
             Self::UnsupportedOperator { .. } => "onnx/unsupported-operator",
             Self::Subgraph { .. } => "onnx/subgraph",
             Self::Attribute { .. } => "onnx/attribute",
@@ -371,6 +386,7 @@ impl ImportError {
                 "Download or export the file again, and wait until it is complete."
             }
             Self::NotOnnx { kind } => return Some(kind.map_or(FileKind::HINT, FileKind::hint)),
+            Self::Unsupported(network) => return network.reason.hint(),
             Self::NoGraph => "Export the network again; this file may hold only settings or training state.",
             Self::NoOutput => "Export the network again with at least one output.",
             Self::IrVersion { .. } | Self::NoOpset | Self::Opset { .. } => {
@@ -417,8 +433,37 @@ impl ImportError {
             | Self::AttributeKind { node, .. }
             | Self::Constant { node, .. }
             | Self::Cycle { node } => Some(node),
+            Self::Unsupported(network) => network.reason.node(),
             _ => None,
         }
+    }
+
+    /// The network node by node, where some of them cannot be read.
+    pub fn support(&self) -> Option<&Support> {
+        match self {
+            Self::Unsupported(network) => Some(&network.support),
+            _ => None,
+        }
+    }
+
+    /// The first thing in the way, where several are.
+    pub fn reason(&self) -> &Self {
+        match self {
+            Self::Unsupported(network) => &network.reason,
+            error => error,
+        }
+    }
+
+    /// Whether it is one node that cannot be read, and the others can be.
+    pub(super) fn refuses_a_node(&self) -> bool {
+        matches!(
+            self,
+            Self::UnsupportedOperator { .. }
+                | Self::Subgraph { .. }
+                | Self::Attribute { .. }
+                | Self::AttributeKind { .. }
+                | Self::Opset { .. }
+        )
     }
 }
 

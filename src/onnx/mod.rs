@@ -69,14 +69,16 @@ mod import;
 mod names;
 mod nodes;
 mod proto;
+mod support;
 mod tensor;
 mod types;
 
 #[cfg(test)]
 mod tests;
 
-pub use error::{FunctionProblem, ImportError, MissingOperator};
+pub use error::{FunctionProblem, ImportError, MissingOperator, Unsupported};
 pub use export::{ExportError, ExportOptions, export};
 pub use external::ExternalFiles;
 pub use file::FileKind;
 pub use import::{Imported, ModelInfo, import, import_owned, import_with};
+pub use support::{OperatorSupport, RefusedNode, Support};

@@ -99,6 +99,21 @@ pub(super) fn full_name(proto: &NodeProto) -> String {
     }
 }
 
+/// Whether nodes of an operator can be read at all.
+pub(super) fn is_known(op_type: &str) -> bool {
+    op_type == CONSTANT || ops::file_op_types().any(|name| name == op_type)
+}
+
+/// The refusal of a node whose operator is not known.
+pub(super) fn missing_operator(node: &FileNode) -> ImportError {
+    ImportError::UnsupportedOperator {
+        node: node.name.clone(),
+        op_type: node.op_type.clone(),
+        more_nodes: Vec::new(),
+        others: Vec::new(),
+    }
+}
+
 /// Looks at all nodes before it refuses, so that the user learns everything at once.
 ///
 /// # Errors
@@ -108,7 +123,7 @@ pub(super) fn refuse_unsupported(nodes: &[FileNode]) -> Result<(), ImportError> 
     let mut places: BTreeMap<&str, usize> = BTreeMap::new();
     for node in nodes {
         let op_type = node.op_type.as_str();
-        if op_type == CONSTANT || ops::file_op_types().any(|name| name == op_type) {
+        if is_known(op_type) {
             continue;
         }
         let place = *places.entry(op_type).or_insert(missing.len());

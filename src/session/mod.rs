@@ -15,6 +15,7 @@ mod network;
 mod pictures;
 mod quantized;
 mod runnable;
+mod support;
 pub mod view;
 
 pub use crate::error::Error as SessionError;

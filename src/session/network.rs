@@ -1,13 +1,13 @@
 //! A network as it was opened: read, simplified, ready to run in full precision.
 
-use super::SessionError;
 use super::quantized::PREPROCESS_KEY;
 use super::runnable::is_quantized;
-use super::view::ModelView;
+use super::view::{ModelView, OperatorView};
+use super::{SessionError, support};
 use crate::attribution::{Model, find_target};
 use crate::data::Preprocess;
 use crate::data::preprocess::Layout;
-use crate::exec::Executor;
+use crate::exec::{ExecError, Executor};
 use crate::onnx::{self, ExternalFiles, ModelInfo};
 use crate::ops::{Graph, Isa, Kind};
 use crate::passes;
@@ -111,6 +111,23 @@ impl Network {
         self.input_axes().iter().zip(seen).map(|(size, seen)| size.unwrap_or(seen)).collect()
     }
 
+    /// The operators of the simplified network, and which of their nodes run on integers when everything is
+    /// quantized. Takes about one run and one quantization.
+    pub fn operators(&self, isa: Isa) -> Vec<OperatorView> {
+        support::before_quantizing(self, isa)
+    }
+
+    /// A made-up picture, for what can be found out without one.
+    ///
+    /// # Errors
+    /// When it does not fit in memory.
+    pub(super) fn probe(&self) -> Result<Value, SessionError> {
+        let zeros = Value::zeros::<f32>(&self.probed_sizes()).map_err(ExecError::from)?;
+        let level = |i: usize| (i * 7919 % 251) as f32 / 250.0;
+        let levels = (0..zeros.len()).map(level).collect();
+        Ok(Value::from_vec(zeros.shape(), levels).map_err(ExecError::from)?)
+    }
+
     /// Name of the tensor that attribution looks at, found with a run on zeros.
     fn attribution_layer(&self) -> Option<String> {
         let sizes = self.probed_sizes();
@@ -142,6 +159,7 @@ impl Network {
             channels,
             classes: self.classes(),
             layers,
+            operators: support::operators(self.graph(), None),
             quantized: self.is_quantized(),
             attribution_layer: self.attribution_layer(),
             warnings: self.warnings(),

@@ -6,7 +6,8 @@ use super::layers::{self, LayerValues};
 use super::network::Network;
 use super::pictures::PictureInputs;
 use super::runnable::QuantizedModel;
-use super::view::{ByteSizes, LayerPath, LayerView, QuantizedView, RunPath};
+use super::support;
+use super::view::{ByteSizes, LayerPath, LayerView, OperatorView, QuantizedView, RunPath};
 use crate::data::Preprocess;
 use crate::exec::Executor;
 use crate::onnx::{self, ExportOptions};
@@ -34,6 +35,7 @@ pub struct QuantizedNetwork {
     file: Vec<u8>,
     layers: Vec<LayerView>,
     layer_values: Vec<LayerValues>,
+    operators: Vec<OperatorView>,
     full_size_bytes: usize,
 }
 
@@ -65,6 +67,7 @@ impl QuantizedNetwork {
             statistics,
             plan,
             layer_values: layers::values(&layers, network.graph(), model.definition.executor.graph()),
+            operators: support::operators(network.graph(), Some(&model.integer_nodes)),
             graph: quantized.graph,
             model: Arc::new(model),
             file,
@@ -91,6 +94,7 @@ impl QuantizedNetwork {
             statistics: Arc::new(Statistics::none(&graph)),
             plan: QuantPlan::default(),
             layer_values: layers::values(&layers, &graph, model.definition.executor.graph()),
+            operators: support::operators(&graph, Some(&model.integer_nodes)),
             model: Arc::new(model),
             file: onnx::export(&graph, &ExportOptions { metadata })?,
             graph,
@@ -158,6 +162,7 @@ impl QuantizedNetwork {
             calibration_pictures: self.statistics.runs(),
             size_bytes: self.sizes(),
             layers: self.layers.clone(),
+            operators: self.operators.clone(),
         }
     }
 

@@ -6,6 +6,7 @@
 use crate::attribution::Attribution;
 use crate::data::Preprocess;
 use crate::error::Error;
+use crate::onnx::{OperatorSupport, RefusedNode, Support};
 use crate::quant::Recipe;
 use serde::{Deserialize, Serialize};
 
@@ -36,6 +37,43 @@ views! {
         #[serde(skip_serializing_if = "Vec::is_empty")]
         #[cfg_attr(feature = "web", tsify(optional))]
         pub missing: Vec<String>,
+        /// The network's operators, where some of its nodes cannot be read.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "web", tsify(optional))]
+        pub support: Option<SupportView>,
+    }
+
+    /// What a network asks for, and what of it there is.
+    pub struct SupportView {
+        /// Its nodes; functions of the file are written out.
+        pub nodes: usize,
+        /// Nodes that can be read and need no result of one that cannot.
+        pub computable: usize,
+        /// Its operators, in the order of their first use.
+        pub operators: Vec<OperatorView>,
+    }
+
+    /// An operator as a network uses it.
+    pub struct OperatorView {
+        /// Its name, with the domain in front unless it is ONNX's own.
+        pub op_type: String,
+        /// Nodes that use it.
+        pub nodes: usize,
+        /// Those among them that run on integers when everything is quantized; none where that is not
+        /// known.
+        pub integer_nodes: Option<usize>,
+        /// Names of those that run in float then.
+        pub float_nodes: Vec<String>,
+        /// Nodes that cannot be read, and why.
+        pub refused: Vec<RefusedNodeView>,
+    }
+
+    /// A node that cannot be read.
+    pub struct RefusedNodeView {
+        /// Its name.
+        pub node: String,
+        /// Why.
+        pub reason: String,
     }
 
     /// A network as it was opened.
@@ -66,6 +104,8 @@ views! {
         pub classes: usize,
         /// Layers with weights.
         pub layers: usize,
+        /// Operators of the simplified network.
+        pub operators: Vec<OperatorView>,
         /// Whether the file is quantized already: then it is run as it is.
         pub quantized: bool,
         /// The tensor that Grad-CAM looks at; none where no tensor has positions.
@@ -143,6 +183,8 @@ views! {
         pub size_bytes: ByteSizes,
         /// Layers with weights, in order of execution.
         pub layers: Vec<LayerView>,
+        /// Operators of the simplified network, and which of their nodes run on integers.
+        pub operators: Vec<OperatorView>,
     }
 
     /// A layer with weights.
@@ -349,6 +391,28 @@ impl From<&Error> for ErrorView {
             node: error.node().map(str::to_owned),
             hint: error.hint().map(str::to_owned),
             missing: error.missing_files().to_vec(),
+            support: error.support().map(SupportView::from),
+        }
+    }
+}
+
+impl From<&Support> for SupportView {
+    fn from(support: &Support) -> Self {
+        let refused = |refused: &RefusedNode| RefusedNodeView {
+            node: refused.node.clone(),
+            reason: refused.reason.to_string(),
+        };
+        let operator = |operator: &OperatorSupport| OperatorView {
+            op_type: operator.op_type.clone(),
+            nodes: operator.nodes,
+            integer_nodes: None,
+            float_nodes: Vec::new(),
+            refused: operator.refused.iter().map(refused).collect(),
+        };
+        Self {
+            nodes: support.nodes,
+            computable: support.computable,
+            operators: support.operators.iter().map(operator).collect(),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::buffers::Buffers;
 use super::protocol::{EngineInfo, Event, ExportCheck, MapRef, Request, Response, StepResult};
+use super::uploads::Uploads;
 use crate::data::{DataError, Preprocess};
 use crate::kernels::{Isa, RelaxedDot, relaxed_dot};
 use crate::session::view::LensView;
@@ -34,12 +35,20 @@ pub(super) struct Core {
     session: Session,
     work: Option<Work>,
     buffers: Buffers,
+    /// Files that are on their way here.
+    pub(super) uploads: Uploads,
     clock: Clock,
 }
 
 impl Core {
     pub(super) fn new(clock: Clock) -> Self {
-        Self { session: Session::new(Isa::best()), work: None, buffers: Buffers::default(), clock }
+        Self {
+            session: Session::new(Isa::best()),
+            work: None,
+            buffers: Buffers::default(),
+            uploads: Uploads::default(),
+            clock,
+        }
     }
 
     pub(super) fn begin(&mut self, request: Request, files: Vec<Vec<u8>>) -> Result<(), SessionError> {

@@ -35,7 +35,7 @@ export interface Preprocess {
 }
 "#;
 
-/// What the page asks. Files travel beside it, as an array of `Uint8Array`.
+/// What the page asks. Files travel beside it, as `Uint8Array`s or as numbers of uploads.
 #[derive(Debug, Clone, Deserialize, Tsify)]
 #[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
 #[tsify(missing_as_null)]

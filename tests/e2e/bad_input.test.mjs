@@ -94,7 +94,14 @@ test('broken settings', async () => {
 });
 
 test('a network with an operator that nobody knows', async () => {
-  const card = await refused({ name: 'odd.onnx', buffer: await withUnknownOperator() });
+  await person.drop(page, [{ name: 'odd.onnx', buffer: await withUnknownOperator() }]);
+  const report = page.getByTestId('problem-support');
+  await report.locator('summary').click();
+  const needed = await report.innerText();
+  assert.match(needed, /0 of \d+ nodes do not need what cannot be read/, 'every later node needs it');
+  assert.match(needed, /1 × Rolu/);
+  assert.match(needed, /Can be read: .*\d+ × Conv/);
+  const card = await person.readProblem(page);
   assert.match(card, /odd\.onnx/);
   assert.match(card, /stem\/conv\/relu/, 'names the node');
   assert.match(card, /Rolu/, 'names the operator');

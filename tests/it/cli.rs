@@ -100,8 +100,10 @@ fn quantize_writes_a_network_and_a_report() {
     // What was written is a network like any other: it runs, on integers, and can be looked at.
     let inspection = lines(&["inspect", text(&file), "--json"]).remove(0);
     assert_eq!(inspection["quantized"], true);
-    assert!(inspection["integerNodes"].as_u64() > Some(10), "{inspection}");
-    assert_eq!(inspection["floatNodes"], Json::Array(Vec::new()));
+    let operators = inspection["operators"].as_array().unwrap();
+    let integers: u64 = operators.iter().map(|operator| operator["integerNodes"].as_u64().unwrap()).sum();
+    assert!(integers > 10, "{inspection}");
+    assert!(operators.iter().all(|operator| operator["floatNodes"] == Json::Array(Vec::new())), "{inspection}");
     let arguments: Vec<&str> = ["run", text(&file), "--json", "--role", "eval"]
         .into_iter()
         .chain(sample.data.iter().map(String::as_str))
@@ -236,15 +238,60 @@ fn inspect_says_what_a_network_is() {
         (&Json::from("input"), &Json::from("batch×3×64×64"))
     );
     assert_eq!((&found["classes"], &found["opset"]), (&Json::from(10), &Json::from(17)));
-    assert_eq!((&found["quantized"], &found["floatNodes"]), (&Json::from(false), &Json::Null));
+    assert_eq!(found["quantized"], false);
     assert_eq!(found["sizeBytes"], sample("sample_resnet.onnx").len());
     // Folded and fused: what is left of Conv, BatchNormalization, Relu.
-    let operators = found["operators"].as_object().unwrap();
-    assert!(operators.contains_key("Conv") && operators.contains_key("Gemm"), "{operators:?}");
-    assert!(
-        !operators.contains_key("BatchNormalization") && !operators.contains_key("Relu"),
-        "{operators:?}"
+    let operators = found["operators"].as_array().unwrap();
+    let of = |op_type: &str| operators.iter().find(|operator| operator["opType"] == op_type);
+    assert!(of("BatchNormalization").is_none() && of("Relu").is_none(), "{operators:?}");
+    let conv = of("Conv").unwrap();
+    assert_eq!(conv["integerNodes"], conv["nodes"]);
+    assert_eq!(conv["floatNodes"], Json::from(Vec::<String>::new()));
+    assert_eq!(of("Gemm").unwrap()["integerNodes"], 1);
+}
+
+/// A network of one node, written with ONNX's own protobuf fields.
+fn network_of(op_type: &str) -> Vec<u8> {
+    let field = |number: u8, content: &[u8]| {
+        let length = u8::try_from(content.len()).ok().filter(|&length| length < 128).unwrap();
+        [&[number << 3 | 2, length], content].concat()
+    };
+    let node = |op_type: &str, input: &str, output: &str| {
+        let parts = [field(1, input.as_bytes()), field(2, output.as_bytes()), field(4, op_type.as_bytes())];
+        field(1, &parts.concat())
+    };
+    // value_info: a name and a tensor type, float32, without a shape.
+    let value = |number: u8, name: &str| {
+        field(number, &[field(1, name.as_bytes()), field(2, &field(1, &[1 << 3, 1]))].concat())
+    };
+    let nodes = [node("Relu", "x", "a"), node(op_type, "a", "b"), node("Relu", "b", "y")];
+    let graph = [nodes.concat(), value(11, "x"), value(12, "y")].concat();
+    [vec![1 << 3, 8], field(7, &graph), field(8, &[2 << 3, 17])].concat()
+}
+
+#[test]
+fn inspect_reports_what_cannot_be_read() {
+    let folder = folder("inspect-refused");
+    let file = folder.join("odd.onnx");
+    fs::write(&file, network_of("Frobnicate")).unwrap();
+    let output = bitlens(&["inspect", text(&file)]);
+    assert_eq!(output.status.code(), Some(2));
+    let printed = String::from_utf8(output.stdout).unwrap();
+    let lines: Vec<&str> = printed.lines().map(str::trim).collect();
+    assert_eq!(
+        lines,
+        [
+            "2 × Relu                     can be read",
+            "1 × Frobnicate               cannot be read: Frobnicate_0",
+            "Node `Frobnicate_0` uses operator `Frobnicate`, which Bitlens does not support.",
+            "1 of 3 nodes do not need what cannot be read",
+        ]
     );
+    let output = bitlens(&["inspect", text(&file), "--json"]);
+    let found: Json = serde_json::from_slice(&output.stdout).unwrap();
+    let support = &found["error"]["support"];
+    assert_eq!((&support["nodes"], &support["computable"]), (&Json::from(3), &Json::from(1)));
+    assert_eq!(support["operators"][1]["refused"][0]["node"], "Frobnicate_0");
 }
 
 #[test]

@@ -684,7 +684,7 @@ export type LayerPath = "int8" | "float";
 export type RunPath = "int8" | "fakeQuant";
 
 /**
- * What the page asks. Files travel beside it, as an array of `Uint8Array`.
+ * What the page asks. Files travel beside it, as `Uint8Array`s or as numbers of uploads.
  */
 export type Request = { kind: "loadModel"; name: string; weights?: string[] } | { kind: "addPictures"; names: string[] } | { kind: "clearPictures" } | { kind: "setLabels"; name: string } | { kind: "readPreprocess"; name: string } | { kind: "setPreprocess"; preprocess: Preprocess } | { kind: "quantize"; recipe: Recipe } | { kind: "compare" } | { kind: "lens"; picture: number; target: number | null } | { kind: "logits"; picture: number } | { kind: "measureLatency"; runs: number } | { kind: "preview"; picture: number } | { kind: "exportModel" } | { kind: "engineInfo" };
 
@@ -733,20 +733,28 @@ export class Engine {
     free(): void;
     [Symbol.dispose](): void;
     /**
-     * Starts a piece of work; one that is under way is dropped.
+     * Starts a piece of work; one that is under way is dropped, and so are uploads that are not among
+     * `files`.
      *
      * # Errors
      * Throws `{code, message, node, hint}`.
      */
-    begin(request: Request, files: Uint8Array[]): void;
+    begin(request: Request, files: (Uint8Array | number)[]): void;
     /**
-     * Drops the work under way; what it found before stays.
+     * Drops the work under way and all uploads; what it found before stays.
      */
     cancel(): void;
     /**
      * An engine without a network.
      */
     constructor();
+    /**
+     * Makes room for a file of `length` bytes; its number, to be given in place of an array.
+     *
+     * # Errors
+     * Throws `{code, message, node, hint}` when there is not enough memory.
+     */
+    reserveUpload(length: number): number;
     /**
      * Works for about `budget_ms` milliseconds, at least one step.
      *
@@ -758,6 +766,13 @@ export class Engine {
      * A typed array that a response named; `undefined` the second time.
      */
     takeBuffer(id: number): Uint8Array | Float32Array | undefined;
+    /**
+     * Takes the next bytes of an upload; `chunk` is copied before this returns.
+     *
+     * # Errors
+     * Throws `{code, message, node, hint}` when the file becomes longer than was said.
+     */
+    writeUpload(id: number, chunk: Uint8Array): void;
 }
 
 /**

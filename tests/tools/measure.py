@@ -207,10 +207,11 @@ def quantized_line(row: Row, arguments: argparse.Namespace, work: Path) -> list[
     evaluation = [*limited(row.options("eval"), len(inputs)), "--preprocess", str(row.config_file)]
     ours = run(arguments.bitlens, row.file, *evaluation).astype(np.float32)
     theirs = last_output(Network(with_logits(row.file)), inputs).astype(np.float32)
-    nodes = json.loads(command(arguments.bitlens, "inspect", row.file, "--json"))
+    operators = json.loads(command(arguments.bitlens, "inspect", row.file, "--json"))["operators"]
+    integers, floats = sum(o["integerNodes"] for o in operators), sum(len(o["floatNodes"]) for o in operators)
     return [
         row.name,
-        f"{nodes['integerNodes']} / {len(nodes['floatNodes'])}",
+        f"{integers} / {floats}",
         codes_cell(row, arguments, row.file, inputs, folder / "codes"),
         f"{share(ours == theirs)} ({ours.size})",
         f"{share(ours.argmax(1) == theirs.argmax(1))} (n={len(ours)})",

@@ -1,15 +1,30 @@
 import { afterEach, expect, test } from 'vitest';
 import { Cancelled, Client, EngineCrash, EngineRefusal, type WorkerLike } from '../src/engine/client';
 import { MockEngine, mockWorker } from '../src/engine/mock';
+import { serve } from '../src/engine/serve';
 import type { BulkData, Engine, EngineEvent, EngineRequest, StepResult } from '../src/engine/protocol';
 
 /** An engine that does what a test tells it. */
 class Scripted implements Engine {
   begun: EngineRequest[] = [];
+  /** The files that were begun with, and the lengths of their chunks. */
+  files: Uint8Array[] = [];
+  chunks: number[] = [];
   cancelled = 0;
+  readonly #uploads: { bytes: Uint8Array; filled: number }[] = [];
+  reserveUpload(length: number): number {
+    return this.#uploads.push({ bytes: new Uint8Array(length), filled: 0 }) - 1;
+  }
+  writeUpload(id: number, chunk: Uint8Array): void {
+    const upload = this.#uploads[id]!;
+    upload.bytes.set(chunk, upload.filled);
+    upload.filled += chunk.length;
+    this.chunks.push(chunk.length);
+  }
   steps: () => StepResult = () => ({ state: 'done', events: [], response: { kind: 'clearPictures' } });
-  begin(request: EngineRequest): void {
+  begin(request: EngineRequest, files: number[]): void {
     this.begun.push(request);
+    this.files = files.map((id) => this.#uploads[id]!.bytes);
   }
   step(): StepResult {
     return this.steps();
@@ -44,20 +59,86 @@ test('events arrive before the answer', async () => {
   expect(events).toHaveLength(3);
 });
 
-test('bulk data travels beside the answer, and inputs are moved, not copied', async () => {
+/** A worker whose messages are not cloned, so that it gets files of a test's own making. */
+function direct(engine: Engine): Client {
+  type Listener = (event: MessageEvent) => void;
+  const sides: Record<'page' | 'worker', Listener[]> = { page: [], worker: [] };
+  const portTo = (other: 'page' | 'worker', own: 'page' | 'worker'): WorkerLike => ({
+    postMessage: (data) => sides[other].forEach((listener) => queueMicrotask(() => listener({ data } as MessageEvent))),
+    addEventListener: (type, listener) => type === 'message' && sides[own].push(listener),
+    terminate: () => {},
+  });
+  const worker = portTo('worker', 'page');
+  return new Client(() => {
+    queueMicrotask(() => void serve(portTo('page', 'worker'), () => Promise.resolve({ engine, build: 'test' })));
+    return worker;
+  });
+}
+
+/** A file that is read in chunks of `step` bytes, and at `end` no further. */
+class Chunked extends Blob {
+  constructor(readonly content: Uint8Array<ArrayBuffer>, readonly step: number, readonly end = content.length) {
+    super([content]);
+  }
+  override stream(): ReadableStream<Uint8Array<ArrayBuffer>> {
+    let at = 0;
+    const pull = (controller: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>): void => {
+      if (at >= this.content.length) return controller.close();
+      if (at >= this.end) return controller.error(new Error('not there'));
+      controller.enqueue(this.content.slice(at, (at += this.step)));
+    };
+    return new ReadableStream({ pull }, { highWaterMark: 0 });
+  }
+}
+
+const bytes = Uint8Array.from({ length: 1000 }, (_, at) => at % 251);
+
+test('files are read where the engine is, chunk by chunk', async () => {
+  const engine = new Scripted();
+  await direct(engine).call('loadModel', { name: 'net.onnx' }, { files: [new Chunked(bytes, 300), new Blob([]), new Blob(['abc'])] });
+  expect(engine.files).toEqual([bytes, new Uint8Array(), new TextEncoder().encode('abc')]);
+  expect(engine.chunks).toEqual([300, 300, 300, 100, 3]);
+  const cloned = new Scripted();
+  await connect(cloned).call('setLabels', { name: 'a.txt' }, { files: [new Blob([bytes])] });
+  expect(cloned.files).toEqual([bytes]);
+});
+
+test('a file that cannot be read to its end is refused, and the next call works', async () => {
+  const engine = new Scripted();
+  const client = direct(engine);
+  const refusal = client.call('setLabels', { name: 'a.txt' }, { files: [new Chunked(bytes, 300, 600)] });
+  await expect(refusal).rejects.toBeInstanceOf(EngineRefusal);
+  await expect(refusal).rejects.toMatchObject({ detail: { code: 'page/unreadable', message: 'A file cannot be read any more: not there' } });
+  expect([engine.begun, engine.cancelled]).toEqual([[], 1]);
+  await expect(client.call('clearPictures', {})).resolves.toMatchObject({ kind: 'clearPictures' });
+});
+
+test('a call that is withdrawn while its files are read is not begun', async () => {
+  const engine = new Scripted();
+  const stop = new AbortController();
+  const write = engine.writeUpload.bind(engine);
+  engine.writeUpload = (id, chunk) => {
+    write(id, chunk);
+    if (engine.chunks.length === 2) stop.abort();
+  };
+  const call = direct(engine).call('loadModel', { name: 'net.onnx' }, { files: [new Chunked(bytes, 100)], signal: stop.signal });
+  await expect(call).rejects.toBeInstanceOf(Cancelled);
+  expect([engine.begun, engine.cancelled]).toEqual([[], 1]);
+  expect(engine.chunks.length).toBeLessThan(5);
+});
+
+test('bulk data travels beside the answer', async () => {
   const engine = new Scripted();
   engine.steps = () => ({ state: 'done', events: [], response: { kind: 'preview', width: 1, height: 3, rgba: { id: 7, length: 3 } } });
-  const input = new Uint8Array([1, 2, 3]);
-  const reply = await connect(engine).call('preview', { picture: 4 }, { inputs: [input] });
+  const reply = await connect(engine).call('preview', { picture: 4 });
   expect([...reply.buffer<Float32Array<ArrayBuffer>>(reply.rgba)]).toEqual([1, 2, 3]);
-  expect(input.byteLength).toBe(0);
   expect(engine.begun).toEqual([{ kind: 'preview', picture: 4 }]);
   expect(() => reply.buffer({ id: 8, length: 1 })).toThrow(/buffer 8/);
 });
 
 test('logits bring the tensor and the scores of each network there is', async () => {
   const client = connect(new MockEngine());
-  await client.call('addPictures', { names: ['a.png', 'b.png'] }, { inputs: [new Uint8Array(1), new Uint8Array(1)] });
+  await client.call('addPictures', { names: ['a.png', 'b.png'] }, { files: [new Blob(['a']), new Blob(['b'])] });
   const before = await client.call('logits', { picture: 1 });
   expect(before.quantized).toBeNull();
   expect(before.buffer(before.full)).toHaveLength(10);

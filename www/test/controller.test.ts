@@ -208,10 +208,10 @@ test.each([
   ['preview', 'The picture could not be prepared', '4.png, node conv1'],
 ] as const)('a failure of %s says on which network and picture', async (kind, what, where) => {
   class Failing extends MockEngine {
-    override begin(request: EngineRequest, inputs: Uint8Array[]): void {
+    override begin(request: EngineRequest, files: number[]): void {
       const fault: EngineError = { code: 'test', message: 'no.', node: 'conv1', hint: null };
       if (request.kind === kind) throw fault;
-      super.begin(request, inputs);
+      super.begin(request, files);
     }
   }
   const store = page(() => new Failing());

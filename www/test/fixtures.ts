@@ -5,7 +5,7 @@ import { update } from '../src/state/update';
 
 export const model: ModelView = {
   name: 'net', fileName: 'net.onnx', producer: '', opset: 17, nodes: 3, parameters: 100, sizeBytes: 500, inputName: 'x', inputShape: 'batch×3×4×4',
-  inputSize: [4, 4], channels: 3, classes: 2, layers: 1, quantized: false, attributionLayer: 'y', warnings: [],
+  inputSize: [4, 4], channels: 3, classes: 2, layers: 1, operators: [{ opType: 'Conv', nodes: 1, integerNodes: null, floatNodes: [], refused: [] }], quantized: false, attributionLayer: 'y', warnings: [],
 };
 
 export const preprocess: PreprocessView = {
@@ -20,7 +20,7 @@ export const preprocess: PreprocessView = {
 export const picture = (index: number, role: PictureView['role'] = 'both'): PictureView => ({ index, name: `${index}.png`, width: 4, height: 4, label: null, role });
 
 export const quantized: QuantizedView = {
-  recipe: DEFAULT_RECIPE, path: 'int8', pathReason: 'All layers.', calibrationPictures: 2, sizeBytes: { full: 400, quantized: 100 },
+  recipe: DEFAULT_RECIPE, path: 'int8', pathReason: 'All layers.', calibrationPictures: 2, sizeBytes: { full: 400, quantized: 100 }, operators: [],
   layers: [
     { name: 'conv1', op: 'Conv', weightShape: '2×3×3×3', weights: 54, weightBits: 8, activationBits: 8, sizeBytes: { full: 216, quantized: 54 }, path: 'int8', outputRange: [0, 1], weightSqnrDb: 40 },
     { name: 'conv10', op: 'Conv', weightShape: '2×2', weights: 4, weightBits: 4, activationBits: 8, sizeBytes: { full: 16, quantized: 4 }, path: 'int8', outputRange: null, weightSqnrDb: 30 },

@@ -8,12 +8,22 @@ const read = (path: string) => readFile(new URL(path, import.meta.url));
 const sample = async (name: string) => new Uint8Array(await read(`../public/sample/${name}`));
 
 /** Asks the engine in one step. */
-function ask<K extends Kind>(engine: Engine, kind: K, args: ArgumentsOf<K>, files: Uint8Array[] = []): ResponseOf<K> {
+function ask<K extends Kind>(engine: Engine, kind: K, args: ArgumentsOf<K>, files: (Uint8Array | number)[] = []): ResponseOf<K> {
   engine.begin({ kind, ...args } as unknown as EngineRequest, files);
   for (;;) {
     const step = engine.step(1e9);
     if (step.state === 'done') return step.response as ResponseOf<K>;
   }
+}
+
+/** What a call throws. */
+function thrownBy(call: () => void): unknown {
+  try {
+    call();
+  } catch (error) {
+    return error;
+  }
+  return undefined;
 }
 
 describe('the wasm package', () => {
@@ -26,6 +36,29 @@ describe('the wasm package', () => {
   it('chooses the build that this engine accepts', async () => {
     const wasm = await read(`../../pkg/${bestVariant()}/bitlens_bg.wasm`);
     expect(WebAssembly.validate(wasm)).toBe(true);
+  });
+
+  it('takes a file in chunks as it takes it whole, and no more or less of it than was said', async () => {
+    await load('simd128', await read('../../pkg/simd128/bitlens_bg.wasm'));
+    const engine = new Engine();
+    const file = await sample('sample_resnet.onnx');
+    const whole = ask(engine, 'loadModel', { name: 'net.onnx' }, [file]).model;
+    const half = file.length >> 1;
+    const id = engine.reserveUpload(file.length);
+    engine.writeUpload(id, file.subarray(0, half));
+    engine.writeUpload(id, file.subarray(half));
+    expect(ask(engine, 'loadModel', { name: 'net.onnx' }, [id]).model).toEqual(whole);
+
+    const short = engine.reserveUpload(file.length);
+    engine.writeUpload(short, file.subarray(0, half));
+    const begin = (files: number[]) => () => engine.begin({ kind: 'loadModel', name: 'net.onnx' }, files);
+    expect(thrownBy(begin([short]))).toMatchObject({ code: 'upload/length', message: `A file of ${file.length} bytes came with ${half}.` });
+    expect(thrownBy(begin([short]))).toMatchObject({ code: 'upload/unknown' });
+    const tiny = engine.reserveUpload(1);
+    expect(thrownBy(() => engine.writeUpload(tiny, file))).toMatchObject({ code: 'upload/length' });
+    engine.cancel();
+    expect(thrownBy(begin([tiny]))).toMatchObject({ code: 'upload/unknown', message: `There is no upload ${tiny}.` });
+    expect(thrownBy(() => engine.reserveUpload(5e9))).toMatchObject({ code: 'upload/too-large' });
   });
 
   it('hands out the raw logits of a picture and the tensor they were computed from', async () => {

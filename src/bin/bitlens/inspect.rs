@@ -4,70 +4,87 @@ use crate::args::InspectArgs;
 use crate::failure::Failure;
 use crate::model;
 use crate::output::{bytes, json_line};
-use bitlens::ir::Operation as _;
 use bitlens::ops::Isa;
-use bitlens::session::QuantizedModel;
+use bitlens::session::SessionError;
+use bitlens::session::view::{ErrorView, ModelView, OperatorView, SupportView};
 use serde::Serialize;
-use std::collections::BTreeMap;
+
+/// How many names of nodes stand in one line.
+const MAX_LISTED: usize = 4;
 
 #[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Inspection {
-    #[serde(flatten)]
-    model: bitlens::session::view::ModelView,
-    quantized: bool,
-    /// Nodes of a quantized network that run on integers.
-    integer_nodes: Option<usize>,
-    /// Nodes of a quantized network that run in float.
-    float_nodes: Option<Vec<String>>,
-    operators: BTreeMap<&'static str, usize>,
+struct Refusal {
+    error: ErrorView,
 }
 
 pub(crate) fn inspect(args: &InspectArgs) -> Result<(), Failure> {
-    let network = model::open(&args.model)?;
-    let mut operators = BTreeMap::new();
-    for (_, node) in network.graph().nodes() {
-        *operators.entry(node.op.op_type()).or_insert(0) += 1;
-    }
-    let quantized = network.is_quantized();
-    let model = quantized.then(|| QuantizedModel::from_graph(network.graph(), Isa::best())).transpose()?;
-    let found = Inspection {
-        model: network.view(),
-        quantized,
-        integer_nodes: model.as_ref().map(|model| model.integer_nodes.len()),
-        float_nodes: model.map(|model| model.float_nodes),
-        operators,
+    let network = match model::open(&args.model) {
+        Err(Failure::Model { path, source }) => {
+            print_refusal(&source, args.json)?;
+            return Err(Failure::Model { path, source });
+        }
+        opened => opened?,
     };
+    let model = ModelView { operators: network.operators(Isa::best()), ..network.view() };
     if args.json {
-        return json_line(&found);
+        return json_line(&model);
     }
-    let model = &found.model;
     say!("{} ({}, {})", model.name, model.file_name, bytes(model.size_bytes));
     say!("  written by   {} (opset {})", model.producer, model.opset);
     say!("  input        {} {}", model.input_name, model.input_shape);
     say!("  classes      {}", model.classes);
     say!("  parameters   {}", model.parameters);
     say!("  nodes        {} in the file, {} after simplifying", model.nodes, network.graph().node_count());
-    say!("  layers       {} with weights{}", model.layers, if found.quantized { ", quantized" } else { "" });
+    say!("  layers       {} with weights{}", model.layers, if model.quantized { ", quantized" } else { "" });
     say!("  attribution  {}", model.attribution_layer.as_deref().unwrap_or("no tensor with positions"));
-    if let (Some(integers), Some(floats)) = (found.integer_nodes, &found.float_nodes) {
-        say!("  runs         {integers} nodes on integers, {} in float{}", floats.len(), listed(floats));
-    }
-    for (operator, count) in &found.operators {
-        say!("  {count:>5} × {operator}");
-    }
+    print_operators(&model.operators)?;
     for warning in &model.warnings {
         say!("  note: {warning}");
     }
     Ok(())
 }
 
-/// The first few names behind a colon.
-fn listed(names: &[String]) -> String {
-    const MOST: usize = 6;
-    if names.is_empty() {
-        return String::new();
+/// The operators of a network some of whose nodes cannot be read.
+fn print_refusal(error: &SessionError, json: bool) -> Result<(), Failure> {
+    match error.support() {
+        Some(_) if json => json_line(&Refusal { error: ErrorView::from(error) }),
+        Some(support) => {
+            print_operators(&SupportView::from(support).operators)?;
+            say!("  {} of {} nodes do not need what cannot be read", support.computable, support.nodes);
+            Ok(())
+        }
+        None => Ok(()),
     }
-    let rest = if names.len() > MOST { ", …" } else { "" };
-    format!(": {}{rest}", names[..names.len().min(MOST)].join(", "))
+}
+
+/// A line for each operator: how many nodes, what runs how, what cannot be read.
+fn print_operators(operators: &[OperatorView]) -> Result<(), Failure> {
+    for operator in operators {
+        say!("  {:>5} × {:<24} {}", operator.nodes, operator.op_type, how(operator));
+        for refused in operator.refused.iter().take(MAX_LISTED) {
+            say!("            {}", refused.reason);
+        }
+    }
+    Ok(())
+}
+
+fn how(operator: &OperatorView) -> String {
+    if !operator.refused.is_empty() {
+        return format!("cannot be read: {}", named(operator.refused.iter().map(|node| node.node.as_str())));
+    }
+    let float = || named(operator.float_nodes.iter().map(String::as_str));
+    match operator.integer_nodes {
+        None => "can be read".to_owned(),
+        Some(0) if operator.float_nodes.is_empty() => "between integers and float".to_owned(),
+        Some(_) if operator.float_nodes.is_empty() => "integers".to_owned(),
+        Some(0) => format!("float: {}", float()),
+        Some(integers) => format!("{integers} on integers; in float: {}", float()),
+    }
+}
+
+/// "a, b, c, d and 3 more".
+fn named<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {
+    let more = names.len().saturating_sub(MAX_LISTED);
+    let listed = names.take(MAX_LISTED).collect::<Vec<_>>().join(", ");
+    if more == 0 { listed } else { format!("{listed} and {more} more") }
 }

@@ -129,7 +129,9 @@ fn all_missing_operators_are_listed_at_once() {
         "Node `x` uses operator `Foo`, which Bitlens does not support. \
          Also missing: Bar (3 nodes), com.microsoft.Gelu (1 node).",
     );
-    let ImportError::UnsupportedOperator { more_nodes, others, .. } = &error else { panic!("{error}") };
+    let ImportError::UnsupportedOperator { more_nodes, others, .. } = error.reason() else {
+        panic!("{error}")
+    };
     assert_eq!(more_nodes, &["x2"]);
     assert_eq!(others[0].nodes, ["b0", "Bar_0", "b0_2"]);
     assert_eq!(error.node(), Some("x"));
@@ -138,6 +140,38 @@ fn all_missing_operators_are_listed_at_once() {
         "onnx/unsupported-operator",
         "Node `n` uses operator `bitlens.Secret`, which Bitlens does not support.",
     );
+}
+
+#[test]
+fn a_report_says_what_stands_in_the_way_and_what_does_not() {
+    let odd = |name: &str, input: &str, output: &str| {
+        with(node("Softmax", name, &[input], &[output]), &int_attribute("colour", 3))
+    };
+    let file = TestFile::small()
+        .node(&node("Relu", "beside", &["y"], &["a"]))
+        .node(&odd("odd", "a", "b"))
+        .node(&node("Relu", "behind", &["b"], &["c"]))
+        .node(&node("Foo", "unknown", &["c"], &["d"]))
+        .node(&node("Softmax", "fine", &["a"], &["e"]))
+        .output("d", &["batch", "2"])
+        .output("e", &["batch", "2"]);
+    let error = refuses(
+        file,
+        "onnx/unsupported-operator",
+        "Node `unknown` uses operator `Foo`, which Bitlens does not support.",
+    );
+    let support = error.support().expect("everything but some nodes is in order");
+    // The network before these nodes, `beside` and `fine`.
+    let before = support.nodes - 5;
+    assert_eq!(support.computable, before + 2);
+    let of = |op_type: &str| support.operators.iter().find(|o| o.op_type == op_type).unwrap();
+    let softmax = of("Softmax");
+    assert_eq!((softmax.nodes, softmax.refused.len()), (2, 1));
+    assert_eq!(softmax.refused[0].node, "odd");
+    assert!(softmax.refused[0].reason.to_string().contains("`colour`"), "{}", softmax.refused[0].reason);
+    assert_eq!(of("Foo").refused[0].reason.node(), Some("unknown"));
+    assert!(of("Relu").refused.is_empty());
+    assert_eq!(support.operators.iter().map(|o| o.nodes).sum::<usize>(), support.nodes);
 }
 
 #[test]

@@ -98,7 +98,7 @@ impl Case {
 
     fn try_run(&self) -> Result<(), String> {
         let bytes = fs::read(self.folder.join("model.onnx")).map_err(|error| error.to_string())?;
-        let graph = onnx::import_owned(bytes).map_err(|error| match error {
+        let graph = onnx::import_owned(bytes).map_err(|error| match error.reason() {
             ImportError::UnsupportedOperator { op_type, .. } => format!("operator {op_type} is missing"),
             other => other.to_string(),
         });

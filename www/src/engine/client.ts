@@ -19,7 +19,8 @@ export class EngineCrash extends Error {}
 export class Cancelled extends Error {}
 
 export interface CallOptions {
-  inputs?: Uint8Array<ArrayBuffer>[];
+  /** What the request speaks of. The worker reads them: nobody here holds their bytes. */
+  files?: Blob[];
   signal?: AbortSignal;
   /** Hears what happened, several steps at once where they are short. */
   onEvents?: (events: EngineEvent[]) => void;
@@ -58,14 +59,14 @@ export class Client {
     this.#worker = this.#launch();
   }
 
-  /** Asks the engine. `inputs` are transferred: their arrays are empty afterwards. */
+  /** Asks the engine. */
   call<K extends Kind>(kind: K, args: ArgumentsOf<K>, options: CallOptions = {}): Promise<Reply<K>> {
     const id = ++this.#lastId;
     const request = { kind, ...args } as unknown as EngineRequest;
     return new Promise((resolve, reject) => {
       if (options.signal?.aborted) return reject(new Cancelled());
       if (!this.#worker) return reject(new EngineCrash('The engine is not running.'));
-      const call = { id, message: { kind: 'call', id, request, inputs: options.inputs ?? [] }, options, resolve, reject } satisfies Call;
+      const call = { id, message: { kind: 'call', id, request, files: options.files ?? [] }, options, resolve, reject } satisfies Call;
       options.signal?.addEventListener('abort', () => this.#withdraw(call), { once: true });
       this.#queue.push(call);
       this.#next();
@@ -89,7 +90,7 @@ export class Client {
     const call = this.#queue.shift();
     if (!call) return;
     this.#running = call;
-    this.#worker?.postMessage(call.message, call.message.inputs.map((input) => input.buffer as ArrayBuffer));
+    this.#worker?.postMessage(call.message, []);
   }
 
   #withdraw(call: Call): void {

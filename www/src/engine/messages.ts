@@ -3,7 +3,7 @@ import type { BulkData, EngineError, EngineEvent, EngineRequest, EngineResponse 
 
 /** Page to worker. */
 export type ToWorker =
-  | { kind: 'call'; id: number; request: EngineRequest; inputs: Uint8Array[] }
+  | { kind: 'call'; id: number; request: EngineRequest; files: Blob[] }
   | { kind: 'cancel'; id: number };
 
 /** Worker to page. After `crashed` the worker answers nothing more. */

@@ -16,6 +16,7 @@ import type {
   EngineResponse,
   LayerView,
   LensView,
+  OperatorView,
   PictureComparison,
   PictureView,
   Preprocess,
@@ -41,6 +42,11 @@ function chance(text: string): number {
 /** 0 with all bits, near 1 with two. */
 const harm = ({ weightBits, activationBits }: Recipe): number =>
   Math.min(1, 0.012 + 1.4 * (2 ** -weightBits - 2 ** -8) * 2 + 1.1 * (2 ** -activationBits - 2 ** -8));
+
+const OPERATORS: OperatorView[] = [
+  { opType: 'Add', nodes: 4, integerNodes: null, floatNodes: [], refused: [] },
+  { opType: 'Conv', nodes: 9, integerNodes: null, floatNodes: [], refused: [] },
+];
 
 const LAYERS: [string, string, string][] = [
   ['stem/conv', 'Conv', '16×3×3×3'],
@@ -72,12 +78,28 @@ export class MockEngine implements Engine {
   };
   #source: 'file' | 'guessed' | 'edited' = 'guessed';
   #buffers = new Map<number, BulkData>();
+  #uploads: { bytes: Uint8Array; filled: number }[] = [];
   #job: Generator<EngineEvent[], EngineResponse> | null = null;
   #decoding: Promise<void> | null = null;
   /** Pause between steps, so that progress can be seen. */
   constructor(readonly pace = 0) {}
 
-  begin(request: EngineRequest, inputs: Uint8Array[]): void {
+  reserveUpload(length: number): number {
+    const bytes = new Uint8Array(length);
+    this.#uploads.push({ bytes, filled: 0 });
+    return this.#uploads.length - 1;
+  }
+
+  writeUpload(id: number, chunk: Uint8Array): void {
+    const upload = this.#uploads[id];
+    if (!upload) throw new Error(`no upload ${id}`);
+    upload.bytes.set(chunk, upload.filled);
+    upload.filled += chunk.length;
+  }
+
+  begin(request: EngineRequest, files: number[]): void {
+    const inputs = files.map((id) => this.#uploads[id]?.bytes ?? new Uint8Array());
+    this.#uploads = [];
     this.#job = this.#run(request, inputs);
   }
 
@@ -92,6 +114,7 @@ export class MockEngine implements Engine {
   }
 
   cancel(): void {
+    this.#uploads = [];
     this.#job = null;
   }
 
@@ -167,7 +190,7 @@ export class MockEngine implements Engine {
     this.#quantized = false;
     return {
       kind: 'loadModel',
-      model: { name: name.replace(/\.onnx$/, ''), fileName: name, producer: 'bitlens sample', opset: 17, nodes: 31, parameters, sizeBytes: parameters * 4 + 5400, inputName: 'input', inputShape: `batch×3×${SIDE}×${SIDE}`, inputSize: [SIDE, SIDE], channels: 3, classes: 10, layers: LAYERS.length, quantized: false, attributionLayer: 'block4/conv2', warnings: [] },
+      model: { name: name.replace(/\.onnx$/, ''), fileName: name, producer: 'bitlens sample', opset: 17, nodes: 31, parameters, sizeBytes: parameters * 4 + 5400, inputName: 'input', inputShape: `batch×3×${SIDE}×${SIDE}`, inputSize: [SIDE, SIDE], channels: 3, classes: 10, layers: LAYERS.length, operators: OPERATORS, quantized: false, attributionLayer: 'block4/conv2', warnings: [] },
       preprocess: this.#preprocessView(),
       weights,
     };
@@ -208,7 +231,7 @@ export class MockEngine implements Engine {
     this.#quantized = true;
     return {
       kind: 'quantize',
-      quantized: { recipe, path: this.#path(), pathReason: int8 ? 'Every layer runs on 8-bit integers with 32-bit sums.' : 'Fewer than 8 bits run in float with rounding in this version.', calibrationPictures: calibration, sizeBytes: { full: sum('full'), quantized: sum('quantized') }, layers },
+      quantized: { recipe, path: this.#path(), pathReason: int8 ? 'Every layer runs on 8-bit integers with 32-bit sums.' : 'Fewer than 8 bits run in float with rounding in this version.', calibrationPictures: calibration, sizeBytes: { full: sum('full'), quantized: sum('quantized') }, layers, operators: OPERATORS.map((one) => ({ ...one, integerNodes: one.nodes })) },
     };
   }
 

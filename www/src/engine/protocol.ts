@@ -17,6 +17,7 @@ export type LatencyView = wire.LatencyView;
 export type LayerView = wire.LayerView;
 export type LensView = wire.LensView;
 export type ModelView = wire.ModelView;
+export type OperatorView = wire.OperatorView;
 export type PictureComparison = wire.PictureComparison;
 export type PictureView = wire.PictureView;
 export type Preprocess = wire.Preprocess;
@@ -26,6 +27,7 @@ export type Recipe = wire.Recipe;
 export type Refused = wire.Refused;
 export type StepResult = wire.StepResult;
 export type Summary = wire.Summary;
+export type SupportView = wire.SupportView;
 
 /** The name of a request; every kind has a response of the same kind. */
 export type Kind = EngineRequest['kind'];
@@ -41,11 +43,15 @@ export type BulkData = Uint8Array<ArrayBuffer> | Float32Array<ArrayBuffer>;
 
 /** The engine as the worker holds it; the wasm package and the stand-in of the tests both are one. */
 export interface Engine {
-  /** Starts a job. `files` are those that the request speaks of, in its order. */
-  begin(request: EngineRequest, files: Uint8Array[]): void;
+  /** Makes room for a file; the number under which its bytes come. */
+  reserveUpload(length: number): number;
+  /** Takes the next bytes of a file. */
+  writeUpload(id: number, chunk: Uint8Array): void;
+  /** Starts a job. `files` are the uploads that the request speaks of, in its order. */
+  begin(request: EngineRequest, files: number[]): void;
   /** Works for about `budgetMs`; throws an `EngineError`, after which the job is gone. */
   step(budgetMs: number): StepResult;
-  /** Drops the job; what was computed before stays. */
+  /** Drops the job and all uploads; what was computed before stays. */
   cancel(): void;
   /** Hands over the data of a reference, once. */
   takeBuffer(id: number): Uint8Array | Float32Array | undefined;

@@ -1,5 +1,5 @@
 /**
- * The worker's loop: begin a job, step it for a few frames' time, post what happened, let the
+ * The worker's loop: hand over the files, begin a job, step it for a few frames' time, post what happened, let the
  * browser deliver messages (a cancel among them), and go on. One job at a time; the client queues.
  */
 import type { FromWorker, Port, ToWorker } from './messages';
@@ -37,13 +37,18 @@ export async function serve(port: Port, load: () => Promise<{ engine: Engine; bu
 /** Runs one job to its end. Throws only what is no `EngineError`: the engine has crashed. */
 async function answer(
   engine: Engine,
-  { id, request, inputs }: Extract<ToWorker, { kind: 'call' }>,
+  { id, request, files }: Extract<ToWorker, { kind: 'call' }>,
   wantsCancel: () => boolean,
   post: (message: FromWorker, transfer?: Transferable[]) => void,
 ): Promise<void> {
   try {
     if (wantsCancel()) return post({ kind: 'cancelled', id });
-    engine.begin(request, inputs);
+    const uploads = await upload(engine, files, wantsCancel);
+    if (!uploads) {
+      engine.cancel();
+      return post({ kind: 'cancelled', id });
+    }
+    engine.begin(request, uploads);
     for (;;) {
       const step = engine.step(STEP_MS);
       if (step.events.length > 0) post({ kind: 'events', id, events: step.events });
@@ -60,7 +65,39 @@ async function answer(
   } catch (error) {
     const refusal = asEngineError(error);
     if (!refusal) throw error;
+    engine.cancel(); // files that were handed over for it, too
     post({ kind: 'failed', id, error: refusal });
+  }
+}
+
+/**
+ * Hands files over as they are read, a chunk at a time, so that their bytes are in the engine's memory
+ * and nowhere else. Their numbers there, or nothing when the call was withdrawn meanwhile.
+ */
+async function upload(engine: Engine, files: Blob[], wantsCancel: () => boolean): Promise<number[] | null> {
+  // All at once, so that what does not fit is refused before anything is read.
+  const uploads = files.map((file): [number, Blob] => [engine.reserveUpload(file.size), file]);
+  for (const [id, file] of uploads) {
+    const reader = file.stream().getReader();
+    for (let chunk = await read(reader, file); chunk; chunk = await read(reader, file)) {
+      engine.writeUpload(id, chunk);
+      if (wantsCancel()) {
+        void reader.cancel();
+        return null;
+      }
+    }
+  }
+  return uploads.map(([id]) => id);
+}
+
+/** The next bytes of a file. A file may vanish or change between being dropped and being read. */
+async function read(reader: ReadableStreamDefaultReader<Uint8Array>, file: Blob): Promise<Uint8Array | undefined> {
+  try {
+    return (await reader.read()).value;
+  } catch (error) {
+    const name = file instanceof File ? `\`${file.name}\`` : 'A file';
+    const message = `${name} cannot be read any more: ${error instanceof Error ? error.message : String(error)}`;
+    throw { code: 'page/unreadable', message, hint: 'It was moved or changed since it was dropped: drop it once more.' };
   }
 }
 

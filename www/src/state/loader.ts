@@ -225,7 +225,7 @@ export class Loader {
   async #refusedBeforeTheFirst(files: OpenedFile[], signal: AbortSignal): Promise<Refused[]> {
     const refused: Refused[] = [];
     for (const file of files) {
-      const reply = await this.#client.call('addPictures', { names: [file.name] }, { inputs: [await bytesOf(file)], signal });
+      const reply = await this.#client.call('addPictures', { names: [file.name] }, { files: [file.blob], signal });
       if (reply.refused.length === 0) return refused;
       refused.push(...reply.refused);
     }
@@ -238,8 +238,8 @@ export class Loader {
   /** Gives the network those files of `beside` that it asks for. The names of what held its weights. */
   async #loadModel(file: OpenedFile, beside: OpenedFile[], source: SampleId | 'dropped', signal: AbortSignal): Promise<string[]> {
     const name = baseName(file.name); // it names what is taken home, too
-    const ask = async (weights: OpenedFile[]) =>
-      this.#client.call('loadModel', { name, weights: weights.map((one) => one.name) }, { inputs: await Promise.all([file, ...weights].map(bytesOf)), signal });
+    const ask = (weights: OpenedFile[]) =>
+      this.#client.call('loadModel', { name, weights: weights.map((one) => one.name) }, { files: blobsOf([file, ...weights]), signal });
     const reply = await ask([]).catch((error: unknown) => {
       const missing = (error instanceof EngineRefusal && error.detail.missing) || [];
       const wanted = beside.filter((one) => isOneOf(one, missing));
@@ -252,13 +252,13 @@ export class Loader {
   }
 
   async #readPreprocess(file: OpenedFile, signal: AbortSignal): Promise<void> {
-    const { preprocess } = await this.#client.call('readPreprocess', { name: file.name }, { inputs: [await bytesOf(file)], signal });
+    const { preprocess } = await this.#client.call('readPreprocess', { name: file.name }, { files: [file.blob], signal });
     if (this.#files) this.#files.preprocess = file;
     this.#store.dispatch({ type: 'preprocessSet', preprocess });
   }
 
   async #setLabels(file: OpenedFile, signal: AbortSignal): Promise<void> {
-    const { classes, pictures } = await this.#client.call('setLabels', { name: file.name }, { inputs: [await bytesOf(file)], signal });
+    const { classes, pictures } = await this.#client.call('setLabels', { name: file.name }, { files: [file.blob], signal });
     this.#files?.labels.push(file);
     this.#store.dispatch({ type: 'labelsSet', classes, pictures });
   }
@@ -281,8 +281,7 @@ export class Loader {
     let pictures: PictureView[] = this.#store.state.peek().pictures;
     for (let start = 0; start < files.length; start += BATCH) {
       const batch = files.slice(start, start + BATCH);
-      const inputs = await Promise.all(batch.map(bytesOf));
-      const reply = await this.#client.call('addPictures', { names: batch.map(({ name }) => name) }, { inputs, signal });
+      const reply = await this.#client.call('addPictures', { names: batch.map(({ name }) => name) }, { files: blobsOf(batch), signal });
       pictures = reply.pictures;
       refused.push(...reply.refused);
       const done = start + batch.length;
@@ -340,4 +339,4 @@ const baseName = (path: string): string => path.slice(path.lastIndexOf('/') + 1)
 
 const refusal = (name: string, message: string): Refused => ({ name, error: { code: 'page', message, node: null, hint: null } });
 
-const bytesOf = async ({ blob }: OpenedFile): Promise<Uint8Array<ArrayBuffer>> => new Uint8Array(await blob.arrayBuffer());
+const blobsOf = (files: OpenedFile[]): Blob[] => files.map(({ blob }) => blob);

@@ -10,9 +10,9 @@ type Card = Omit<Problem, 'id'>;
 /** A card for something that failed while doing `what` ("The network was not loaded"). */
 export function problemFrom(what: string, error: unknown, file: string | null = null): Card {
   if (error instanceof EngineRefusal) {
-    const { message, node, hint } = error.detail;
+    const { message, node, hint, support } = error.detail;
     const where = [file, node ? `node ${node}` : null].filter((part) => part !== null).join(', ');
-    return { what, where: where || null, why: sentence(message), todo: hint };
+    return { what, where: where || null, why: sentence(message), todo: hint, ...(support && { support }) };
   }
   const why = error instanceof Error ? error.message : String(error);
   return { what, where: file, why, todo: null };

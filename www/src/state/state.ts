@@ -12,6 +12,7 @@ import type {
   QuantizedView,
   Recipe,
   Summary,
+  SupportView,
 } from '../engine/protocol';
 import type { ObjectMask } from '../lib/object';
 import type { History } from './history';
@@ -28,6 +29,8 @@ export interface Problem {
   where: string | null;
   why: string;
   todo: string | null;
+  /** The operators of a network that cannot be read as a whole. */
+  support?: SupportView;
   /** Files that were not opened for want of memory, for the user to insist on. */
   anyway?: OpenedFile[];
 }

@@ -2,9 +2,11 @@
 import { closePopover, Popover } from '../../components/popover';
 import { Chevron, Down, Half, Link, Moon, Picture, Redo, Sun, Undo } from '../../components/icons';
 import { count, plural } from '../../lib/format';
+import type { OperatorView } from '../../engine/protocol';
 import { SAMPLES } from '../../state/samples';
 import type { Theme } from '../../state/state';
 import { useDispatch, useSlice, useStore } from '../../state/store';
+import { quantizeKey } from '../../state/tasks';
 import { evaluated } from '../../state/update';
 import { toHash } from '../../state/url';
 import { testids } from '../../testids';
@@ -78,6 +80,7 @@ function ModelPill() {
 
 function ModelFacts() {
   const model = useSlice((state) => state.model);
+  const quantized = useSlice((state) => (state.quantized?.key === quantizeKey(state) ? state.quantized.value.operators : null));
   if (!model) return null;
   const facts: [string, string][] = [
     ['File', model.fileName],
@@ -100,11 +103,29 @@ function ModelFacts() {
           </div>
         ))}
       </dl>
+      <h2>Its operators, simplified</h2>
+      <dl class="facts-list" data-testid={testids.operators}>
+        {(quantized ?? model.operators).map((operator) => (
+          <div key={operator.opType}>
+            <dt class="quiet">
+              {operator.nodes} × {operator.opType}
+            </dt>
+            <dd title={operator.floatNodes.join(', ')}>{howItRuns(operator)}</dd>
+          </div>
+        ))}
+      </dl>
       {model.warnings.map((warning) => (
         <p key={warning} class="note">{warning}</p>
       ))}
     </>
   );
+}
+
+/** What runs in a quantized network; nothing while that is not known. */
+function howItRuns({ integerNodes, floatNodes }: OperatorView): string {
+  if (integerNodes === null) return '';
+  if (floatNodes.length === 0) return integerNodes === 0 ? 'between integers and float' : 'integers';
+  return integerNodes === 0 ? 'float' : `${integerNodes} on integers, ${floatNodes.length} in float`;
 }
 
 function PicturesPill() {

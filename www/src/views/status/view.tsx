@@ -1,6 +1,7 @@
 /** What is going on, what went wrong, and what is announced to those who do not see it. */
 import { Cross } from '../../components/icons';
-import { percent, timeLeft } from '../../lib/format';
+import type { SupportView } from '../../engine/protocol';
+import { percent, plural, timeLeft } from '../../lib/format';
 import { useDispatch, useSlice } from '../../state/store';
 import { compareKey, latencyKey, lensKey, quantizeKey } from '../../state/tasks';
 import type { OpenedFile, Problem } from '../../state/state';
@@ -62,6 +63,7 @@ function ProblemCard({ problem }: { problem: Problem }) {
         {problem.where && <p class="where">{problem.where}</p>}
         <p class="reason">{problem.why}</p>
         {problem.todo && <p class="todo">{problem.todo}</p>}
+        {problem.support && <NeededOperators support={problem.support} />}
         {problem.anyway && <TryAnyway id={problem.id} files={problem.anyway} />}
       </div>
       <button type="button" class="button square" aria-label="Dismiss" data-testid={testids.problemDismiss} onClick={() => dispatch({ type: 'problemDismissed', id: problem.id })}>
@@ -70,6 +72,34 @@ function ProblemCard({ problem }: { problem: Problem }) {
     </section>
   );
 }
+
+/** What a network asks for: what cannot be read first, each with its reason. */
+function NeededOperators({ support }: { support: SupportView }) {
+  const { operators, computable, nodes } = support;
+  const refused = operators.filter((operator) => operator.refused.length > 0);
+  const fine = operators.filter((operator) => operator.refused.length === 0);
+  return (
+    <details class="needed" data-testid={testids.problemSupport}>
+      <summary>What this network needs</summary>
+      <p>
+        {computable} of {plural(nodes, 'node')} do not need what cannot be read.
+      </p>
+      <dl>
+        {refused.map((operator) => (
+          <div key={operator.opType}>
+            <dt>
+              {operator.refused.length} × {operator.opType}
+            </dt>
+            <dd>{[...new Set(operator.refused.slice(0, MAX_REASONS).map(({ reason }) => reason))].join(' ')}</dd>
+          </div>
+        ))}
+      </dl>
+      <p class="quiet">Can be read: {fine.map((operator) => `${operator.nodes} × ${operator.opType}`).join(', ') || 'nothing'}.</p>
+    </details>
+  );
+}
+
+const MAX_REASONS = 3;
 
 function TryAnyway({ id, files }: { id: number; files: OpenedFile[] }) {
   const dispatch = useDispatch();
