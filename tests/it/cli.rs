@@ -103,7 +103,10 @@ fn quantize_writes_a_network_and_a_report() {
     let operators = inspection["operators"].as_array().unwrap();
     let integers: u64 = operators.iter().map(|operator| operator["integerNodes"].as_u64().unwrap()).sum();
     assert!(integers > 10, "{inspection}");
-    assert!(operators.iter().all(|operator| operator["floatNodes"] == Json::Array(Vec::new())), "{inspection}");
+    assert!(
+        operators.iter().all(|operator| operator["floatNodes"] == Json::Array(Vec::new())),
+        "{inspection}"
+    );
     let arguments: Vec<&str> = ["run", text(&file), "--json", "--role", "eval"]
         .into_iter()
         .chain(sample.data.iter().map(String::as_str))
