@@ -111,15 +111,16 @@ impl<O: Operation> GraphPatch<O> {
     }
 
     pub(super) fn apply_to(self, mut graph: Graph<O>) -> Result<Graph<O>, GraphError> {
-        let mut names = Names::of(&graph);
+        // Most patches add nothing, and the names of a large graph are many.
+        let mut names = None;
         for edit in self.edits {
             match edit {
                 Edit::AddValue(mut data) => {
-                    data.name = names.values.unique(&data.name);
+                    data.name = names.get_or_insert_with(|| Names::of(&graph)).values.unique(&data.name);
                     graph.values.push(data);
                 }
                 Edit::AddNode(mut node) => {
-                    node.name = names.nodes.unique(&node.name);
+                    node.name = names.get_or_insert_with(|| Names::of(&graph)).nodes.unique(&node.name);
                     graph.nodes.push(Some(node));
                 }
                 Edit::RemoveNode(id) => *slot(&mut graph, id)? = None,

@@ -102,25 +102,25 @@ impl Operator for MaxPool {
     fn forward(&self, _: &Context<'_>, inputs: Inputs) -> Result<Vec<Value>, OpError> {
         let input = inputs.get(0)?;
         let pooling = Pooling::new(&self.window, input.shape(), self.rounding)?;
+        let Some(order) = self.indices else {
+            // NaN wins, and stays.
+            let larger = |best: f32, v: f32| if best.is_nan() || v <= best { best } else { v };
+            let output = pooling.reduce_separably(&as_floats(input)?, larger)?;
+            return Ok(vec![from_floats(output, input.dtype())?]);
+        };
         let mut places = Vec::new();
         let largest = |plane: &[f32], patch: Patch| {
             let at = first_maximum(plane, patch.first(), patch.cells());
-            if self.indices.is_some() {
-                places.push(at);
-            }
+            places.push(at);
             plane[at]
         };
         let output = pooling.reduce(&as_floats(input)?, largest)?;
-        let mut outputs = vec![from_floats(output, input.dtype())?];
-        if let Some(order) = self.indices {
-            let plane = pooling::spatial(input.shape())?;
-            let place = |(out, &at): (usize, &usize)| {
-                (out / pooling.output_cells() * pooling.input_cells() + order.number(at, plane)) as i64
-            };
-            let places = places.iter().enumerate().map(place).collect();
-            outputs.push(Value::from_vec(&pooling.output_shape, places)?);
-        }
-        Ok(outputs)
+        let plane = pooling::spatial(input.shape())?;
+        let place = |(out, &at): (usize, &usize)| {
+            (out / pooling.output_cells() * pooling.input_cells() + order.number(at, plane)) as i64
+        };
+        let places = places.iter().enumerate().map(place).collect();
+        Ok(vec![from_floats(output, input.dtype())?, Value::from_vec(&pooling.output_shape, places)?])
     }
 
     fn lower_int8(&self, context: &LowerContext<'_>) -> Option<Lowered> {

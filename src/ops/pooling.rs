@@ -47,9 +47,11 @@ impl Patch {
     #[inline]
     pub(super) fn cells(self) -> impl Iterator<Item = usize> {
         let ([slices, rows, cols], steps) = (self.counts, self.steps);
-        (0..slices * rows).flat_map(move |row| {
-            let start = self.first + row / rows * steps[0] + row % rows * steps[1];
-            (0..cols).map(move |col| start + col * steps[2])
+        (0..slices).flat_map(move |slice| {
+            (0..rows).flat_map(move |row| {
+                let start = self.first + slice * steps[0] + row * steps[1];
+                (0..cols).map(move |col| start + col * steps[2])
+            })
         })
     }
 }
@@ -124,6 +126,45 @@ impl Pooling {
         for (plane, out) in planes.zip(out.chunks_exact_mut(self.output_cells())) {
             for (patch, out) in self.patches().zip(out) {
                 *out = f(plane, patch);
+            }
+        }
+        Ok(Value::from_vec(&self.output_shape, out)?)
+    }
+
+    /// `join` of all cells that a window covers, for every cell of the output: first down the rows, a
+    /// whole row of the input at a time, then along what that gives. So `join` must not mind the
+    /// order of the cells.
+    pub(super) fn reduce_separably(
+        &self,
+        input: &[f32],
+        join: impl Fn(f32, f32) -> f32,
+    ) -> Result<Value, OpError> {
+        let mut out = Value::zeros::<f32>(&self.output_shape)?.into_vec::<f32>()?;
+        let ([_, height, width], dilation) =
+            (self.axes.map(|axis| axis.input), self.axes.map(|axis| axis.dilation));
+        let [slices, rows, cols] = &self.spans;
+        let mut joined = Vec::new();
+        let planes = input.chunks_exact(self.input_cells());
+        let lines = slices.iter().flat_map(|slice| rows.iter().map(move |row| (slice, row)));
+        for (plane, out) in planes.zip(out.chunks_exact_mut(self.output_cells())) {
+            for ((slice, row), out) in lines.clone().zip(out.chunks_exact_mut(cols.len())) {
+                let covered = (0..slice.count * row.count).map(|at| {
+                    let depth = slice.start + at / row.count * dilation[0];
+                    let line = depth * height + row.start + at % row.count * dilation[1];
+                    &plane[line * width..][..width]
+                });
+                for (at, line) in covered.enumerate() {
+                    if at == 0 {
+                        joined.clear();
+                        joined.extend_from_slice(line);
+                    } else {
+                        joined.iter_mut().zip(line).for_each(|(so_far, &v)| *so_far = join(*so_far, v));
+                    }
+                }
+                for (out, col) in out.iter_mut().zip(cols) {
+                    let covered = (1..col.count).map(|at| joined[col.start + at * dilation[2]]);
+                    *out = covered.fold(joined[col.start], &join);
+                }
             }
         }
         Ok(Value::from_vec(&self.output_shape, out)?)
@@ -260,14 +301,13 @@ pub(super) fn global_shape(shape: &[usize]) -> Result<(Vec<usize>, usize), OpErr
 /// Position of the first largest of `cells`, or of the first NaN if there is one.
 #[inline]
 pub(super) fn first_maximum(plane: &[f32], first: usize, cells: impl Iterator<Item = usize>) -> usize {
-    let (mut best_at, mut best) = (first, plane[first]);
-    for at in cells {
+    // `fold`, not a loop: the cells lie in nested ranges, which walk themselves faster than they step.
+    let larger = |(best_at, best): (usize, f32), at: usize| {
         let value = plane[at];
-        if value > best || (value.is_nan() && !best.is_nan()) {
-            (best_at, best) = (at, value);
-        }
-    }
-    best_at
+        let wins = value > best || (value.is_nan() && !best.is_nan());
+        if wins { (at, value) } else { (best_at, best) }
+    };
+    cells.fold((first, plane[first]), larger).0
 }
 
 /// Refuses a gradient whose shape is not the output's.

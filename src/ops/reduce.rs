@@ -10,7 +10,7 @@
 
 use super::convert::convert;
 use super::ranks::{Ranks, limit, rankable};
-use super::runs::{Runs, for_each_offset, pick};
+use super::runs::{Runs, for_each_offset, for_each_row, pick};
 use super::{ExportStep, ImportInput, ImportNode, Op, OpError, Reordered, Tape, TypeInputs, numbers};
 use crate::ir::{Attr, AttrError, Attrs, Opset};
 use crate::tensor::{DType, Dim, Shape, TensorType, Value};
@@ -195,7 +195,14 @@ impl Reduction {
     /// The sum of what goes to each output, divided by `divisor`.
     pub(super) fn sum(&self, input: &[f32], divisor: f64) -> Result<Value, OpError> {
         let mut sums = Value::zeros::<f64>(&self.output_shape)?.into_vec::<f64>()?;
-        self.for_each(|from, to| sums[to] += f64::from(input[from]));
+        for_each_row(&self.shape, &self.steps, |from, to, (size, step)| {
+            let row = &input[from..from + size];
+            if step == 0 {
+                sums[to] += row.iter().map(|&x| f64::from(x)).sum::<f64>();
+            } else {
+                sums[to..to + size].iter_mut().zip(row).for_each(|(sum, &x)| *sum += f64::from(x));
+            }
+        });
         let results = sums.into_iter().map(|sum| (sum / divisor) as f32).collect();
         Ok(Value::from_vec(&self.output_shape, results)?)
     }

@@ -109,6 +109,20 @@ pub(super) fn add_back(gradient: &Value, runs: &Runs, shape: &[usize]) -> Result
 /// Calls `visit(position, offset)` for every position of `shape` in row-major order; the offset is
 /// the sum over all axes of index times step.
 pub(super) fn for_each_offset(shape: &[usize], steps: &[usize], mut visit: impl FnMut(usize, usize)) {
+    for_each_row(shape, steps, |position, offset, (size, step)| {
+        for i in 0..size {
+            visit(position + i, offset + i * step);
+        }
+    });
+}
+
+/// As [`for_each_offset`], for whole rows: `visit(position, offset, (size, step))` for the first
+/// position of each, with the size and the step of the last axis.
+pub(super) fn for_each_row(
+    shape: &[usize],
+    steps: &[usize],
+    mut visit: impl FnMut(usize, usize, (usize, usize)),
+) {
     if shape.contains(&0) {
         return;
     }
@@ -117,9 +131,7 @@ pub(super) fn for_each_offset(shape: &[usize], steps: &[usize], mut visit: impl 
     let mut at = vec![0; outer.len()];
     let (mut position, mut offset) = (0, 0);
     loop {
-        for i in 0..last_size {
-            visit(position + i, offset + i * last_step);
-        }
+        visit(position, offset, (last_size, last_step));
         position += last_size;
         let Some(axis) = (0..outer.len()).rev().find(|&axis| at[axis] + 1 < outer[axis]) else { return };
         for (at, step) in at.iter_mut().zip(steps).skip(axis + 1) {

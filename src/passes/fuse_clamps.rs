@@ -13,12 +13,11 @@ use crate::ops::{Clamp, Graph, GraphPatch, Node};
 pub fn fuse_clamps(graph: &Graph) -> Result<Graph, PassError> {
     let mut graph = graph.clone();
     for id in graph.order()? {
-        let producers = graph.producers();
-        let consumers = graph.consumers();
         let Some(node) = graph.node(id) else { continue };
         let (Some(clamp), Some(&Some(input))) = (node.op.facts().clamp, node.inputs.first()) else {
             continue;
         };
+        let (producers, consumers) = (graph.producers(), graph.consumers());
         if let Some(patch) = into_reader(&graph, (id, node), clamp, &consumers) {
             graph = graph.apply(patch)?;
             continue;

@@ -51,6 +51,7 @@ impl From<UploadError> for ErrorView {
             node: None,
             hint: hint.map(str::to_owned),
             missing: Vec::new(),
+            support: None,
         }
     }
 }

@@ -66,6 +66,12 @@ cases! {
     "conv_strided_uneven": 0 => 0;
     "conv_valid": 0 => 0;
     "conv_weight_computed_from_constants": 0 => 0 1;
+    "convnext_dynamo": 0 => 0;
+    "convnext_torchscript": 0 => 0;
+    "deit_dynamo": 0 => 0;
+    "deit_torchscript": 0 => 0;
+    "densenet_dynamo": 0 => 0;
+    "densenet_torchscript": 0 => 0;
     "div_both_ways": 0 1 => 0;
     "div_constant_on_the_left": 0 => 0;
     "div_per_channel": 0 => 0;
@@ -78,6 +84,8 @@ cases! {
     "dropout_unused_mask": 0 => 0;
     "dynamic_named_sizes": 0 => 0 1;
     "dynamic_unknown_sizes": 0 => 0 1;
+    "efficientnet_dynamo": 0 => 0;
+    "efficientnet_torchscript": 0 => 0;
     "elu": 0 => 0;
     "exp": 0 => 0;
     "external_data": 0 => 0 | "model.onnx.data" "rest.bin";
@@ -106,6 +114,7 @@ cases! {
     "gemm_wide": 0 => 0;
     "global_average_pool": 0 => 0;
     "global_max_pool": 0 => 0;
+    "googlenet_dynamo": 0 => 0;
     "graph_output_before_relu": 0 => 0 1;
     "half_edges": 0 => 0;
     "half_island": 0 => 0;
@@ -140,6 +149,8 @@ cases! {
     "max_pool_same_lower": 0 => 0;
     "max_pool_same_upper": 0 => 0;
     "maxima_of_a_difference": 0 => 0;
+    "mobilenet_v3_dynamo": 0 => 0;
+    "mobilenet_v3_torchscript": 0 => 0;
     "mul_both_ways": 0 1 => 0;
     "mul_gate": 0 1 => 0;
     "mul_per_channel": 0 => 0;
@@ -192,6 +203,8 @@ cases! {
     "shape_start_end": 0 => 0;
     "shape_through_casts": 0 => 0;
     "shared_weight_one_bn": 0 => 0;
+    "shufflenet_dynamo": 0 => 0;
+    "shufflenet_torchscript": 0 => 0;
     "sigmoid": 0 => 0;
     "slice_attributes": 0 => 0;
     "slice_attributes_no_axes": 0 => 0;
@@ -213,6 +226,8 @@ cases! {
     "sub_constant_on_the_left": 0 => 0;
     "sub_per_channel": 0 => 0;
     "sub_scalar": 0 => 0;
+    "swin_dynamo": 0 => 0;
+    "swin_torchscript": 0 => 0;
     "swish_of_sigmoid_and_mul": 0 => 0;
     "tanh": 0 => 0;
     "transpose_cycle": 0 => 0;
@@ -223,4 +238,6 @@ cases! {
     "unsqueeze_attribute": 0 => 0;
     "unsqueeze_input": 0 => 0;
     "unused_nodes_and_weights": 0 => 0;
+    "vit_dynamo": 0 => 0;
+    "vit_torchscript": 0 => 0;
 }

@@ -185,6 +185,10 @@ export interface ModelView {
      */
     layers: number;
     /**
+     * Operators of the simplified network.
+     */
+    operators: OperatorView[];
+    /**
      * Whether the file is quantized already: then it is run as it is.
      */
     quantized: boolean;
@@ -196,6 +200,20 @@ export interface ModelView {
      * What the user should know.
      */
     warnings: string[];
+}
+
+/**
+ * A node that cannot be read.
+ */
+export interface RefusedNodeView {
+    /**
+     * Its name.
+     */
+    node: string;
+    /**
+     * Why.
+     */
+    reason: string;
 }
 
 /**
@@ -256,6 +274,10 @@ export interface QuantizedView {
      * Layers with weights, in order of execution.
      */
     layers: LayerView[];
+    /**
+     * Operators of the simplified network, and which of their nodes run on integers.
+     */
+    operators: OperatorView[];
 }
 
 /**
@@ -314,6 +336,37 @@ export interface ErrorView {
      * Names of the files that are missing, where that is what is wrong.
      */
     missing?: string[];
+    /**
+     * The network's operators, where some of its nodes cannot be read.
+     */
+    support?: SupportView;
+}
+
+/**
+ * An operator as a network uses it.
+ */
+export interface OperatorView {
+    /**
+     * Its name, with the domain in front unless it is ONNX's own.
+     */
+    opType: string;
+    /**
+     * Nodes that use it.
+     */
+    nodes: number;
+    /**
+     * Those among them that run on integers when everything is quantized; none where that is not
+     * known.
+     */
+    integerNodes: number | null;
+    /**
+     * Names of those that run in float then.
+     */
+    floatNodes: string[];
+    /**
+     * Nodes that cannot be read, and why.
+     */
+    refused: RefusedNodeView[];
 }
 
 /**
@@ -626,6 +679,24 @@ export interface MapRef {
      * Largest value of both.
      */
     max: number;
+}
+
+/**
+ * What a network asks for, and what of it there is.
+ */
+export interface SupportView {
+    /**
+     * Its nodes; functions of the file are written out.
+     */
+    nodes: number;
+    /**
+     * Nodes that can be read and need no result of one that cannot.
+     */
+    computable: number;
+    /**
+     * Its operators, in the order of their first use.
+     */
+    operators: OperatorView[];
 }
 
 /**

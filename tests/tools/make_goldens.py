@@ -10,11 +10,14 @@ ONNX TensorProto with its numbers in `raw_data`. `manifest.json` says what each
 case catches, `cases.rs` lists them for Rust. Models and inputs are seeded by
 the case's name and exact with the versions of requirements.txt; outputs are
 rounded as the processor's instruction set has it, so they differ in the last
-bits between machines.
+bits between machines. The cases that PyTorch exports (module `exported`) need
+requirements-networks.txt as well; where that is not installed they stay as
+they are.
 """
 
 import argparse
 import hashlib
+import importlib.util
 import json
 import shutil
 from pathlib import Path
@@ -29,6 +32,8 @@ from goldens import attention, convolution, files, functions, layouts, linear, p
 DEFAULT_OUT = Path(__file__).resolve().parents[1] / "golden"
 MODULES = (convolution, pooling, linear, shaping, pointwise, files, functions, layouts, quantized, attention)
 MOST_BYTES_PER_CASE = 60_000
+# The module that needs PyTorch.
+EXPORTED = "exported"
 
 
 def main() -> None:
@@ -45,15 +50,23 @@ def main() -> None:
 
 def write(out: Path) -> None:
     """Replaces every case folder and the manifest."""
-    found = [(module.__name__.split(".")[-1], case) for module in MODULES for case in module.cases()]
-    if len({case.name for _, case in found}) != len(found):
+    modules, kept = MODULES, {}
+    if importlib.util.find_spec("torch"):
+        from goldens import exported
+
+        modules = (*MODULES, exported)
+    elif (out / "manifest.json").is_file():
+        before = json.loads((out / "manifest.json").read_text())["cases"]
+        kept = {name: entry for name, entry in before.items() if entry["subject"] == EXPORTED}
+        print(f"torch is not installed: {len(kept)} cases stay as they are")
+    found = [(module.__name__.split(".")[-1], case) for module in modules for case in module.cases()]
+    if len({case.name for _, case in found} | kept.keys()) != len(found) + len(kept):
         raise SystemExit("two cases bear the same name")
-    for folder in out.glob("*/model.onnx"):
-        shutil.rmtree(folder.parent)
-    entries = {
-        case.name: write_case(out / case.name, subject, case)
-        for subject, case in sorted(found, key=lambda pair: pair[1].name)
-    }
+    for model in out.glob("*/model.onnx"):
+        if model.parent.name not in kept:
+            shutil.rmtree(model.parent)
+    made = {case.name: write_case(out / case.name, subject, case) for subject, case in found}
+    entries = dict(sorted((made | kept).items()))
     manifest = {
         "made_by": "tests/tools/make_goldens.py",
         "tools": {"onnx": onnx.__version__, "onnxruntime": onnxruntime.__version__, "numpy": np.__version__},
@@ -107,7 +120,7 @@ def write_case(folder: Path, subject: str, case) -> dict:
     return {
         "catches": case.catches,
         "subject": subject,
-        "opset": case.model.opset_import[0].version,
+        "opset": max(opset.version for opset in case.model.opset_import if not opset.domain),
         "ir_version": case.model.ir_version,
         "operators": sorted({node.op_type for node in case.model.graph.node}),
         "inputs": len(case.inputs),

@@ -44,7 +44,6 @@ compared with the float network's by onnxruntime, as their README figures have.
 import argparse
 import json
 import re
-import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -56,8 +55,8 @@ from onnx import helper
 from PIL import Image
 
 import pictures
+from command_line import code_differences, command, off_cell, relative_error, run, share
 from ort import Network
-from tensor_files import read_tensor
 
 
 @dataclass
@@ -227,35 +226,11 @@ def quantized(row: Row, arguments: argparse.Namespace, folder: Path) -> Path:
     return q_file
 
 
-def off_cell(ours: np.ndarray, theirs: np.ndarray) -> str:
-    """Shares of logits that differ by more than one and two steps of the range that all of them span."""
-    step = float(theirs.max() - theirs.min()) / 255
-    return ", ".join(f"{100 * float((np.abs(ours - theirs) > codes * step).mean()):.3f}" for codes in (1, 2))
-
-
 def codes_cell(row: Row, arguments: argparse.Namespace, q_file: Path, inputs: np.ndarray, folder: Path) -> str:
     """How far the codes inside the network differ from onnxruntime's."""
     few = min(arguments.code_images, len(inputs))
     evaluation = [*limited(row.options("eval"), few), "--preprocess", str(row.config_file)]
-    command(arguments.bitlens, "run", q_file, "--json", "--codes", folder, *evaluation)
-    listing = json.loads((folder / "tensors.json").read_text())
-    model = onnx.load(q_file)
-    makers = ("QuantizeLinear", "QLinear", "QGemm")
-    names = [node.output[0] for node in model.graph.node if node.op_type.startswith(makers)]
-    names = [name for name in names if name in listing]
-    model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
-    theirs = Network(model).run(inputs[:few], names)
-    total, by_one, by_more, tensors = 0, 0, 0, 0
-    for name, codes in zip(names, theirs, strict=True):
-        # Ours are unsigned: int8 codes are 128 less.
-        codes = codes.astype(np.int16) + (128 if codes.dtype == np.int8 else 0)
-        distance = np.abs(read_tensor(folder / listing[name]).astype(np.int16) - codes)
-        total += distance.size
-        by_one += int((distance == 1).sum())
-        by_more += int((distance > 1).sum())
-        tensors += bool(distance.any())
-    shares = f"{100 * by_one / total:.4f} % by 1, {100 * by_more / total:.4f} % by more"
-    return f"{shares}, in {tensors} of {len(names)} tensors ({total} codes, n={few})"
+    return str(code_differences(arguments.bitlens, q_file, folder, inputs[:few], evaluation))
 
 
 def with_logits(file: Path) -> onnx.ModelProto:
@@ -300,30 +275,6 @@ def identical(row: Row, chosen: list[pictures.Picture], folder: Path) -> list[st
     kept = {key: value for key, value in row.config.items() if key not in dropped}
     config.write_text(json.dumps(kept | {"do_resize": False, "do_center_crop": False}))
     return ["--data", str(pixels), "--preprocess", str(config)]
-
-
-def command(bitlens: Path, *arguments) -> str:
-    """What a command of Bitlens printed."""
-    done = subprocess.run([bitlens, *map(str, arguments)], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(f"bitlens {' '.join(map(str, arguments))}: {done.stderr}")
-    return done.stdout
-
-
-def run(bitlens: Path, model: Path, *arguments) -> np.ndarray:
-    """The logits of every picture."""
-    lines = command(bitlens, "run", model, "--json", *arguments).splitlines()
-    return np.array([json.loads(text)["logits"] for text in lines])
-
-
-def relative_error(ours: np.ndarray, theirs: np.ndarray) -> float:
-    """Largest difference of a logit, relative to the largest logit of its picture."""
-    return float((np.abs(ours - theirs).max(1) / np.abs(theirs).max(1)).max())
-
-
-def share(hits: np.ndarray) -> str:
-    """A share in percent."""
-    return f"{100 * hits.mean():.2f}"
 
 
 if __name__ == "__main__":

@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 /// Collects the codes of picture after picture.
 ///
 /// A tensor is one file of bytes, row-major, picture after picture; its shape is the end of its name:
-/// `12_20x16x8x8.u8`.
+/// `12_20x16x8x8.u8`. The first size counts what all pictures have of it: windows, tokens, or the
+/// pictures themselves.
 pub(crate) struct CodeFiles {
     folder: PathBuf,
     pictures: usize,
@@ -27,7 +28,7 @@ impl CodeFiles {
         let recording = model.executor.record(&[input]).map_err(SessionError::from)?;
         for (name, value) in codes(model.executor.graph(), &recording) {
             let (shape, bytes) = self.tensors.entry(name).or_default();
-            value.shape().get(1..).unwrap_or_default().clone_into(shape);
+            value.shape().clone_into(shape);
             bytes.extend_from_slice(value.as_slice::<u8>().unwrap_or_default());
         }
         self.pictures += 1;
@@ -38,9 +39,12 @@ impl CodeFiles {
         std::fs::create_dir_all(&self.folder)
             .map_err(|source| Failure::File { path: self.folder.clone(), source })?;
         let mut listing = BTreeMap::new();
-        for (number, (name, (shape, bytes))) in self.tensors.into_iter().enumerate() {
-            let sizes: Vec<String> =
-                std::iter::once(self.pictures).chain(shape).map(|n| n.to_string()).collect();
+        for (number, (name, (mut shape, bytes))) in self.tensors.into_iter().enumerate() {
+            match shape.first_mut() {
+                Some(first) => *first *= self.pictures,
+                None => shape.push(self.pictures),
+            }
+            let sizes: Vec<String> = shape.iter().map(usize::to_string).collect();
             let file = format!("{number}_{}.u8", sizes.join("x"));
             write(&self.folder.join(&file), &bytes)?;
             listing.insert(name, file);
