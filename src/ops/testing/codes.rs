@@ -88,10 +88,12 @@ fn is_real(value: &Value) -> bool {
     value.as_slice::<f32>().is_ok_and(|v| !v.is_empty() && v.iter().all(|x| x.is_finite()))
 }
 
-/// Whether an operator that moves elements leaves their codes, too.
+/// Scale and zero point around an operator that moves elements.
 #[derive(Clone, Copy, PartialEq)]
-enum Moved {
+pub(super) enum Moved {
+    /// The same before and behind it.
     Unchanged,
+    /// Others behind it.
     Requantized,
 }
 
@@ -204,12 +206,12 @@ fn check(op: &Op, graph: &Graph, inputs: &[Value]) -> Option<BTreeSet<&'static s
 }
 
 /// The operators that a sample's node becomes on codes; `None` where it stays in float.
-pub(super) fn forms(op_type: &str, sample: &Sample) -> Option<BTreeSet<&'static str>> {
+pub(super) fn forms(op_type: &str, sample: &Sample, moved: Moved) -> Option<BTreeSet<&'static str>> {
     let (op, slots) = sample.import(op_type);
     if matches!(op.facts().kind, Kind::Quantize | Kind::Dequantize) {
         return None;
     }
-    let (graph, inputs) = between_codes(&op, &slots, Moved::Unchanged)?;
+    let (graph, inputs) = between_codes(&op, &slots, moved)?;
     check(&op, &graph, &inputs)
 }
 
@@ -218,13 +220,8 @@ fn forms_on_codes_agree_with_their_definition_on_the_samples() {
     let mut on_codes = BTreeSet::new();
     for (op_type, samples) in Op::samples().into_iter().filter(|(name, _)| !name.starts_with("bitlens.")) {
         for sample in samples {
-            let (op, slots) = sample.import(op_type);
-            if matches!(op.facts().kind, Kind::Quantize | Kind::Dequantize) {
-                continue;
-            }
             for moved in [Moved::Unchanged, Moved::Requantized] {
-                let Some((graph, inputs)) = between_codes(&op, &slots, moved) else { continue };
-                if check(&op, &graph, &inputs).is_some() {
+                if forms(op_type, &sample, moved).is_some() {
                     on_codes.insert((op_type, moved == Moved::Unchanged));
                 }
             }

@@ -3,6 +3,7 @@
 //! `BITLENS_OPERATORS=update` writes it anew. The last column, how many of ONNX's node cases pass, is
 //! left as it is: the conformance test knows it.
 
+use super::codes::Moved;
 use super::{Kind, Op, Sample, codes, differentiable_inputs};
 use crate::ops::file_op_types;
 use std::collections::{BTreeMap, BTreeSet};
@@ -62,8 +63,11 @@ fn gradient(op_type: &str, samples: &[Sample]) -> &'static str {
 
 /// What an operator becomes on codes.
 fn on_codes(op_type: &'static str, samples: &[Sample]) -> String {
-    let found: BTreeSet<&str> =
-        samples.iter().filter_map(|sample| codes::forms(op_type, sample)).flatten().collect();
+    let found: BTreeSet<&str> = samples
+        .iter()
+        .filter_map(|sample| codes::forms(op_type, sample, Moved::Unchanged))
+        .flatten()
+        .collect();
     let names = found.iter().map(|&name| match name.strip_prefix("bitlens.") {
         Some(form) => format!("`{form}`"),
         None if name == op_type => "itself".to_owned(),
