@@ -1,9 +1,15 @@
-//! Where the logits are, and where the last tensor with positions is.
+//! Where the logits are, and which tensor with places of the picture comes last before them.
+//!
+//! A convolutional network ends by pooling or flattening an image, channels first or last; what it
+//! reads there is the last tensor with places. A network of tokens (ViT) ends by taking one token, or
+//! the mean of all. The token that is taken knows of the others only through the attention before it,
+//! so the tensors of tokens that everything passes through are candidates, from the last one on.
 
+use super::places::{self, Places};
 use crate::exec::Recording;
-use crate::ir::ValueId;
+use crate::ir::{NodeId, ValueId};
 use crate::ops::{Graph, Kind};
-use crate::tensor::Value;
+use crate::tensor::{DType, Value};
 
 /// The scores of the classes: what the last Softmax reads; the first output where there is none.
 ///
@@ -35,34 +41,152 @@ pub fn find_logits(graph: &Graph) -> Option<ValueId> {
     }
 }
 
-/// The last tensor with positions before the logits (docs/numerics.md): the input of the last operator
-/// that turns `h × w > 1` positions into none.
-///
-/// Looks at the sizes of a run, so that networks with open sizes need no special care.
-pub fn find_target(graph: &Graph, logits: ValueId, recording: &Recording) -> Option<ValueId> {
-    let mut needed = vec![false; graph.value_count()];
-    needed[logits.index()] = true;
-    for id in graph.order().ok()?.into_iter().rev() {
-        let Some(node) = graph.node(id) else { continue };
-        if !node.outputs.iter().any(|o| needed[o.index()]) {
-            continue;
-        }
-        node.inputs.iter().flatten().for_each(|i| needed[i.index()] = true);
-        let spatial = |id: &ValueId| {
-            let is_constant = graph.constant(*id).is_some();
-            !is_constant && recording.get(*id).is_some_and(has_positions)
-        };
-        let found = node.inputs.iter().flatten().find(|id| spatial(id));
-        if let Some(&found) = found
-            && !node.outputs.iter().any(spatial)
-        {
-            return Some(found);
-        }
-    }
-    None
+/// A tensor with places, and how they lie in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Target {
+    /// The tensor.
+    pub value: ValueId,
+    /// How its elements are numbered.
+    pub places: Places,
 }
 
-/// Whether a tensor is `[N, C, H, W]` with more than one position.
-fn has_positions(value: &Value) -> bool {
-    matches!(value.shape(), [_, _, h, w] if h * w > 1) && value.as_slice::<f32>().is_ok()
+/// The tensors to read a map from, the best first; none where no tensor keeps the picture's rows and
+/// columns.
+///
+/// The first is the input of the last operator that turns a tensor with places into one without
+/// (docs/numerics.md). Where its places are tokens, the tensors of the same shape follow that all of
+/// the network passes through, from the last to the first.
+///
+/// Looks at the sizes of a run, so that networks with open sizes need no special care.
+pub fn find_targets(graph: &Graph, logits: ValueId, recording: &Recording) -> Vec<Target> {
+    let Ok(order) = graph.order() else { return Vec::new() };
+    let path = Path::new(graph, &order, logits, recording);
+    let Some(first) = path.last_with_places() else { return Vec::new() };
+    let shape = |id: ValueId| recording.get(id).filter(|v| v.dtype() == DType::F32).map(Value::shape);
+    let mut targets = vec![first];
+    if first.places.are_tokens {
+        let alike = path.bottlenecks().into_iter().rev();
+        let before = alike.skip_while(|(at, _)| path.made_after(*at, first.value)).map(|(_, id)| id);
+        let same = before.filter(|&id| id != first.value && shape(id) == shape(first.value));
+        targets.extend(same.map(|value| Target { value, ..first }));
+    }
+    targets
+}
+
+/// What lies between the picture and the logits.
+struct Path<'a> {
+    graph: &'a Graph,
+    order: &'a [NodeId],
+    recording: &'a Recording,
+    /// For each value whether it is data that depends on the picture and that the logits depend on.
+    on_it: Vec<bool>,
+}
+
+impl<'a> Path<'a> {
+    fn new(graph: &'a Graph, order: &'a [NodeId], logits: ValueId, recording: &'a Recording) -> Self {
+        // Sizes are no data: an operator that asks for a shape does not look at the picture.
+        let is_data = |id: &ValueId| {
+            let dtype = recording.get(*id).map(Value::dtype);
+            matches!(dtype, Some(DType::F32 | DType::U8 | DType::I8))
+        };
+        let nodes = || order.iter().filter_map(|&id| graph.node(id));
+        let mut depends = vec![false; graph.value_count()];
+        graph.inputs().iter().for_each(|id| depends[id.index()] = true);
+        for node in nodes() {
+            if node.inputs.iter().flatten().any(|id| depends[id.index()]) {
+                node.outputs.iter().filter(|id| is_data(id)).for_each(|id| depends[id.index()] = true);
+            }
+        }
+        let mut on_it = vec![false; graph.value_count()];
+        on_it[logits.index()] = depends[logits.index()];
+        for node in order.iter().rev().filter_map(|&id| graph.node(id)) {
+            if node.outputs.iter().any(|id| on_it[id.index()]) {
+                let read = node.inputs.iter().flatten().filter(|id| depends[id.index()]);
+                read.for_each(|id| on_it[id.index()] = true);
+            }
+        }
+        Self { graph, order, recording, on_it }
+    }
+
+    fn shape(&self, id: ValueId) -> &'a [usize] {
+        self.recording.get(id).map(Value::shape).unwrap_or_default()
+    }
+
+    fn is_on_it(&self, id: ValueId) -> bool {
+        self.on_it[id.index()]
+    }
+
+    /// The input of the last operator that reads places and gives none.
+    fn last_with_places(&self) -> Option<Target> {
+        let picture = places::picture_size(self.shape(*self.graph.inputs().first()?))?;
+        let patches = self.patches();
+        let readings = |id: ValueId| places::readings(self.shape(id), picture, &patches);
+        for &id in self.order.iter().rev() {
+            let Some(node) = self.graph.node(id) else { continue };
+            let mut made = node.outputs.iter().filter(|id| self.is_on_it(**id));
+            let Some(&first) = made.next() else { continue };
+            if node.outputs.iter().any(|&id| !readings(id).is_empty()) {
+                continue;
+            }
+            for value in node.inputs.iter().flatten().copied().filter(|&id| self.is_on_it(id)) {
+                let mut found = readings(value);
+                if found.is_empty() && node.op.facts().kind == Kind::Average {
+                    found.extend(places::channels_first(self.shape(value)));
+                }
+                let is_float = self.recording.get(value).is_some_and(|v| v.dtype() == DType::F32);
+                if let Some(places) = places::choose(&found, self.shape(first)).filter(|_| is_float) {
+                    return Some(Target { value, places });
+                }
+            }
+        }
+        None
+    }
+
+    /// Rows and columns of what each convolution makes, in order: one of them cuts a picture into the
+    /// patches that become tokens.
+    fn patches(&self) -> Vec<[usize; 2]> {
+        let size = |&id: &NodeId| {
+            let node = self.graph.node(id)?;
+            let Kind::Linear(linear) = node.op.facts().kind else { return None };
+            let weight = (*node.inputs.get(linear.weight)?)?;
+            match *self.shape(*node.outputs.first()?) {
+                [1, _, height, width] if self.shape(weight).len() == 4 => Some([height, width]),
+                _ => None,
+            }
+        };
+        self.order.iter().filter_map(size).collect()
+    }
+
+    /// The values that all of the network passes through, each with the step that makes it.
+    fn bottlenecks(&self) -> Vec<(usize, ValueId)> {
+        let mut last_read = vec![0; self.graph.value_count()];
+        let needed = |id: NodeId| {
+            let node = self.graph.node(id)?;
+            node.outputs.iter().any(|&id| self.is_on_it(id)).then_some(node)
+        };
+        let steps = || self.order.iter().enumerate().filter_map(|(at, &id)| Some((at, needed(id)?)));
+        for (at, node) in steps() {
+            node.inputs.iter().flatten().for_each(|id| last_read[id.index()] = at);
+        }
+        let mut alive = self.graph.inputs().iter().filter(|&&id| self.is_on_it(id)).count();
+        let mut found = Vec::new();
+        for (at, node) in steps() {
+            let mut read: Vec<ValueId> = node.inputs.iter().flatten().copied().collect();
+            read.sort_unstable();
+            read.dedup();
+            alive -= read.iter().filter(|&&id| self.is_on_it(id) && last_read[id.index()] == at).count();
+            let made: Vec<ValueId> = node.outputs.iter().copied().filter(|&id| self.is_on_it(id)).collect();
+            alive += made.len();
+            if let ([only], 1) = (&made[..], alive) {
+                found.push((at, *only));
+            }
+        }
+        found
+    }
+
+    /// Whether step `at` comes after the one that makes a value.
+    fn made_after(&self, at: usize, value: ValueId) -> bool {
+        let makes = |id: &NodeId| self.graph.node(*id).is_some_and(|node| node.outputs.contains(&value));
+        !self.order.iter().skip(at).any(makes)
+    }
 }

@@ -6,9 +6,11 @@
 
 mod grad_cam;
 mod locate;
+mod places;
 
 pub use grad_cam::GradCam;
-pub use locate::{find_logits, find_target};
+pub use locate::{Target, find_logits, find_targets};
+pub use places::Places;
 
 use crate::exec::{ExecError, Executor, Probe, Recording};
 use crate::ir::ValueId;
@@ -112,9 +114,17 @@ pub enum AttributionError {
     /// No output looks like scores of classes.
     #[error("the network's output does not look like scores of classes, so there is nothing to explain")]
     NoLogits,
-    /// No tensor has positions.
+    /// No tensor has places.
     #[error("no tensor of the network keeps the picture's rows and columns, so there is no map to draw")]
     NoSpatialLayer,
+    /// An operator on the way from the logits to the places cannot be differentiated.
+    #[error("{op_type} `{node}` has no gradient, so there is no map to draw")]
+    NoGradient {
+        /// The node's name.
+        node: String,
+        /// Its operator.
+        op_type: &'static str,
+    },
     /// The class does not exist.
     #[error("class {target} does not exist: the network has {classes}")]
     NoSuchClass {

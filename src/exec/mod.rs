@@ -64,3 +64,15 @@ pub enum ExecError {
     #[error(transparent)]
     Tensor(#[from] crate::tensor::TensorError),
 }
+
+impl ExecError {
+    /// The node, and its operator, that a backward walk could not pass since it has no gradient.
+    pub fn not_differentiable(&self) -> Option<(&str, &'static str)> {
+        match self {
+            Self::Node { node, op_type, source, .. } if **source == OpError::NotDifferentiable => {
+                Some((node, op_type))
+            }
+            _ => None,
+        }
+    }
+}

@@ -27,7 +27,7 @@ pub struct Explained {
     pub logits: Vec<f32>,
     /// Class with the highest score: what both maps explain.
     pub target: usize,
-    /// The map, where the network has a tensor with positions.
+    /// The map, where the network has a tensor with places that a gradient reaches.
     pub map: Option<Attribution>,
 }
 
@@ -51,11 +51,11 @@ impl Explained {
     }
 }
 
-/// The map for a class; `None` for a network without a tensor with positions.
+/// The map for a class; `None` for a network without a tensor with places that a gradient reaches.
 pub(super) fn explain(model: &Model, run: &Run, target: usize) -> Result<Option<Attribution>, SessionError> {
     match GradCam.attribute(model, run, target) {
         Ok(map) => Ok(Some(map)),
-        Err(AttributionError::NoSpatialLayer) => Ok(None),
+        Err(AttributionError::NoSpatialLayer | AttributionError::NoGradient { .. }) => Ok(None),
         Err(error) => Err(error.into()),
     }
 }

@@ -4,7 +4,7 @@ use super::quantized::PREPROCESS_KEY;
 use super::runnable::is_quantized;
 use super::view::{ModelView, OperatorView};
 use super::{SessionError, support};
-use crate::attribution::{Model, find_target};
+use crate::attribution::{GradCam, Model};
 use crate::data::Preprocess;
 use crate::data::preprocess::Layout;
 use crate::exec::{ExecError, Executor};
@@ -128,13 +128,12 @@ impl Network {
         Ok(Value::from_vec(zeros.shape(), levels).map_err(ExecError::from)?)
     }
 
-    /// Name of the tensor that attribution looks at, found with a run on zeros.
+    /// Name of the tensor that attribution looks at, found with a run on a made-up picture.
     fn attribution_layer(&self) -> Option<String> {
-        let sizes = self.probed_sizes();
-        let input = Value::zeros::<f32>(&sizes).ok()?;
-        let run = self.model.run(input).ok()?;
-        let id = find_target(self.graph(), self.model.logits, &run.recording)?;
-        Some(self.graph().value(id).name.clone())
+        let run = self.model.run(self.probe().ok()?).ok()?;
+        let class = super::compare::first(&run.logits);
+        let (layer, _) = GradCam::layer(&self.model, &run, class).ok()?;
+        Some(self.graph().value(layer.value).name.clone())
     }
 
     /// The network as the page shows it.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bitlens::attribution::{Attribution, GradCam, Method as _, Model, Run, find_target};
+use bitlens::attribution::{Attribution, GradCam, Method as _, Model, Run};
 use bitlens::exec::gradients;
 use bitlens::ir::{GraphBuilder, ValueId};
 use bitlens::metrics::{kendall_tau_b, spearman, top_1};
@@ -11,7 +11,10 @@ use bitlens::ops::{Flatten, GlobalAveragePool, Graph, Isa};
 use bitlens::session::{CompareJob, Job as _, Network, QuantizedModel, Role, SessionError};
 use bitlens::tensor::{DType, Shape, TensorType, Value};
 
-use crate::support::{SAMPLES, data_folder, inputs, replay, sample_network, sample_session};
+use crate::support::{
+    Golden, SAMPLES, bits, data_folder, inputs, open_sample_pictures, quantize, replay, sample_network,
+    sample_session,
+};
 
 /// The weight of a network's last layer, `[classes, channels]`, as the file has it.
 fn head(file: &[u8], node: &str, classes: usize) -> Vec<Vec<f32>> {
@@ -46,7 +49,7 @@ fn cam(activations: &Value, row: &[f32]) -> Vec<f64> {
 }
 
 fn last_spatial(model: &Model, run: &Run) -> ValueId {
-    find_target(model.executor.graph(), model.logits, &run.recording).unwrap()
+    GradCam::layer(model, run, 0).unwrap().0.value
 }
 
 /// Largest difference of Grad-CAM from CAM over all classes of a picture, relative to the largest
@@ -138,7 +141,7 @@ fn networks_of_other_classes_are_not_compared() {
 fn int8_looks_at_almost_the_same_places() {
     for network in SAMPLES {
         let mut session = sample_session(network);
-        crate::support::quantize(&mut session, &crate::support::bits(8, 8));
+        quantize(&mut session, &bits(8, 8));
         let compared = session.compare().unwrap().run(&mut |_| ()).unwrap();
         let mean = compared.summary.attribution.spearman_mean.unwrap();
         println!("{network}: mean Spearman of int8's maps {mean:.4}");
@@ -265,5 +268,94 @@ fn gradients_of_whole_networks_are_central_differences() {
                 assert!(off <= 0.05 * expected.abs(), "{network}, element {at}: {found} against {expected}");
             }
         }
+    }
+}
+
+/// The golden cases that PyTorch exported.
+fn exported() -> impl Iterator<Item = Golden> {
+    Golden::all()
+        .into_iter()
+        .filter(|case| ["_torchscript", "_dynamo"].iter().any(|e| case.name.ends_with(e)))
+}
+
+/// The first picture of a golden case.
+fn first_picture(case: &Golden) -> Value {
+    let pictures = case.inputs().remove(0);
+    let shape = [&[1], &pictures.shape()[1..]].concat();
+    let count = shape.iter().product();
+    Value::from_vec(&shape, pictures.as_slice::<f32>().unwrap()[..count].to_vec()).unwrap()
+}
+
+/// Grad-CAM of a tensor `[…, places, channels]` with some tokens in front of the places, by its
+/// definition, with differences for derivatives: all places of a channel are moved together.
+fn map_by_differences(
+    (model, run): (&Model, &Run),
+    (tensor, class): (ValueId, usize),
+    input: &Value,
+) -> Vec<f64> {
+    let start = run.recording.get(tensor).unwrap();
+    let channels = *start.shape().last().unwrap();
+    let (places, step) = (16, 0.02_f32);
+    let extra = start.len() / channels - places;
+    let data = start.as_slice::<f32>().unwrap();
+    let mut map = vec![0.0; places];
+    for channel in 0..channels {
+        let mut direction = vec![0.0_f32; start.len()];
+        direction[extra * channels..].iter_mut().skip(channel).step_by(channels).for_each(|d| *d = 1.0);
+        let logit = |step: f32| {
+            let by = (input, &direction[..], step);
+            f64::from(moved_logits(model.executor.graph(), (model.logits, tensor), start, by)[class])
+        };
+        let weight = (logit(step) - logit(-step)) / (2.0 * f64::from(step)) / places as f64;
+        for (place, sum) in map.iter_mut().enumerate() {
+            *sum += weight * f64::from(data[(extra + place) * channels + channel]);
+        }
+    }
+    map.into_iter().map(|v: f64| v.max(0.0)).collect()
+}
+
+#[test]
+fn tokens_and_images_with_channels_last_have_maps_of_their_places() {
+    let families = ["vit", "deit", "swin"];
+    let cases: Vec<Golden> =
+        exported().filter(|case| families.iter().any(|f| case.name.split('_').next() == Some(f))).collect();
+    assert_eq!(cases.len(), 6);
+    for case in cases {
+        let network = Network::load(&case.name, case.model(), Isa::best()).unwrap();
+        let (model, input) = (&network.model, first_picture(&case));
+        let run = model.run(input.clone()).unwrap();
+        let class = top_1(&run.logits).unwrap();
+        let (layer, gradient) = GradCam::layer(model, &run, class).unwrap();
+        let map = GradCam.attribute(model, &run, class).unwrap();
+        assert_eq!((map.height, map.width), (4, 4), "{}", case.name);
+        // Places that no token looks at would leave the gradient of all but the class token at 0.
+        let gradient = gradient.unwrap();
+        assert!(
+            gradient.as_slice::<f32>().unwrap().iter().filter(|g| **g != 0.0).count() > gradient.len() / 2
+        );
+
+        let expected = map_by_differences((model, &run), (layer.value, class), &input);
+        let largest = expected.iter().copied().fold(0.0, f64::max);
+        let off = map.map.iter().zip(&expected).map(|(a, b)| (f64::from(*a) - b).abs()).fold(0.0, f64::max);
+        println!("{}: off by {:.1e} of the largest element", case.name, off / largest);
+        // Central differences miss step² of the third derivative, and the rounding of logits over it.
+        assert!(largest > 0.0 && off <= 0.01 * largest, "{}: {:?} {expected:?}", case.name, map.map);
+    }
+}
+
+#[test]
+fn exported_architectures_are_quantized_and_explained() {
+    for case in exported() {
+        let mut session = bitlens::session::Session::new(Isa::best());
+        session.load_model(&format!("{}.onnx", case.name), case.model()).unwrap();
+        open_sample_pictures(&mut session);
+        quantize(&mut session, &bits(8, 8));
+        let compared = session.compare().unwrap().run(&mut |_| ()).unwrap();
+        let summary = compared.summary;
+        let sqnr = summary.sqnr_db.unwrap();
+        println!("{}: {sqnr:.1} dB, maps of {}", case.name, summary.attribution.images);
+        // Wrong integers would give 0 dB or less. Maps that are constant are not compared.
+        assert!(sqnr > 6.0, "{}: {sqnr} dB", case.name);
+        assert!(summary.images == 20 && summary.attribution.images > 0, "{}", case.name);
     }
 }

@@ -40,13 +40,18 @@ pub(crate) fn sample_session(network: &str) -> Session {
     session.load_model(&format!("{network}.onnx"), sample_network(network)).unwrap();
     session.read_preprocess("preprocessor_config.json", &sample("preprocessor_config.json")).unwrap();
     session.set_labels("labels.json", &sample("labels.json")).unwrap();
+    open_sample_pictures(&mut session);
+    session
+}
+
+/// Adds the sample's 40 pictures with their labels and roles.
+pub(crate) fn open_sample_pictures(session: &mut Session) {
     let listing: Json = serde_json::from_slice(&sample("pictures.json")).unwrap();
     let names = listing.as_array().unwrap().iter().map(|entry| entry["file"].as_str().unwrap());
     let files = names.map(|name| (name.to_owned(), sample(name))).collect();
     let (pictures, refused) = session.add_pictures(files);
     assert_eq!((pictures.len(), refused.len()), (40, 0));
     session.set_labels("pictures.json", &sample("pictures.json")).unwrap();
-    session
 }
 
 /// Quantizes the session's network and keeps the result.

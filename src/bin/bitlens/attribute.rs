@@ -4,8 +4,10 @@ use crate::args::AttributeArgs;
 use crate::failure::Failure;
 use crate::output::{Bar, json_line};
 use crate::{data, model};
+use bitlens::attribution::{AttributionError, GradCam, Method as _, Model};
 use bitlens::ops::Isa;
-use bitlens::session::{Explained, METHOD, QuantizedModel};
+use bitlens::session::{Explained, METHOD, QuantizedModel, SessionError};
+use bitlens::tensor::Value;
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -33,10 +35,7 @@ pub(crate) fn attribute(args: &AttributeArgs) -> Result<(), Failure> {
         let found = Explained::of(model, &input, args.target)?;
         let file = data.names[position].as_str();
         let Some(map) = &found.map else {
-            return Err(bitlens::session::SessionError::from(
-                bitlens::attribution::AttributionError::NoSpatialLayer,
-            )
-            .into());
+            return Err(why_no_map(model, input.value, found.target).into());
         };
         if args.json {
             let (height, width) = (map.height, map.width);
@@ -55,4 +54,10 @@ pub(crate) fn attribute(args: &AttributeArgs) -> Result<(), Failure> {
         bar.step("explaining", position + 1, data.inputs.len());
     }
     Ok(())
+}
+
+/// What keeps a network from having maps.
+fn why_no_map(model: &Model, input: Value, target: usize) -> SessionError {
+    let made = model.run(input).and_then(|run| GradCam.attribute(model, &run, target));
+    made.err().unwrap_or(AttributionError::NoSpatialLayer).into()
 }

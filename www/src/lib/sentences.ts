@@ -11,7 +11,7 @@ const NOTABLE_SHIFT = 0.05;
 
 /** The answer and the attention on one picture. */
 export function whatHappened(lens: LensView, hasMaps: boolean): string {
-  const attention = hasMaps ? attentionSentence(lens) : 'This network has no layer with a map of places, so attention cannot be drawn.';
+  const attention = hasMaps ? attentionSentence(lens) : 'This network has no layer with a map of places that a gradient reaches, so attention cannot be drawn.';
   return `${answerSentence(lens)} ${attention}`;
 }
 
