@@ -1,4 +1,4 @@
-//! `ConstantOfShape` (ONNX opsets 9–23): one value in a shape that is an input. Not differentiable:
+//! `ConstantOfShape` (ONNX opsets 9–25): one value in a shape that is an input. Not differentiable:
 //! nothing it reads is a number of the network.
 
 use super::{

@@ -1,4 +1,4 @@
-//! `Flatten` (ONNX opsets 1–23): to two dimensions, those before `axis` and those from it on.
+//! `Flatten` (ONNX opsets 1–25): to two dimensions, those before `axis` and those from it on.
 
 use super::{
     Context, ExportStep, Facts, ImportNode, Inputs, Kind, LowerContext, Lowered, OpError, Operator, Tape,

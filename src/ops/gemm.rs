@@ -327,6 +327,8 @@ mod tests {
             let row = [4.5, 8.0, -5.5, -2.0, -19.5, -12.0, -18.0, -10.5];
             let mut random = Random::new(16);
             let mut any = |shape: &[usize]| random.uniform(shape, -1.0, 1.0);
+            let layer = Sample::new(flag("transB")).input(any(&[2, 3])).constant(any(&[4, 3]));
+            let layer = layer.constant(any(&[4])).gradients(&[0, 1, 2]);
             let mut differentiated = |attrs: Attrs, [a, b, c]: [&[usize]; 3]| {
                 Sample::new(attrs).input(any(a)).constant(any(b)).input(any(c)).gradients(&[0, 1, 2])
             };
@@ -341,6 +343,8 @@ mod tests {
                     .input(pattern(&[3, 2], 7, 11))
                     .input(pattern(&[3, 2], 5, 7))
                     .gives(vec![tensor(&[2, 2], &[30.0, 7.0, -23.0, -17.0])]),
+                // As exporters write a layer with its bias.
+                layer,
                 differentiated(Attrs::new(), [&[2, 3], &[3, 4], &[4]]).opset(7),
                 differentiated(scaled(), [&[2, 3], &[4, 3], &[2, 1]]),
                 differentiated(flag("transA"), [&[3, 2], &[3, 4], &[]]),

@@ -1,4 +1,4 @@
-//! `Identity` (ONNX opsets 1–23): hands its input on, whatever its type. Tensors only.
+//! `Identity` (ONNX opsets 1–25): hands its input on, whatever its type. Tensors only.
 
 use super::{
     Context, ExportStep, Facts, ImportNode, Inputs, Kind, OpError, Operator, Tape, TypeInputs, index,

@@ -11,6 +11,7 @@
 
 mod arg;
 mod broadcast;
+mod by_parts;
 mod composed;
 mod context;
 mod conv_shape;
@@ -49,6 +50,7 @@ mod window;
 use file_form::refuse_import;
 
 pub use arg::ArgSearch;
+pub use attention::Scores;
 pub use composed::{Expansion, Part, Source, expand, file_op_types};
 pub use context::{Context, Inputs, Prepared, Tape};
 pub use depth_to_space::BlockOrder;
@@ -102,6 +104,7 @@ registry::operators! {
     asinh::Asinh,
     atan::Atan,
     atanh::Atanh,
+    attention::Attention,
     average_pool::AveragePool,
     batch_normalization::BatchNormalization,
     bit_cast::BitCast,
@@ -112,6 +115,7 @@ registry::operators! {
     bitwise_xor::BitwiseXor,
     cast::Cast,
     cast_like::CastLike,
+    causal_conv_with_state::CausalConvWithState,
     ceil::Ceil,
     celu::Celu,
     center_crop_pad::CenterCropPad,
@@ -214,6 +218,7 @@ registry::operators! {
     reverse_sequence::ReverseSequence,
     rms_normalization::RMSNormalization,
     roi_align::RoiAlign,
+    rotary_embedding::RotaryEmbedding,
     round::Round,
     scatter_elements::ScatterElements,
     scatter_nd::ScatterND,

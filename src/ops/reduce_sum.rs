@@ -1,4 +1,4 @@
-//! `ReduceSum` (ONNX opsets 1–18): sum over some axes.
+//! `ReduceSum` (ONNX opsets 1–13): sum over some axes.
 //!
 //! Summed in f64, integers in 64 bits. The axes became an input with opset 13.
 

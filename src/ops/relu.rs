@@ -1,4 +1,4 @@
-//! `Relu` (ONNX opsets 1–22): `y = max(x, 0)`, element by element.
+//! `Relu` (ONNX opsets 1–14): `y = max(x, 0)`, element by element.
 
 use super::{
     Clamp, Context, ExportStep, Facts, ImportNode, Inputs, Kind, OpError, Operator, Tape, TypeInputs,

@@ -1,4 +1,4 @@
-//! `Reshape` (ONNX opsets 5–23): the same elements under another shape.
+//! `Reshape` (ONNX opsets 5–25): the same elements under another shape.
 //!
 //! In the shape, 0 stands for the input's size at that place (unless `allowzero`), and one −1 for
 //! what is left. The shape may be computed by the network.

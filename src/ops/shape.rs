@@ -1,4 +1,4 @@
-//! `Shape` (ONNX opsets 1–23): the sizes of a tensor, as a list.
+//! `Shape` (ONNX opsets 1–25): the sizes of a tensor, as a list.
 //!
 //! Since opset 15 a range of dimensions can be asked for. Known sizes are folded to a constant.
 

@@ -1,4 +1,4 @@
-//! `Squeeze` (ONNX opsets 1–23): without dimensions of size 1.
+//! `Squeeze` (ONNX opsets 1–25): without dimensions of size 1.
 //!
 //! The axes are input 1; before opset 13 they were an attribute. Without axes every dimension of
 //! size 1 goes.

@@ -1,4 +1,4 @@
-//! `Transpose` (ONNX opsets 1–23): the axes in another order.
+//! `Transpose` (ONNX opsets 1–25): the axes in another order.
 
 use super::index::IndexMap;
 use super::{

@@ -1,4 +1,4 @@
-//! `Unsqueeze` (ONNX opsets 1–23): with more dimensions of size 1.
+//! `Unsqueeze` (ONNX opsets 1–25): with more dimensions of size 1.
 //!
 //! The axes, positions in the result, are input 1; before opset 13 they were an attribute.
 

@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 
 /// Every tensor of `uint8` codes that a run of `graph` made, by name, images as `[N, C, H, W]`.
 ///
-/// The names are those of the QuantizeLinear outputs of the exported file; where the integer network
-/// holds a tensor in a second layout there is one more entry of another name.
+/// Of a file with `int8` activations they are 128 more than its own. The names are those of the
+/// QuantizeLinear outputs of the exported file; where the integer network holds a tensor in a second
+/// layout there is one more entry of another name.
 pub fn codes(graph: &Graph, recording: &Recording) -> BTreeMap<String, Value> {
     let mut layouts: BTreeMap<ValueId, Layout> = BTreeMap::new();
     let mut found = BTreeMap::new();

@@ -4,6 +4,9 @@ cases! {
     "add_per_channel": 0 => 0;
     "add_scalar": 0 => 0;
     "add_value_to_itself": 0 => 0;
+    "attention_packed": 0 => 0;
+    "attention_rotary": 0 => 0;
+    "attention_shared_heads": 0 1 2 => 0 1;
     "average_pool_asymmetric": 0 => 0;
     "average_pool_asymmetric_include": 0 => 0;
     "average_pool_ceil": 0 => 0;

@@ -3,20 +3,27 @@
 //!
 //! The cases (25 MB) come from the Python package `onnx`; `cargo xtask test conformance` obtains
 //! them. Without the folder `$BITLENS_ONNX_CASES` the test is skipped. With
-//! `BITLENS_CONFORMANCE=update` it writes the manifest and the counts of the README anew; the
-//! summary and the differences are then for the person at the diff to judge.
+//! `BITLENS_CONFORMANCE=update` it writes the manifest, the counts of the README and those of
+//! `docs/operators.md` anew; the summary and the differences are then for the person at the diff to
+//! judge.
 
 mod case;
 mod manifest;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
+
+use bitlens::ops::Op;
 
 use crate::root;
 use case::Case;
 use manifest::{Expected, Manifest};
 
 const MANIFEST: &str = "tests/conformance/node.toml";
+
+/// The table of operators, whose last column has the counts of each.
+const OPERATORS: &str = "docs/operators.md";
 
 /// What stands in the README around the counts.
 const COUNTS: [&str; 2] = [
@@ -56,11 +63,15 @@ fn every_case_does_what_the_manifest_expects() {
     if is_update {
         fs::write(root().join(MANIFEST), manifest.rewritten(&text, &results)).unwrap();
         fs::write(root().join("README.md"), with_counts(&counts)).unwrap();
+        fs::write(root().join(OPERATORS), with_cases(&cases, &results)).unwrap();
         println!("updated; before it was:\n{}", wrong.join("\n"));
         return;
     }
     if fs::read_to_string(root().join("README.md")).unwrap() != with_counts(&counts) {
         wrong.push("README.md has other counts".to_owned());
+    }
+    if fs::read_to_string(root().join(OPERATORS)).unwrap() != with_cases(&cases, &results) {
+        wrong.push(format!("{OPERATORS} has other counts"));
     }
     assert!(
         wrong.is_empty(),
@@ -85,4 +96,24 @@ fn with_counts(counts: &str) -> String {
     let (_, after) = rest.split_once(COUNTS[1]).expect("the place for the counts ends");
     let sentence = format!("- **Conformance** with ONNX's own node cases (onnx 1.22.0): {counts}.\n");
     format!("{before}{}{sentence}{}{after}", COUNTS[0], COUNTS[1])
+}
+
+/// The table of operators with how many cases about each pass, of all that there are.
+fn with_cases(cases: &[Case], results: &[(&Case, Option<String>)]) -> String {
+    let mut counts: BTreeMap<&str, [usize; 2]> = BTreeMap::new();
+    for case in cases {
+        counts.entry(Op::current_name(&case.family)).or_default()[1] += 1;
+    }
+    for (case, _) in results.iter().filter(|(_, result)| result.is_none()) {
+        counts.entry(Op::current_name(&case.family)).or_default()[0] += 1;
+    }
+    let text = fs::read_to_string(root().join(OPERATORS)).unwrap();
+    let row = |line: &str| {
+        let name = line.strip_prefix("| `").and_then(|rest| rest.split('`').next());
+        let parts = name.zip(line.strip_suffix('|').and_then(|line| line.rsplit_once('|')));
+        let Some((name, (before, _))) = parts else { return line.to_owned() };
+        let count = counts.get(name).map_or("–".to_owned(), |[passing, all]| format!("{passing} / {all}"));
+        format!("{before}| {count} |")
+    };
+    text.lines().map(|line| row(line) + "\n").collect()
 }

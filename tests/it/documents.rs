@@ -14,6 +14,7 @@ const DOCUMENTS: &[&str] = &[
     "CONTRIBUTING.md",
     "CHANGELOG.md",
     "docs/numerics.md",
+    "docs/operators.md",
     "docs/security.md",
 ];
 

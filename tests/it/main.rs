@@ -2,6 +2,7 @@
 #![cfg(not(target_arch = "wasm32"))]
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a test ends at the first surprise
 
+mod allocation;
 mod attribution;
 mod bad_input;
 #[cfg(feature = "cli")]
@@ -14,6 +15,7 @@ mod forced;
 mod golden;
 mod layering;
 mod logits;
+mod mutation;
 mod onnxruntime;
 mod properties;
 mod quantization;

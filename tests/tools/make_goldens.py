@@ -27,10 +27,10 @@ import onnx
 import onnxruntime
 from onnx import external_data_helper, numpy_helper
 
-from goldens import convolution, files, functions, layouts, linear, pointwise, pooling, quantized, shaping
+from goldens import attention, convolution, files, functions, layouts, linear, pointwise, pooling, quantized, shaping
 
 DEFAULT_OUT = Path(__file__).resolve().parents[1] / "golden"
-MODULES = (convolution, pooling, linear, shaping, pointwise, files, functions, layouts, quantized)
+MODULES = (convolution, pooling, linear, shaping, pointwise, files, functions, layouts, quantized, attention)
 MOST_BYTES_PER_CASE = 60_000
 # The module that needs PyTorch.
 EXPORTED = "exported"

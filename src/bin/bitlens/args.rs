@@ -73,7 +73,8 @@ pub(crate) struct RunArgs {
     #[arg(long)]
     pub(crate) float: bool,
     /// A folder to write every quantized tensor to, for comparing with another runtime: raw codes of
-    /// all pictures, a file a tensor, and `tensors.json` with their names.
+    /// all pictures (of int8 activations 128 more), a file a tensor, and `tensors.json` with their
+    /// names.
     #[arg(long)]
     pub(crate) codes: Option<PathBuf>,
     /// Print JSON, a line a picture.

@@ -5,7 +5,7 @@ mod bad_input;
 mod external;
 mod fixtures;
 mod functions;
-mod mutation;
+mod many_parts;
 mod reading;
 mod real_networks;
 mod round_trip;

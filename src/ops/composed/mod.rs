@@ -111,31 +111,31 @@ pub fn expand(op_type: &str, node: &mut ImportNode<'_>) -> Option<Result<Expansi
 
 impl Expansion {
     /// Adds an operator; answers with what it makes.
-    fn add(&mut self, op: impl Into<Op>, inputs: Vec<Source>) -> Source {
+    pub(super) fn add(&mut self, op: impl Into<Op>, inputs: Vec<Source>) -> Source {
         self.parts.push(Part { op: op.into(), inputs });
         Source::Made(self.parts.len() - 1)
     }
 
     /// As [`Expansion::add`], for the operator that has the node's name.
-    fn add_main(&mut self, op: impl Into<Op>, inputs: Vec<Source>) -> Source {
+    pub(super) fn add_main(&mut self, op: impl Into<Op>, inputs: Vec<Source>) -> Source {
         self.main = self.parts.len();
         self.add(op, inputs)
     }
 
     /// The finished expansion of a node whose only output is what was added last.
-    fn finish(mut self) -> Self {
+    pub(super) fn finish(mut self) -> Self {
         self.outputs = vec![self.parts.len().saturating_sub(1)];
         self
     }
 }
 
 /// A constant number.
-fn number(value: f32) -> Source {
+pub(super) fn number(value: f32) -> Source {
     Source::Constant(Value::scalar(value))
 }
 
 /// A constant list of integers.
-fn integers(list: &[i64]) -> Source {
+pub(super) fn integers(list: &[i64]) -> Source {
     Source::Constant(super::index::list(list))
 }
 

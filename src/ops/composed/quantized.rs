@@ -1,5 +1,6 @@
-//! Operators on codes, as float operators between DequantizeLinear and QuantizeLinear: `QLinearConv`
-//! and `QLinearMatMul` (ONNX opsets 10–21), and those of ONNX Runtime's own domain `com.microsoft`.
+//! `QLinearConv` (ONNX opset 10), `QLinearMatMul` (10–21), and those of ONNX Runtime's own domain
+//! `com.microsoft`: operators on codes, as float operators between DequantizeLinear and
+//! QuantizeLinear.
 //!
 //! That form is the definition of a quantized network here, so that everything else (integer kernels,
 //! gradients, export) is there without knowing these operators. Scales and zero points may be

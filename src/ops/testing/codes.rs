@@ -1,9 +1,9 @@
 //! Forms on codes, judged on the samples: a sample's node is put between QuantizeLinear and
 //! DequantizeLinear nodes, lowered, and compared with that definition run in float.
 
-use super::{Context, Inputs, Isa, Kind, Op, Slot, values};
+use super::{Context, Inputs, Isa, Kind, Op, Sample, Slot, values};
 use crate::exec::{Executor, NoProbe};
-use crate::ir::{GraphBuilder, ValueId};
+use crate::ir::{GraphBuilder, Operation as _, ValueId};
 use crate::ops::{DequantizeLinear, Graph, Node, QuantizeLinear};
 use crate::passes;
 use crate::quant::{QuantParams, QuantSpec, Range};
@@ -16,11 +16,14 @@ const ON_CODES: &[&str] = &[
     "AveragePool",
     "Clip",
     "Concat",
+    "Conv",
     "DepthToSpace",
     "Flatten",
+    "Gemm",
     "GlobalAveragePool",
     "GlobalMaxPool",
     "LeakyRelu",
+    "MatMul",
     "MaxPool",
     "Pad",
     "ReduceMax",
@@ -42,16 +45,39 @@ const ON_CODES: &[&str] = &[
 struct Parameters {
     scale: ValueId,
     zero_point: ValueId,
+    /// The scale as a number.
+    step: f32,
 }
 
 fn parameters(builder: &mut GraphBuilder<Op>, name: &str, tensors: &[&Value]) -> Parameters {
     let elements = || tensors.iter().flat_map(|v| v.as_slice::<f32>().unwrap().iter().copied());
     let range = Range::containing_zero(elements().fold(0.0, f32::min), elements().fold(0.0, f32::max));
     let (scale, zero_point) = QuantParams::from_range(range, &QuantSpec::activations(8));
+    of_codes(builder, name, scale, Value::scalar(zero_point as u8))
+}
+
+fn of_codes(builder: &mut GraphBuilder<Op>, name: &str, step: f32, zero_point: Value) -> Parameters {
     Parameters {
-        scale: builder.constant(format!("{name}_scale"), Value::scalar(scale)),
-        zero_point: builder.constant(format!("{name}_zero"), Value::scalar(zero_point as u8)),
+        scale: builder.constant(format!("{name}_scale"), Value::scalar(step)),
+        zero_point: builder.constant(format!("{name}_zero"), zero_point),
+        step,
     }
+}
+
+/// A constant between QuantizeLinear and DequantizeLinear, as files have it.
+fn quantized(builder: &mut GraphBuilder<Op>, name: &str, value: &Value, p: Parameters) -> ValueId {
+    let real = builder.constant(name.to_owned(), value.clone());
+    let q = node(builder, &format!("{name}_q"), QuantizeLinear::default().into(), real, p);
+    node(builder, &format!("{name}_d"), DequantizeLinear::along(1).into(), q, p)
+}
+
+/// A bias, in units of the products.
+fn quantized_bias(builder: &mut GraphBuilder<Op>, name: &str, value: &Value, step: f32) -> ValueId {
+    let codes = value.as_slice::<f32>().unwrap().iter().map(|v| (v / step).round_ties_even() as i32);
+    let codes = Value::from_vec(value.shape(), codes.collect()).unwrap();
+    let codes = builder.constant(name.to_owned(), codes);
+    let scale = builder.constant(format!("{name}_scale"), Value::scalar(step));
+    builder.op(&format!("{name}_d"), DequantizeLinear::along(0).into(), &[codes, scale])
 }
 
 fn node(builder: &mut GraphBuilder<Op>, name: &str, op: Op, x: ValueId, p: Parameters) -> ValueId {
@@ -62,10 +88,12 @@ fn is_real(value: &Value) -> bool {
     value.as_slice::<f32>().is_ok_and(|v| !v.is_empty() && v.iter().all(|x| x.is_finite()))
 }
 
-/// Whether an operator that moves elements leaves their codes, too.
+/// Scale and zero point around an operator that moves elements.
 #[derive(Clone, Copy, PartialEq)]
-enum Moved {
+pub(super) enum Moved {
+    /// The same before and behind it.
     Unchanged,
+    /// Others behind it.
     Requantized,
 }
 
@@ -85,17 +113,13 @@ fn between_codes(op: &Op, slots: &[Slot], moved: Moved) -> Option<(Graph, Vec<Va
         let is_shared = op.facts().kind == Kind::Rearrange && moved == Moved::Unchanged;
         if is_shared { shared } else { parameters(builder, name, &[value]) }
     };
-    let mut inputs = Vec::new();
+    let (mut inputs, mut steps) = (Vec::new(), Vec::new());
     for (index, slot) in slots.iter().enumerate() {
         let name = format!("x{index}");
         inputs.push(match slot {
             Slot::Absent => None,
-            // A constant summand is quantized too, as files have it.
-            Slot::Constant(value) if op.facts().kind == Kind::Sum && value.dtype() == DType::F32 => {
-                let p = parameters(&mut builder, &name, &[value]);
-                let real = builder.constant(name.clone(), value.clone());
-                let q = node(&mut builder, &format!("{name}_q"), QuantizeLinear::default().into(), real, p);
-                Some(node(&mut builder, &format!("{name}_d"), DequantizeLinear::along(1).into(), q, p))
+            Slot::Constant(value) if value.dtype() == DType::F32 => {
+                Some(constant(&mut builder, (op, index), &name, value, &mut steps))
             }
             Slot::Constant(value) => Some(builder.constant(name, value.clone())),
             Slot::Computed(value) => {
@@ -106,6 +130,7 @@ fn between_codes(op: &Op, slots: &[Slot], moved: Moved) -> Option<(Graph, Vec<Va
                     continue;
                 }
                 let p = of(&mut builder, &name, value);
+                steps.push(p.step);
                 let quantize = QuantizeLinear::default().into();
                 let q = node(&mut builder, &format!("{name}_q"), quantize, x, p);
                 Some(node(&mut builder, &format!("{name}_d"), DequantizeLinear::along(1).into(), q, p))
@@ -126,15 +151,49 @@ fn between_codes(op: &Op, slots: &[Slot], moved: Moved) -> Option<(Graph, Vec<Va
     Some((graph, computed.into_iter().cloned().collect()))
 }
 
-/// Whether the node runs on integers; fails where these are not the definition's codes.
-fn check(op: &Op, graph: &Graph, inputs: &[Value]) -> bool {
+/// A constant of real numbers: a summand, a weight and its bias are quantized.
+fn constant(
+    builder: &mut GraphBuilder<Op>,
+    (op, index): (&Op, usize),
+    name: &str,
+    value: &Value,
+    steps: &mut Vec<f32>,
+) -> ValueId {
+    match op.facts().kind {
+        Kind::Sum => {
+            let p = parameters(builder, name, &[value]);
+            quantized(builder, name, value, p)
+        }
+        Kind::Linear(linear) if linear.weight == index && !value.is_empty() => {
+            let largest =
+                value.as_slice::<f32>().unwrap().iter().fold(f32::MIN_POSITIVE, |m, v| v.abs().max(m));
+            let p = of_codes(builder, name, largest / 127.0, Value::scalar(0_i8));
+            steps.push(p.step);
+            quantized(builder, name, value, p)
+        }
+        Kind::Linear(linear) if linear.bias == Some(index) => {
+            quantized_bias(builder, name, value, steps.iter().product())
+        }
+        _ => builder.constant(name.to_owned(), value.clone()),
+    }
+}
+
+/// The operators that the node became, where it runs on integers; fails where these do not make the
+/// definition's codes.
+fn check(op: &Op, graph: &Graph, inputs: &[Value]) -> Option<BTreeSet<&'static str>> {
     let lowered = passes::lower_int8(graph).unwrap_or_else(|e| panic!("{op:?}: {e}"));
     let run = |graph: Graph| {
         let executor = Executor::new(graph, Isa::best()).unwrap_or_else(|e| panic!("{op:?}: {e}"));
         executor.run(inputs, &mut NoProbe).unwrap_or_else(|e| panic!("{op:?}: {e}"))
     };
-    // Tables, maxima and moved elements are exact; sums and averages may round a half step otherwise.
-    let may_differ = u8::from(matches!(op.facts().kind, Kind::Sum | Kind::Average));
+    let is_form = |node: &&Node| {
+        !matches!(node.op.facts().kind, Kind::Quantize | Kind::Dequantize)
+            && !matches!(node.op, Op::QTranspose(_))
+    };
+    let forms = lowered.graph.nodes().map(|(_, node)| node).filter(is_form).map(|node| node.op.op_type());
+    let forms: BTreeSet<&'static str> = forms.collect();
+    // Tables, maxima and moved elements are exact; sums may round a half step otherwise.
+    let may_differ = u8::from(matches!(op.facts().kind, Kind::Sum | Kind::Average | Kind::Linear(_)));
     for (found, expected) in run(lowered.graph).iter().zip(&run(graph.clone())) {
         assert_eq!(found.shape(), expected.shape(), "{op:?}");
         let (found, expected) = (found.as_slice::<u8>().unwrap(), expected.as_slice::<u8>().unwrap());
@@ -143,7 +202,17 @@ fn check(op: &Op, graph: &Graph, inputs: &[Value]) -> bool {
             assert!(distance <= may_differ, "{op:?}: code {at} is {found}, its definition has {expected}");
         }
     }
-    lowered.float_nodes.is_empty()
+    (lowered.float_nodes.is_empty() && !forms.is_empty()).then_some(forms)
+}
+
+/// The operators that a sample's node becomes on codes; `None` where it stays in float.
+pub(super) fn forms(op_type: &str, sample: &Sample, moved: Moved) -> Option<BTreeSet<&'static str>> {
+    let (op, slots) = sample.import(op_type);
+    if matches!(op.facts().kind, Kind::Quantize | Kind::Dequantize) {
+        return None;
+    }
+    let (graph, inputs) = between_codes(&op, &slots, moved)?;
+    check(&op, &graph, &inputs)
 }
 
 #[test]
@@ -151,13 +220,8 @@ fn forms_on_codes_agree_with_their_definition_on_the_samples() {
     let mut on_codes = BTreeSet::new();
     for (op_type, samples) in Op::samples().into_iter().filter(|(name, _)| !name.starts_with("bitlens.")) {
         for sample in samples {
-            let (op, slots) = sample.import(op_type);
-            if matches!(op.facts().kind, Kind::Quantize | Kind::Dequantize) {
-                continue;
-            }
             for moved in [Moved::Unchanged, Moved::Requantized] {
-                let Some((graph, inputs)) = between_codes(&op, &slots, moved) else { continue };
-                if check(&op, &graph, &inputs) {
+                if forms(op_type, &sample, moved).is_some() {
                     on_codes.insert((op_type, moved == Moved::Unchanged));
                 }
             }

@@ -103,8 +103,8 @@ async function read(reader: ReadableStreamDefaultReader<Uint8Array>, file: Blob)
 
 /** An `EngineError` is told from a panic by its textual code; copied, because it must be cloneable. */
 function asEngineError(error: unknown): EngineError | null {
-  const { code, message, node = null, hint = null, missing } = Object(error) as Partial<EngineError>;
-  return typeof code === 'string' && typeof message === 'string' ? { code, message, node, hint, ...(missing && { missing }) } : null;
+  const { code, message, node = null, hint = null, ...more } = Object(error) as Partial<EngineError>;
+  return typeof code === 'string' && typeof message === 'string' ? { code, message, node, hint, ...more } : null;
 }
 
 const channel = new MessageChannel();
