@@ -60,7 +60,9 @@ impl RowLayout {
             Some(row) if self.step == 1 => row.to_vec(),
             _ => self.row(start).map(|at| x[at]).collect(),
         };
-        each.iter_mut().for_each(|x| *x = exp(*x - largest));
+        for x in &mut each {
+            *x = exp(*x - largest);
+        }
         let sum = each.iter().map(|&e| f64::from(e)).sum();
         (largest, each, sum)
     }

@@ -32,7 +32,7 @@ impl OpenSizes {
     pub(super) fn settled(&mut self, graph: &Graph, id: NodeId) -> Option<Vec<Value>> {
         let node = graph.node(id)?;
         let types = type_inputs(graph, node)?;
-        let [low, high] = self.of_types(graph, node).or_else(|| self.of_moved(graph, node, &types))?;
+        let [low, high] = Self::of_types(graph, node).or_else(|| self.of_moved(graph, node, &types))?;
         if low == high {
             return Some(low);
         }
@@ -43,7 +43,7 @@ impl OpenSizes {
     }
 
     /// What the types of the inputs decide once all sizes are there.
-    fn of_types(&self, graph: &Graph, node: &Node) -> Option<[Vec<Value>; 2]> {
+    fn of_types(graph: &Graph, node: &Node) -> Option<[Vec<Value>; 2]> {
         let version = |stand_in: usize| {
             let filled = |id: &Option<ValueId>| match id {
                 None => Some(None),
