@@ -1,5 +1,7 @@
 //! Computing once what every run would compute alike.
 
+use super::infer_types::merge;
+use super::open_sizes::OpenSizes;
 use super::{PassError, type_inputs};
 use crate::ir::NodeId;
 use crate::ops::Isa;
@@ -19,14 +21,20 @@ pub enum Dequantized {
 /// expand to gigabytes. Folded weights of real networks are far below it.
 const LARGEST_FOLDED_BYTES: usize = 1 << 30;
 
-/// Replaces nodes whose inputs are all constants, or whose result types alone decide, by constants.
+/// Replaces nodes whose inputs are all constants, or whose result types alone decide, by constants; of a
+/// shape with open sizes also what is picked from the fixed ones.
 ///
 /// # Errors
 /// [`PassError::Node`] when such a node fails.
 pub fn fold_constants(graph: &Graph, dequantized: Dequantized) -> Result<Graph, PassError> {
     let mut graph = graph.clone();
+    let mut open_sizes = OpenSizes::default();
     for id in graph.order()? {
-        if let Some(values) = fold(&graph, id, dequantized)? {
+        let folded = match fold(&graph, id, dequantized)? {
+            None => open_sizes.settled(&graph, id),
+            folded => folded,
+        };
+        if let Some(values) = folded {
             let mut patch = GraphPatch::new(&graph);
             let outputs = graph.node(id).map(|n| n.outputs.clone()).unwrap_or_default();
             patch.remove_node(id);
@@ -73,10 +81,10 @@ fn infer_one(graph: &mut Graph, id: NodeId) -> Result<(), PassError> {
     let Some(node) = graph.node(id) else { return Ok(()) };
     let Some(types) = type_inputs(graph, node) else { return Ok(()) };
     let types = node.op.infer(&types).map_err(|e| PassError::at(node, e))?;
+    // What a file declares of inner values may be of another time than its inputs: it only completes.
     for (output, ty) in node.outputs.clone().into_iter().zip(types) {
-        if graph.value(output).ty.is_none() {
-            graph.set_type(output, ty);
-        }
+        let ty = merge(ty, graph.value(output).ty.as_ref());
+        graph.set_type(output, ty);
     }
     Ok(())
 }
