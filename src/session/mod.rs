@@ -193,6 +193,10 @@ impl Session {
         let network = self.network()?;
         recipe.check().map_err(crate::quant::QuantError::from)?;
         let inputs = self.pictures.inputs(&self.preprocess, Role::Calibrate)?;
+        // The network before is kept, since the job may be stopped, but makes place.
+        if let Some(before) = &self.quantized {
+            before.model().release_definition();
+        }
         Ok(QuantizeJob::new(network, recipe.clone(), inputs, self.statistics.clone(), self.isa))
     }
 

@@ -80,7 +80,7 @@ fn a_run_that_is_shorter_than_a_tick_of_the_clock_has_a_time() {
 fn layers_of_file(bytes: Vec<u8>) -> Vec<LayerView> {
     let network = Network::load("quantized.onnx", bytes, Isa::best()).unwrap();
     assert!(network.view().quantized);
-    QuantizedNetwork::opened(&network, Isa::best()).unwrap().layers().to_vec()
+    QuantizedNetwork::opened(&network).unwrap().layers().to_vec()
 }
 
 #[test]
