@@ -174,7 +174,7 @@ mod tests {
     use crate::tensor::{DType, Dim, Shape, TensorType};
 
     /// `x → a → b → pool → flat`, and the numbers of these values.
-    fn model(dims: [Dim; 4]) -> (Model, [ValueId; 5]) {
+    fn model(dims: &[Dim; 4]) -> (Model, [ValueId; 5]) {
         let mut builder = GraphBuilder::<Op>::new("net");
         let x = builder.input("x", TensorType::new(DType::F32, Shape::Ranked(dims.to_vec())));
         let a = builder.op("a", Relu.into(), &[x]);
@@ -195,7 +195,7 @@ mod tests {
         let named = |name: &str| Dim::Symbolic(name.into());
         let fixed = [1, 8, 4, 3].map(Dim::Fixed);
         for dims in [fixed, [named("n"), Dim::Fixed(8), named("h"), named("w")]] {
-            let (model, [x, a, b, pool, _]) = model(dims);
+            let (model, [x, a, b, pool, _]) = model(&dims);
             let run = model.run(Value::zeros::<f32>(&[1, 8, 4, 3]).unwrap()).unwrap();
             assert_eq!(targets(&run), [b]);
             assert!([b, pool].iter().all(|&id| run.recording.get(id).is_some()));
@@ -206,7 +206,7 @@ mod tests {
 
     #[test]
     fn everything_is_kept_where_types_leave_sizes_open() {
-        let (model, ids) = model([Dim::Fixed(1), Dim::Fixed(8), Dim::Unknown, Dim::Fixed(3)]);
+        let (model, ids) = model(&[Dim::Fixed(1), Dim::Fixed(8), Dim::Unknown, Dim::Fixed(3)]);
         let run = model.run(Value::zeros::<f32>(&[1, 8, 4, 3]).unwrap()).unwrap();
         assert_eq!(targets(&run), [ids[2]]);
         assert!(ids[1..].iter().all(|&id| run.recording.get(id).is_some()));

@@ -8,11 +8,13 @@
 //! [`Isa`](crate::ops::Isa).
 
 mod backward;
+mod peak;
 mod run;
 mod schedule;
 mod weights;
 
 pub use backward::gradients;
+pub use peak::least_peak;
 pub use run::{Executor, NoProbe, Probe, Recording};
 
 use crate::ir::GraphError;
