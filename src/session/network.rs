@@ -26,6 +26,8 @@ pub struct Network {
     /// The network, simplified: what is run, quantized and exported.
     pub model: Model,
     node_count: usize,
+    /// Name of the tensor that attribution looks at.
+    attribution_layer: Option<String>,
 }
 
 impl Network {
@@ -33,7 +35,7 @@ impl Network {
     ///
     /// # Errors
     /// Names the node or what is wrong with the file; a network that does not take one picture is
-    /// refused.
+    /// refused, and one that does not run on a made-up picture of its size.
     pub fn load(file: &str, bytes: Vec<u8>, isa: Isa) -> Result<Self, SessionError> {
         Self::load_with(file, bytes, ExternalFiles::new(), isa)
     }
@@ -55,7 +57,10 @@ impl Network {
         let graph = passes::simplify(&imported.graph)?;
         let model = Model::new(Executor::new(graph, isa)?)?;
         let node_count = imported.graph.node_count();
-        Ok(Self { file: file.to_owned(), info: imported.info, model, node_count })
+        let (file, info) = (file.to_owned(), imported.info);
+        let mut network = Self { file, info, model, node_count, attribution_layer: None };
+        network.attribution_layer = network.try_out()?;
+        Ok(network)
     }
 
     /// Whether the file quantizes anything itself.
@@ -128,12 +133,19 @@ impl Network {
         Ok(Value::from_vec(zeros.shape(), levels).map_err(ExecError::from)?)
     }
 
-    /// Name of the tensor that attribution looks at, found with a run on a made-up picture.
-    fn attribution_layer(&self) -> Option<String> {
-        let run = self.model.run(self.probe().ok()?).ok()?;
+    /// Runs a made-up picture; gives the name of the tensor that attribution looks at.
+    ///
+    /// # Errors
+    /// When the run fails. Where sizes are open a picture of others may fit, so there it is no error.
+    fn try_out(&self) -> Result<Option<String>, SessionError> {
+        let run = match self.probe().and_then(|picture| Ok(self.model.run(picture)?)) {
+            Ok(run) => run,
+            Err(error) if self.input_axes().iter().skip(1).all(Option::is_some) => return Err(error),
+            Err(_) => return Ok(None),
+        };
         let class = super::compare::first(&run.logits);
-        let (layer, _) = GradCam::layer(&self.model, &run, class).ok()?;
-        Some(self.graph().value(layer.value).name.clone())
+        let layer = GradCam::layer(&self.model, &run, class).ok();
+        Ok(layer.map(|(layer, _)| self.graph().value(layer.value).name.clone()))
     }
 
     /// The network as the page shows it.
@@ -160,7 +172,7 @@ impl Network {
             layers,
             operators: support::operators(self.graph(), None),
             quantized: self.is_quantized(),
-            attribution_layer: self.attribution_layer(),
+            attribution_layer: self.attribution_layer.clone(),
             warnings: self.warnings(),
         }
     }

@@ -422,21 +422,7 @@ fn bad_input_ends_with_code_2_and_the_pages_message() {
         fs::write(&path, bytes).unwrap();
         text(&path).to_owned()
     };
-    let network = crate::support::sample("sample_resnet.onnx");
-    let cut = write("cut.onnx", &network[..1000]);
-    let (code, message) = refused(&["inspect", &cut]);
-    assert_eq!(code, 2);
-    let said = "This ONNX file is cut off: it has 1000 bytes, but its contents need at least 419527.";
-    assert_eq!(
-        message,
-        format!(
-            "error: {cut}: {said}\n  Download or export the file again, and wait until it is complete.\n"
-        )
-    );
-
     let picture = text(&sample_path("car_0.png")).to_owned();
-    let (code, message) = refused(&["inspect", &picture, "--json"]);
-    assert!(code == 2 && message.contains("it looks like a PNG picture."), "{code}: {message}");
 
     let (code, message) = refused(&["inspect", text(&folder.join("absent.onnx"))]);
     assert!(code == 2 && message.contains("absent.onnx: No such file"), "{code}: {message}");
