@@ -183,7 +183,8 @@ impl Network {
             widened.iter().map(|ty| format!("{ty} tensors are computed in float32")).collect();
         if self.is_quantized() {
             warnings.push(
-                "this file is quantized already: what is called full precision is its own definition in float"
+                "this file is quantized already: it is compared with its own definition in float, so figures say how far \
+                 two ways of rounding drift apart, not what quantizing cost"
                     .to_owned(),
             );
         }

@@ -166,6 +166,7 @@ fn compare_prints_one_object_with_every_figure() {
     let found = &found[0];
     for key in [
         "images",
+        "reference",
         "top1_fp",
         "top1_q",
         "agreement",
@@ -191,6 +192,19 @@ fn compare_prints_one_object_with_every_figure() {
     for network in ["fp", "q"] {
         assert!(number(&found["latency_ms"][network]) > 0.0);
     }
+    assert_eq!(found["reference"], "full precision");
+}
+
+#[test]
+fn a_file_that_is_quantized_already_is_not_called_full_precision() {
+    let sample = Sample::new();
+    let file = sample.quantized("reference");
+    let with_itself = Sample { network: text(&file).to_owned(), ..sample };
+    let options = [text(&file), "--role", "eval", "--runs", "1"];
+    let said = printed(&with_itself.command("compare", &options));
+    assert!(said.contains("the definition in float of a file that is quantized already"), "{said}");
+    let found = lines(&with_itself.command("compare", &[&options[..], &["--json"]].concat())).remove(0);
+    assert_eq!(found["reference"], "definition in float");
 }
 
 #[test]
