@@ -54,10 +54,11 @@ function Attention({ method, images }: { method: string; images: number }) {
 }
 
 function Signal() {
+  const fixed = useFixed();
   return (
     <>
       <h2>Signal kept</h2>
-      <p>How strong the logits are against the error that quantization adds to them, in decibels. 20 dB: the error is a tenth of the signal. 6 dB more: half the error, about what one more bit brings.</p>
+      <p>How strong the logits are against {fixed ? 'what lies between the two runs of them' : 'the error that quantization adds to them'}, in decibels. 20 dB: the error is a tenth of the signal. 6 dB more: half the error, about what one more bit brings.</p>
       <p class="formula">SQNR = 10 · log₁₀( Σ f² / Σ (f − q)² ) dB</p>
       <OfTwoRoundings />
     </>
