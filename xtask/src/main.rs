@@ -5,10 +5,11 @@
 //! linked in as a library, so that nothing is installed beside the toolchain and Node, and no
 //! version can drift from the one in `Cargo.lock`.
 
-mod ahead;
+mod beside;
 mod cases;
 mod codegen;
 mod process;
+mod ran;
 mod serve;
 mod setup;
 mod steps;
@@ -27,7 +28,6 @@ usage: cargo xtask <command>
 
   build                     build the wasm package (pkg/) and the page (www/dist)
   package                   build the wasm package alone
-  wasm-tests                compile the wasm tests of both builds
   serve [--port PORT]       build, then serve the page and print its address
   test [--keep-going] [STEP…]
                             run every check, or only the named steps; `test --list` names them
@@ -68,10 +68,6 @@ fn run(mut arguments: Vec<OsString>) -> Result<bool> {
         Some("package") => {
             expect_none(&arguments)?;
             wasm::build()
-        }
-        Some("wasm-tests") => {
-            expect_none(&arguments)?;
-            wasm::build_tests()
         }
         Some("serve") => serve::serve(&arguments),
         Some("wasm-bindgen") => {

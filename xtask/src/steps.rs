@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::cases::need_cases;
 use crate::process::{cargo, node, root, run, run_and_read};
-use crate::setup::{need_browser, need_npm, need_target};
+use crate::setup::{need_browser, need_npm, need_python, need_target};
 use crate::summary::{Runner, Summary};
 use crate::wasm::{self, TARGET, Variant};
 use crate::{codegen, serve};
@@ -21,9 +21,11 @@ pub(crate) struct Step {
     pub(crate) title: &'static str,
     /// The name of a step whose output it reads.
     pub(crate) after: Option<&'static str>,
-    /// The command of this program that does the same: the step does not wait for its turn, but runs
-    /// in a process of its own beside the steps before it.
-    pub(crate) ahead: Option<&'static str>,
+    /// What it may add to the machine. Both lanes at once would be in each other's way, so the steps of
+    /// two lanes have it added before they start.
+    pub(crate) needs: &'static [fn() -> Result<()>],
+    /// Whether it runs in the second lane, beside the steps before it.
+    pub(crate) beside: bool,
     /// `Err` if it could not run or failed without a summary.
     pub(crate) run: fn() -> Result<Outcome>,
 }
@@ -36,7 +38,7 @@ pub(crate) struct Outcome {
 }
 
 const fn step(name: &'static str, title: &'static str, run: fn() -> Result<Outcome>) -> Step {
-    Step { name, title, after: None, ahead: None, run }
+    Step { name, title, after: None, needs: &[], beside: false, run }
 }
 
 impl Step {
@@ -45,8 +47,13 @@ impl Step {
         self
     }
 
-    const fn ahead(mut self, command: &'static str) -> Self {
-        self.ahead = Some(command);
+    const fn needs(mut self, needs: &'static [fn() -> Result<()>]) -> Self {
+        self.needs = needs;
+        self
+    }
+
+    const fn beside(mut self) -> Self {
+        self.beside = true;
         self
     }
 }
@@ -56,23 +63,24 @@ impl Step {
 pub(crate) const STEPS: &[Step] = &[
     step("fmt", "formatting", formatting),
     step("clippy-native", "lints, native", clippy_native),
-    step("clippy-wasm", "lints, wasm32", clippy_wasm),
+    step("clippy-wasm", "lints, wasm32", clippy_wasm).needs(&[need_target]),
     step("xtask", "tests of the build tool", || cargo_test(cargo(&["test", "--package", "xtask"]))),
     step("native", "native tests and documentation examples", native),
-    step("conformance", "ONNX's own node cases", conformance),
-    step("package", "both wasm builds", || done(wasm::build())).ahead("package"),
-    step("size", "size budget of the wasm builds", || done(wasm::check_size())).after("package"),
-    step("codegen", "interface snapshot", || done(codegen::check())).after("package"),
-    step("types", "TypeScript", || check("tsc", node(&["node_modules/typescript/bin/tsc", "--noEmit"]))).after("package"),
-    step("page", "unit tests of the page", page).after("package"),
-    step("site", "production build of the page", || done(serve::build_page())).after("package"),
-    step("e2e", "the page and both wasm builds in Chromium", end_to_end).after("site"),
-    step("web-build", "wasm tests, compiled", || done(wasm::build_tests())).ahead("wasm-tests"),
-    step("web-node-simd128", "wasm tests in Node, simd128", || in_node(Variant::Simd128)),
-    step("web-browser-simd128", "wasm tests in a Chromium worker, simd128", || in_browser(Variant::Simd128)),
-    step("web-node-relaxed", "wasm tests in Node, relaxed SIMD", || in_node(Variant::Relaxed)),
-    step("web-browser-relaxed", "wasm tests in a Chromium worker, relaxed SIMD", || in_browser(Variant::Relaxed)),
+    step("conformance", "ONNX's own node cases", conformance).needs(&[need_python]),
     step("docs", "documentation builds without warnings", docs),
+    step("package", "both wasm builds", || done(wasm::build())).needs(&[need_target, need_npm]).beside(),
+    step("size", "size budget of the wasm builds", || done(wasm::check_size())).after("package").beside(),
+    step("codegen", "interface snapshot", || done(codegen::check())).after("package").beside(),
+    step("types", "TypeScript", || check("tsc", node(&["node_modules/typescript/bin/tsc", "--noEmit"]))).after("package").beside(),
+    step("page", "unit tests of the page", page).after("package").beside(),
+    step("site", "production build of the page", || done(serve::build_page())).after("package").beside(),
+    step("e2e", "the page and both wasm builds in Chromium", end_to_end).after("site").needs(&[need_browser]).beside(),
+    step("web-build", "wasm tests, compiled", || done(wasm::build_tests())).needs(&[need_target, need_npm]).beside(),
+    step("web-node-simd128", "wasm tests in Node, simd128", || in_node(Variant::Simd128)).beside(),
+    step("web-browser-simd128", "wasm tests in a Chromium worker, simd128", || in_browser(Variant::Simd128)).needs(&[need_browser]).beside(),
+    step("web-node-relaxed", "wasm tests in Node, relaxed SIMD", || in_node(Variant::Relaxed)).beside(),
+    step("web-browser-relaxed", "wasm tests in a Chromium worker, relaxed SIMD", || in_browser(Variant::Relaxed)).needs(&[need_browser]).beside(),
+    step("bytes", "what both builds and the command line write", same_bytes).after("package"),
 ];
 
 /// A command that only passes or fails.
@@ -162,11 +170,24 @@ fn end_to_end() -> Result<Outcome> {
     let mut files: Vec<PathBuf> = fs::read_dir(&folder)
         .and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect())
         .with_context(|| format!("cannot list {}", folder.display()))?;
-    files.retain(|file| file.to_string_lossy().ends_with(".test.mjs"));
+    files.retain(|file| file.to_string_lossy().ends_with(".test.mjs") && !file.ends_with(SAME_BYTES));
     files.sort();
+    tests(Runner::Node, node_tests(&files))
+}
+
+/// The tests that need the command line beside the wasm builds.
+const SAME_BYTES: &str = "builds.test.mjs";
+
+fn same_bytes() -> Result<Outcome> {
+    let mut program = cargo(&["build", "--profile", "checked", "--features", "cli", "--bin", "bitlens"]);
+    run("cargo build (command line)", &mut program)?;
+    tests(Runner::Node, node_tests(&[root().join("tests/e2e").join(SAME_BYTES)]))
+}
+
+fn node_tests(files: &[PathBuf]) -> Command {
     let mut command = node(&["--test", "--test-reporter=spec"]);
     command.args(files).env("NO_COLOR", "1");
-    tests(Runner::Node, command)
+    command
 }
 
 fn in_node(variant: Variant) -> Result<Outcome> {
