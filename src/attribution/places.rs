@@ -73,11 +73,19 @@ fn channels_last(shape: &[usize]) -> Option<Places> {
 
 /// What a tensor of `shape` may be, the likeliest first, for a picture of that size of which
 /// convolutions make images of the sizes `patches`.
+///
+/// None of a tensor that no memory holds: a file may state such a shape, and products of its sizes
+/// would be beyond integers.
 pub(super) fn readings(shape: &[usize], picture: [usize; 2], patches: &[[usize; 2]]) -> Vec<Places> {
+    let elements = shape.iter().try_fold(1_usize, |n, &size| n.checked_mul(size.max(1)));
+    if elements.is_none_or(|n| n > i32::MAX as usize) {
+        return Vec::new();
+    }
     if shape.len() > 3 {
         let off = |places: &Places| {
-            let (here, there) = (places.height * picture[1], places.width * picture[0]);
-            here.max(there) as f64 / here.min(there) as f64
+            let here = places.height as f64 * picture[1] as f64;
+            let there = places.width as f64 * picture[0] as f64;
+            here.max(there) / here.min(there)
         };
         let mut found: Vec<Places> =
             [channels_first(shape), channels_last(shape)].into_iter().flatten().collect();
@@ -105,7 +113,7 @@ fn tokens(shape: &[usize], picture: [usize; 2], patches: &[[usize; 2]]) -> Vec<P
 /// The image whose cells `count` tokens are, and how many more there are in front.
 fn grid(count: usize, picture: [usize; 2], patches: &[[usize; 2]]) -> Option<([usize; 2], usize)> {
     let extra = |[height, width]: [usize; 2]| {
-        let cells = height * width;
+        let cells = height.checked_mul(width)?;
         let extra = count.checked_sub(cells).filter(|&extra| extra <= MOST_EXTRA_TOKENS && cells > 1)?;
         Some(([height, width], extra))
     };
@@ -136,6 +144,14 @@ mod tests {
 
     fn first(shape: &[usize], picture: [usize; 2], patches: &[[usize; 2]]) -> Option<(usize, usize, usize)> {
         readings(shape, picture, patches).first().map(|p| (p.height, p.width, p.first))
+    }
+
+    #[test]
+    fn shapes_that_no_memory_holds_have_no_places() {
+        let huge = usize::MAX / 2;
+        assert_eq!(first(&[1, huge, huge, 1], SQUARE, &[]), None);
+        assert_eq!(first(&[1, huge, 4], SQUARE, &[[huge, huge]]), None);
+        assert_eq!(first(&[1, 196, 4], SQUARE, &[[huge, huge]]), Some((14, 14, 0)));
     }
 
     #[test]
