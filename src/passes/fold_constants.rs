@@ -3,18 +3,20 @@
 use super::infer_types::merge;
 use super::open_sizes::OpenSizes;
 use super::{PassError, type_inputs};
-use crate::ir::NodeId;
+use crate::ir::{NodeId, ValueId};
 use crate::ops::Isa;
 use crate::ops::{Context, Graph, GraphPatch, Inputs, Kind, Node};
 use crate::tensor::Value;
+use std::collections::BTreeSet;
 
 /// Whether DequantizeLinear of a constant is folded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dequantized {
     /// Kept: the integers are what a quantized network is about.
     Keep,
-    /// Folded to floats: for running the quantized network's float definition fast.
-    Fold,
+    /// Folded to floats, but for weights of linear operators, which are kept as codes: for running the
+    /// quantized network's float definition. `exec` makes numbers of such weights when it packs them.
+    FoldOthers,
 }
 
 /// The largest constant that folding may make, in bytes: a guard against files whose few bytes
@@ -28,12 +30,18 @@ const LARGEST_FOLDED_BYTES: usize = 1 << 30;
 /// [`PassError::Node`] when such a node fails.
 pub fn fold_constants(graph: &Graph, dequantized: Dequantized) -> Result<Graph, PassError> {
     let mut graph = graph.clone();
+    let kept = match dequantized {
+        Dequantized::Keep => None,
+        Dequantized::FoldOthers => Some(weights(&graph)),
+    };
     let mut open_sizes = OpenSizes::default();
     for id in graph.order()? {
-        let folded = match fold(&graph, id, dequantized)? {
-            None => open_sizes.settled(&graph, id),
-            folded => folded,
+        let is_kept = |node: &Node| {
+            let is_weight = |id: &ValueId| kept.as_ref().is_none_or(|kept| kept.contains(id));
+            node.op.facts().kind == Kind::Dequantize && node.outputs.iter().all(is_weight)
         };
+        let folded = if graph.node(id).is_some_and(is_kept) { None } else { fold(&graph, id)? };
+        let folded = folded.or_else(|| open_sizes.settled(&graph, id));
         if let Some(values) = folded {
             let mut patch = GraphPatch::new(&graph);
             let outputs = graph.node(id).map(|n| n.outputs.clone()).unwrap_or_default();
@@ -52,11 +60,8 @@ pub fn fold_constants(graph: &Graph, dequantized: Dequantized) -> Result<Graph, 
 }
 
 /// The outputs of a node, when they are known before any run.
-fn fold(graph: &Graph, id: NodeId, dequantized: Dequantized) -> Result<Option<Vec<Value>>, PassError> {
+fn fold(graph: &Graph, id: NodeId) -> Result<Option<Vec<Value>>, PassError> {
     let Some(node) = graph.node(id) else { return Ok(None) };
-    if dequantized == Dequantized::Keep && node.op.facts().kind == Kind::Dequantize {
-        return Ok(None);
-    }
     if let Some(types) = type_inputs(graph, node)
         && let Some(values) = node.op.fold(&types)
     {
@@ -68,6 +73,23 @@ fn fold(graph: &Graph, id: NodeId, dequantized: Dequantized) -> Result<Option<Ve
     });
     let Some(inputs) = inputs.collect::<Option<Vec<_>>>() else { return Ok(None) };
     evaluate(node, inputs).map_err(|e| PassError::at(node, e))
+}
+
+/// Values that linear operators read as their weight, and nobody otherwise.
+fn weights(graph: &Graph) -> BTreeSet<ValueId> {
+    let (mut weights, mut others) = (BTreeSet::new(), BTreeSet::new());
+    others.extend(graph.outputs().iter().copied());
+    for (_, node) in graph.nodes() {
+        let weight = if let Kind::Linear(linear) = node.op.facts().kind { Some(linear.weight) } else { None };
+        for (slot, id) in node.inputs.iter().enumerate().filter_map(|(slot, id)| Some((slot, (*id)?))) {
+            if weight == Some(slot) {
+                weights.insert(id)
+            } else {
+                others.insert(id)
+            };
+        }
+    }
+    &weights - &others
 }
 
 fn evaluate(node: &Node, inputs: Vec<Option<Value>>) -> Result<Option<Vec<Value>>, crate::ops::OpError> {

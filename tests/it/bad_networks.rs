@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use bitlens::ops::Isa;
 use bitlens::session::view::ErrorView;
-use bitlens::session::{ExternalFiles, Session};
+use bitlens::session::{ExternalFiles, Opening, Session};
 use serde::Deserialize;
 
 use crate::{files_below, root};
@@ -104,7 +104,8 @@ fn every_file_is_refused_in_the_words_of_the_table() {
     let mut said = BTreeMap::new();
     for (name, path) in files() {
         let mut session = Session::new(Isa::best());
-        match session.load_model_with(&name, fs::read(path).unwrap(), weights()) {
+        let opening = Opening { external: weights(), ..Opening::default() };
+        match session.load_model_with(&name, fs::read(path).unwrap(), opening) {
             Ok(_) => wrong.push(format!("{name} opens")),
             Err(error) => {
                 let ErrorView { code, message, node, hint, .. } = ErrorView::from(&error);
