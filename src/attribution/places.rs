@@ -59,32 +59,31 @@ pub(super) fn picture_size(shape: &[usize]) -> Option<[usize; 2]> {
 /// An image `[1, C, H, W]` of more than one place, whatever its proportions.
 pub(super) fn channels_first(shape: &[usize]) -> Option<Places> {
     let &[1, channels, height, width] = shape else { return None };
-    let (step, channel_step) = (1, height * width);
+    let cells = height.checked_mul(width)?;
+    let (step, channel_step) = (1, cells);
     let places = Places { height, width, channels, are_tokens: false, first: 0, step, channel_step };
-    (height * width > 1).then_some(places)
+    (cells > 1).then_some(places)
 }
 
 fn channels_last(shape: &[usize]) -> Option<Places> {
     let &[1, height, width, channels] = shape else { return None };
+    let cells = height.checked_mul(width)?;
     let (step, channel_step) = (channels, 1);
     let places = Places { height, width, channels, are_tokens: false, first: 0, step, channel_step };
-    (height * width > 1).then_some(places)
+    (cells > 1).then_some(places)
 }
 
 /// What a tensor of `shape` may be, the likeliest first, for a picture of that size of which
-/// convolutions make images of the sizes `patches`.
-///
-/// None of a tensor that no memory holds: a file may state such a shape, and products of its sizes
-/// would be beyond integers.
+/// convolutions make images of the sizes `patches`. Nothing where no memory holds such a tensor, as a
+/// file may state.
 pub(super) fn readings(shape: &[usize], picture: [usize; 2], patches: &[[usize; 2]]) -> Vec<Places> {
-    let elements = shape.iter().try_fold(1_usize, |n, &size| n.checked_mul(size.max(1)));
-    if elements.is_none_or(|n| n > i32::MAX as usize) {
+    if shape.iter().try_fold(1_usize, |count, &size| count.checked_mul(size)).is_none() {
         return Vec::new();
     }
     if shape.len() > 3 {
         let off = |places: &Places| {
-            let here = places.height as f64 * picture[1] as f64;
-            let there = places.width as f64 * picture[0] as f64;
+            let [rows, cols] = picture.map(|side| side as f64);
+            let (here, there) = (places.height as f64 * cols, places.width as f64 * rows);
             here.max(there) / here.min(there)
         };
         let mut found: Vec<Places> =
@@ -147,11 +146,14 @@ mod tests {
     }
 
     #[test]
-    fn shapes_that_no_memory_holds_have_no_places() {
-        let huge = usize::MAX / 2;
-        assert_eq!(first(&[1, huge, huge, 1], SQUARE, &[]), None);
-        assert_eq!(first(&[1, huge, 4], SQUARE, &[[huge, huge]]), None);
-        assert_eq!(first(&[1, 196, 4], SQUARE, &[[huge, huge]]), Some((14, 14, 0)));
+    fn sizes_that_no_memory_holds_are_read_as_nothing() {
+        let half = 1 << (usize::BITS / 2);
+        for shape in [&[1, half, half, 1][..], &[1, 1, half, half], &[1, 2, half, half], &[half, half, 2]] {
+            assert!(readings(shape, SQUARE, &[]).is_empty(), "{shape:?}");
+        }
+        assert!(channels_first(&[1, 1, half, half]).is_none());
+        // Nor do convolutions make images of such sizes.
+        assert_eq!(first(&[1, 196, 4], SQUARE, &[[half, half]]), Some((14, 14, 0)));
     }
 
     #[test]

@@ -27,9 +27,9 @@ pub struct Network {
     /// The network, simplified: what is run, quantized and exported.
     pub model: Model,
     node_count: usize,
+    footprint: Footprint,
     /// Name of the tensor that attribution looks at.
     attribution_layer: Option<String>,
-    footprint: Footprint,
 }
 
 /// What a network is opened with beside its file.
@@ -73,8 +73,8 @@ impl Network {
         let footprint = Footprint::of(&graph, &input_sizes(&graph, &preprocess))?;
         footprint::check(footprint.needed(), memory_limit)?;
         let model = Model::new(Executor::new(graph, isa)?)?;
-        let mut network =
-            Self { file: file.to_owned(), info, model, node_count, attribution_layer: None, footprint };
+        let file = file.to_owned();
+        let mut network = Self { file, info, model, node_count, footprint, attribution_layer: None };
         network.attribution_layer = network.try_out()?;
         Ok(network)
     }
