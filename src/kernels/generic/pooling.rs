@@ -1,5 +1,5 @@
-//! Pooling of `u8` codes, NHWC: all channels of a position are one run, so each tap of a window is one
-//! pass over such a run, and the compiler vectorizes it.
+//! Pooling of `u8` codes, NHWC: all channels of a position are one run, so the taps of a window are as many
+//! runs, which meet sixteen channels at a time.
 
 use super::elementwise::Limits;
 use super::{Simd, Task};
@@ -46,16 +46,37 @@ pub(crate) struct MaxPoolTask<'a> {
 
 impl Task for MaxPoolTask<'_> {
     type Output = ();
+    /// The taps of a position are found once; each sixteen channels of them meet in one register.
     #[inline(always)]
-    fn run<S: Simd>(self, _: S) {
-        for (pixel, out) in self.out.chunks_exact_mut(self.geometry.channels()).enumerate() {
-            out.fill(0);
-            for_each_tap(self.geometry, self.input, place(self.geometry, pixel), |codes| {
-                for (out, &code) in out.iter_mut().zip(codes) {
-                    *out = (*out).max(code);
-                }
-            });
+    fn run<S: Simd>(self, simd: S) {
+        let channels = self.geometry.channels();
+        let mut taps = Vec::with_capacity(self.geometry.window().taps());
+        for (pixel, out) in self.out.chunks_exact_mut(channels).enumerate() {
+            taps.clear();
+            for_each_tap(self.geometry, self.input, place(self.geometry, pixel), |codes| taps.push(codes));
+            largest(simd, &taps, out);
         }
+    }
+}
+
+/// The largest of each channel over `taps`, each of which has all channels.
+#[inline(always)]
+fn largest<S: Simd>(simd: S, taps: &[&[u8]], out: &mut [u8]) {
+    let Some((first, others)) = taps.split_first() else { return out.fill(0) };
+    assert!(taps.iter().all(|tap| tap.len() == out.len()));
+    let whole = out.len() / 16 * 16;
+    for at in (0..whole).step_by(16) {
+        // SAFETY: by the assertion sixteen codes from `at` on are within each tap and within `out`.
+        unsafe {
+            let mut best = simd.load_bytes(first.as_ptr().add(at));
+            for tap in others {
+                best = simd.max_bytes(best, simd.load_bytes(tap.as_ptr().add(at)));
+            }
+            simd.store_bytes(out.as_mut_ptr().add(at), best);
+        }
+    }
+    for (at, out) in out.iter_mut().enumerate().skip(whole) {
+        *out = taps.iter().map(|tap| tap[at]).max().unwrap_or(0);
     }
 }
 
