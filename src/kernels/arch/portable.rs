@@ -8,7 +8,6 @@ pub(crate) struct Portable;
 
 impl Floats for Portable {
     const F32_LANES: usize = 4;
-    const F32_ROWS: usize = 4;
     type F32 = [f32; 4];
 
     #[inline(always)]
@@ -51,6 +50,16 @@ impl Floats for Portable {
     unsafe fn load_f32(self, from: *const f32) -> Self::F32 {
         // SAFETY: the caller says that four numbers are readable.
         unsafe { from.cast::<[f32; 4]>().read_unaligned() }
+    }
+    #[inline(always)]
+    unsafe fn load_even(self, from: *const f32) -> Self::F32 {
+        // SAFETY: the caller says that eight numbers are readable.
+        let all = unsafe { from.cast::<[f32; 8]>().read_unaligned() };
+        [all[0], all[2], all[4], all[6]]
+    }
+    #[inline(always)]
+    fn maximum(self, first: Self::F32, second: Self::F32) -> Self::F32 {
+        core::array::from_fn(|i| crate::kernels::reference::larger(first[i], second[i]))
     }
     #[inline(always)]
     unsafe fn store_f32(self, to: *mut f32, x: Self::F32) {

@@ -87,12 +87,15 @@ impl<R: Sink> Task for DepthwiseTask<'_, R> {
                         *tap = aside.as_ptr();
                     }
                 }
-                let weights = self.weights.chunks_exact(taps.len() * block);
-                for (first, weights) in blocks(channels, block).zip(weights) {
+                let (last, mut first, mut weights) = (channels.saturating_sub(block), 0, self.weights);
+                while first < channels {
+                    let (these, others) = weights.split_at(taps.len() * block);
                     // SAFETY: a tap has `channels` codes, or room for a block of them where that is
                     // more; a block ends with the last channel at the latest.
-                    let sums = unsafe { sum_block(simd, &taps, weights, first) };
-                    self.sink.finish_row(simd, Place { row, first, count: channels.min(block) }, sums);
+                    let sums = unsafe { sum_block(simd, &taps, these, first.min(last)) };
+                    let place = Place { row, first: first.min(last), count: channels.min(block) };
+                    self.sink.finish_row(simd, place, sums);
+                    (first, weights) = (first + block, others);
                 }
             }
         }
@@ -135,18 +138,23 @@ impl<R> DepthwiseTask<'_, R> {
 #[inline(always)]
 unsafe fn sum_block<S: Simd>(simd: S, taps: &[*const u8], weights: &[i16], first: usize) -> [S::Sums; 4] {
     let step = 2 * S::LANES;
+    assert!(weights.len() >= taps.len() / 2 * 4 * step);
     let (mut a, mut b, mut c, mut d) = (simd.zero(), simd.zero(), simd.zero(), simd.zero());
-    for (pair, weights) in taps.chunks_exact(2).zip(weights.chunks_exact(4 * step)) {
-        let w = weights.as_ptr();
-        // SAFETY: the caller says that four vectors of codes are readable at both; the chunk holds four
-        // vectors of pairs.
+    let mut w = weights.as_ptr();
+    let mut pair = 0;
+    while pair + 1 < taps.len() {
+        // SAFETY: the caller says that four vectors of codes are readable at both taps; by the assertion
+        // there are four vectors of weights for each pair. `wrapping_add` lets the pointer stop at the end.
         unsafe {
-            let [x0, x1, x2, x3] = simd.interleave(pair[0].add(first), pair[1].add(first));
+            let (left, right) = (taps[pair].add(first), taps[pair + 1].add(first));
+            let [x0, x1, x2, x3] = simd.interleave(left, right);
             a = simd.dot(a, simd.load_weights(w), x0);
             b = simd.dot(b, simd.load_weights(w.add(step)), x1);
             c = simd.dot(c, simd.load_weights(w.add(2 * step)), x2);
             d = simd.dot(d, simd.load_weights(w.add(3 * step)), x3);
         }
+        w = w.wrapping_add(4 * step);
+        pair += 2;
     }
     [a, b, c, d]
 }

@@ -32,8 +32,6 @@ pub(crate) struct PackedWeights {
     pub(crate) panels: WeightPanels,
     /// `K`, rounded up to whole groups.
     pub(crate) padded_depth: usize,
-    /// `N`, rounded up to whole panels.
-    pub(crate) padded_columns: usize,
 }
 
 /// Packs an `N × K` matrix of weights, row-major.
@@ -58,7 +56,7 @@ impl DotTask for PackTask<'_> {
                 packed[group + column % width * D::GROUP + k % D::GROUP] = D::Weight::from_i8(weight);
             }
         }
-        PackedWeights { panels: D::Weight::wrap(packed), padded_depth, padded_columns }
+        PackedWeights { panels: D::Weight::wrap(packed), padded_depth }
     }
 }
 

@@ -9,8 +9,6 @@
 pub(crate) trait Floats: Copy {
     /// Lanes of a vector.
     const F32_LANES: usize;
-    /// Rows of a register tile: as many as leave accumulators, operands and one splat in registers.
-    const F32_ROWS: usize;
     /// A vector of `f32`.
     type F32: Copy;
 
@@ -38,6 +36,13 @@ pub(crate) trait Floats: Copy {
     /// # Safety
     /// They are readable; alignment is that of `f32`.
     unsafe fn load_f32(self, from: *const f32) -> Self::F32;
+    /// Reads twice as many numbers and gives those at even places.
+    ///
+    /// # Safety
+    /// They are readable; alignment is that of `f32`.
+    unsafe fn load_even(self, from: *const f32) -> Self::F32;
+    /// The larger of each two, NaN where one of them is; the first of equals.
+    fn maximum(self, first: Self::F32, second: Self::F32) -> Self::F32;
     /// Writes [`Self::F32_LANES`] numbers.
     ///
     /// # Safety

@@ -16,7 +16,6 @@ pub(crate) struct Relaxed;
 
 impl Floats for Relaxed {
     const F32_LANES: usize = 4;
-    const F32_ROWS: usize = 4;
     type F32 = v128;
 
     #[inline(always)]
@@ -59,6 +58,15 @@ impl Floats for Relaxed {
     unsafe fn load_f32(self, from: *const f32) -> v128 {
         // SAFETY: the same contract.
         unsafe { Simd128.load_f32(from) }
+    }
+    #[inline(always)]
+    unsafe fn load_even(self, from: *const f32) -> v128 {
+        // SAFETY: the same contract.
+        unsafe { Simd128.load_even(from) }
+    }
+    #[inline(always)]
+    fn maximum(self, first: v128, second: v128) -> v128 {
+        Simd128.maximum(first, second)
     }
     #[inline(always)]
     unsafe fn store_f32(self, to: *mut f32, x: v128) {

@@ -5,8 +5,8 @@ use core::arch::wasm32::{
     f32x4_abs, f32x4_add, f32x4_convert_i32x4, f32x4_gt, f32x4_mul, f32x4_ne, f32x4_pmax, f32x4_pmin,
     f32x4_splat, f32x4_sub, i8x16_shuffle, i16x8_extend_high_u8x16, i16x8_extend_low_u8x16,
     i16x8_narrow_i32x4, i32x4_add, i32x4_dot_i16x8, i32x4_extend_high_u16x8, i32x4_extend_low_u16x8,
-    u8x16_max, u8x16_narrow_i16x8, v128, v128_any_true, v128_bitselect, v128_load, v128_load32_splat,
-    v128_store, v128_store64_lane,
+    i32x4_shuffle, u8x16_max, u8x16_narrow_i16x8, v128, v128_any_true, v128_bitselect, v128_load,
+    v128_load32_splat, v128_or, v128_store, v128_store64_lane,
 };
 
 /// What all dot products of this architecture have in common: sums, and what becomes of them.
@@ -99,7 +99,6 @@ pub(crate) struct Simd128;
 
 impl Floats for Simd128 {
     const F32_LANES: usize = 4;
-    const F32_ROWS: usize = 4;
     type F32 = v128;
 
     #[inline(always)]
@@ -144,6 +143,17 @@ impl Floats for Simd128 {
     unsafe fn load_f32(self, from: *const f32) -> v128 {
         // SAFETY: the caller says that four numbers are readable; the instruction takes any alignment.
         unsafe { v128_load(from.cast()) }
+    }
+    #[inline(always)]
+    unsafe fn load_even(self, from: *const f32) -> v128 {
+        // SAFETY: the caller says that eight numbers are readable; the instruction takes any alignment.
+        let (low, high) = unsafe { (v128_load(from.cast()), v128_load(from.add(4).cast())) };
+        i32x4_shuffle::<0, 2, 4, 6>(low, high)
+    }
+    #[inline(always)]
+    fn maximum(self, first: v128, second: v128) -> v128 {
+        let is_larger = v128_or(f32x4_gt(second, first), f32x4_ne(second, second));
+        v128_bitselect(second, first, is_larger)
     }
     #[inline(always)]
     unsafe fn store_f32(self, to: *mut f32, x: v128) {

@@ -4,13 +4,14 @@
 use crate::kernels::generic::{Dot, Floats, Taps, Task};
 use crate::kernels::isa::Isa;
 use core::arch::x86_64::{
-    __m128i, __m256, __m256i, _CMP_GT_OQ, _mm_loadl_epi64, _mm_loadu_si128, _mm_max_epu8, _mm_packus_epi16,
-    _mm_storeu_si128, _mm_unpackhi_epi8, _mm_unpacklo_epi8, _mm256_add_epi32, _mm256_add_ps,
-    _mm256_andnot_ps, _mm256_castps_si256, _mm256_castsi256_si128, _mm256_cmp_ps, _mm256_cvtepi32_ps,
-    _mm256_cvtepu8_epi16, _mm256_cvtepu8_epi32, _mm256_extracti128_si256, _mm256_fmadd_ps, _mm256_loadu_ps,
-    _mm256_loadu_si256, _mm256_madd_epi16, _mm256_max_ps, _mm256_min_ps, _mm256_movemask_ps, _mm256_mul_ps,
-    _mm256_packs_epi32, _mm256_permute4x64_epi64, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setzero_si256,
-    _mm256_storeu_ps, _mm256_storeu_si256, _mm256_sub_ps,
+    __m128i, __m256, __m256i, _CMP_GT_OQ, _CMP_UNORD_Q, _mm_loadl_epi64, _mm_loadu_si128, _mm_max_epu8,
+    _mm_packus_epi16, _mm_storeu_si128, _mm_unpackhi_epi8, _mm_unpacklo_epi8, _mm256_add_epi32,
+    _mm256_add_ps, _mm256_andnot_ps, _mm256_blendv_ps, _mm256_castpd_ps, _mm256_castps_pd,
+    _mm256_castps_si256, _mm256_castsi256_si128, _mm256_cmp_ps, _mm256_cvtepi32_ps, _mm256_cvtepu8_epi16,
+    _mm256_cvtepu8_epi32, _mm256_extracti128_si256, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256,
+    _mm256_madd_epi16, _mm256_max_ps, _mm256_min_ps, _mm256_movemask_ps, _mm256_mul_ps, _mm256_packs_epi32,
+    _mm256_permute4x64_epi64, _mm256_permute4x64_pd, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setzero_si256,
+    _mm256_shuffle_ps, _mm256_storeu_ps, _mm256_storeu_si256, _mm256_sub_ps,
 };
 
 /// Proof that the processor has AVX2 and FMA; `FUSED` says whether `f32` kernels use the latter.
@@ -36,7 +37,6 @@ impl<const FUSED: bool> Avx2<FUSED> {
 
 impl<const FUSED: bool> Floats for Avx2<FUSED> {
     const F32_LANES: usize = 8;
-    const F32_ROWS: usize = 6;
     type F32 = __m256;
 
     #[inline(always)]
@@ -89,6 +89,25 @@ impl<const FUSED: bool> Floats for Avx2<FUSED> {
     unsafe fn load_f32(self, from: *const f32) -> __m256 {
         // SAFETY: the caller says that eight numbers are readable; `self` proves the instruction.
         unsafe { _mm256_loadu_ps(from) }
+    }
+    #[inline(always)]
+    unsafe fn load_even(self, from: *const f32) -> __m256 {
+        // SAFETY: the caller says that sixteen numbers are readable; `self` proves the instructions.
+        unsafe {
+            let (low, high) = (_mm256_loadu_ps(from), _mm256_loadu_ps(from.add(8)));
+            // The shuffle works on halves; the permutation puts them in order.
+            let even = _mm256_castps_pd(_mm256_shuffle_ps::<0b10_00_10_00>(low, high));
+            _mm256_castpd_ps(_mm256_permute4x64_pd::<0b11_01_10_00>(even))
+        }
+    }
+    #[inline(always)]
+    fn maximum(self, first: __m256, second: __m256) -> __m256 {
+        // SAFETY: `self` proves that the instructions exist. The second operand is returned of equals and
+        // where either is NaN, so only NaN in `second` is left.
+        unsafe {
+            let larger = _mm256_max_ps(second, first);
+            _mm256_blendv_ps(larger, second, _mm256_cmp_ps::<_CMP_UNORD_Q>(second, second))
+        }
     }
     #[inline(always)]
     unsafe fn store_f32(self, to: *mut f32, x: __m256) {
