@@ -10,7 +10,8 @@
 //! ```
 //!
 //! `lhs` is packed in panels of 4 rows, each `[depth][rows]`, so that one pointer serves the whole tile;
-//! rows that are left over are panels of one:
+//! rows that are left over are panels of one. All panels of 256 of the depth lie before those of the next,
+//! so that large weights are read from the first to the last:
 //!
 //! ```text
 //! panel 0: a00 a10 a20 a30 | a01 a11 a21 a31 | …     panel 1: a40 a41 a42 …     panel 2: a50 a51 …
@@ -35,6 +36,8 @@ pub(crate) const BLOCK_COLS: usize = 128;
 pub(crate) const BLOCK_DEPTH: usize = 256;
 /// One cache line of `f32`.
 const ROW_SLACK: usize = 16;
+/// Elements of `lhs` that are packed at a time, where `rhs` is packed already: they fit a second-level cache.
+const PART_ELEMENTS: usize = 64 * 1024;
 /// Rows of a register tile and of a panel of `lhs`.
 const ROWS: usize = 4;
 /// Largest register tile of any instruction set: 4 rows of 2 vectors of 8.
@@ -49,14 +52,35 @@ fn panels(rows: usize) -> impl Iterator<Item = (usize, usize)> {
 /// Copies a strided matrix into panels of `lhs`.
 pub(crate) fn pack_lhs(lhs: &[f32], layout: MatLayout) -> Vec<f32> {
     let (rows, depth) = (layout.rows(), layout.cols());
-    let mut packed = Vec::with_capacity(rows * depth);
-    for (first, count) in panels(rows) {
-        for k in 0..depth {
-            let column = k * layout.col_stride();
-            packed.extend((first..first + count).map(|row| lhs[row * layout.row_stride() + column]));
+    let mut packed = vec![0.0; rows * depth];
+    for start in (0..depth).step_by(BLOCK_DEPTH) {
+        let block = start..depth.min(start + BLOCK_DEPTH);
+        for (first, count) in panels(rows) {
+            let to = &mut packed[start * rows + first * block.len()..][..count * block.len()];
+            if count == ROWS && layout.col_stride() == 1 {
+                let row = |i: usize| &lhs[(first + i) * layout.row_stride()..][block.clone()];
+                interleave([row(0), row(1), row(2), row(3)], to);
+                continue;
+            }
+            for (index, to) in to.iter_mut().enumerate() {
+                let (row, k) = (first + index % count, start + index / count);
+                *to = lhs[row * layout.row_stride() + k * layout.col_stride()];
+            }
         }
     }
     packed
+}
+
+/// The first numbers of four rows, the second ones, and so on.
+fn interleave([a, b, c, d]: [&[f32]; 4], to: &mut [f32]) {
+    let depth = a.len();
+    let (b, c, d, to) = (&b[..depth], &c[..depth], &d[..depth], &mut to[..ROWS * depth]);
+    for k in 0..depth {
+        to[ROWS * k] = a[k];
+        to[ROWS * k + 1] = b[k];
+        to[ROWS * k + 2] = c[k];
+        to[ROWS * k + 3] = d[k];
+    }
 }
 
 /// A block of `rhs`, ready for the register tile: strips of two vectors.
@@ -77,6 +101,9 @@ pub(crate) struct BlockOf {
 
 /// Where the columns of `rhs` come from.
 pub(crate) trait RhsSource {
+    /// Whether its blocks exist, so that asking for one costs nothing.
+    const IS_READY: bool = false;
+
     /// Writes a part of `rhs` to `block`, row by row, `stride` apart.
     fn fill<S: Simd>(&self, simd: S, of: BlockOf, block: &mut [f32], stride: usize);
 
@@ -140,6 +167,8 @@ impl PackedRhs {
 }
 
 impl RhsSource for PackedRhs {
+    const IS_READY: bool = true;
+
     fn fill<S: Simd>(&self, _: S, _: BlockOf, _: &mut [f32], _: usize) {}
 
     #[inline(always)]
@@ -177,10 +206,16 @@ impl<R: RhsSource> Task for ProductTask<'_, R> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let panels = pack_lhs(self.lhs, self.lhs_layout);
-        let (rows, depth) = (self.lhs_layout.rows(), self.lhs_layout.cols());
-        let lhs = Lhs { panels: &panels, rows, depth };
-        multiply(simd, lhs, (self.rhs, self.cols), self.finish, self.out);
+        let (all, depth) = (self.lhs_layout.rows(), self.lhs_layout.cols());
+        // What must be laid out again for each part of the rows is laid out for all of them at once.
+        let part = if R::IS_READY { (PART_ELEMENTS / depth.max(1)).next_multiple_of(ROWS) } else { all };
+        for first in (0..all).step_by(part.max(1)) {
+            let rows = part.min(all - first);
+            let from = &self.lhs[(first * self.lhs_layout.row_stride()).min(self.lhs.len())..];
+            let panels = pack_lhs(from, self.lhs_layout.with_rows(rows));
+            let lhs = Lhs { panels: &panels, rows, depth };
+            multiply(simd, lhs, (self.rhs, self.cols), self.finish, &mut self.out[first * self.cols..]);
+        }
     }
 }
 
@@ -268,7 +303,7 @@ fn multiply_block<S: Simd>(
 ) {
     let width = strip_width(simd);
     for (row, rows) in panels(lhs.rows) {
-        let panel = &lhs.panels[row * lhs.depth + block.depth.start * rows..];
+        let panel = &lhs.panels[block.depth.start * lhs.rows + row * block.depth.len()..];
         for (index, col) in block.cols.clone().step_by(width).enumerate() {
             let operands = Operands {
                 panel,
@@ -489,7 +524,7 @@ pub(crate) fn copy_strided<S: Simd>(simd: S, from: &[f32], to: &mut [f32], strid
             done += S::F32_LANES;
         }
     }
-    for (to, from) in to.iter_mut().zip(from.iter().step_by(stride)).skip(done) {
-        *to = *from;
+    for at in done..to.len() {
+        to[at] = from[at * stride];
     }
 }

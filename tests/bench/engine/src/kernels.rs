@@ -2,12 +2,12 @@
 
 use crate::now;
 use crate::peak;
-use bitlens::kernels::{Accumulate, RelaxedDot, lookup_u8};
 use bitlens::kernels::{
-    AddU8, Conv2dGeometry, Epilogue, GemmF32, Isa, MatLayout, PackedConvF32, PackedConvI8, PackedGemmF32,
-    PackedGemmI8, Pool2dGeometry, QuantizedInput, Requantize, Window2d, add_u8, conv2d_f32, conv2d_i32,
-    conv2d_u8, gemm_f32, gemm_packed_f32, gemm_u8, max_pool_u8, relaxed_dot,
+    AddU8, Conv2dGeometry, Epilogue, Isa, MatLayout, PackedConvF32, PackedConvI8, PackedGemmF32,
+    PackedGemmI8, Pool2dGeometry, QuantizedInput, Requantize, Window2d, add_u8, conv2d_f32, conv2d_u8,
+    gemm_packed_f32, gemm_u8, max_pool_u8, relaxed_dot,
 };
+use bitlens::kernels::{RelaxedDot, lookup_u8, max_pool_f32};
 use std::fmt::Write as _;
 
 /// Rounds of each case: the best counts, since other work can only slow a round down.
@@ -179,8 +179,6 @@ fn convolutions(isa: Isa, peaks: &Peaks, report: &mut Report) -> bitlens::kernel
                 macs
             });
             report.add(&label, "GMAC/s", codes_rate, peaks.int8);
-            let mut sums = vec![0; geometry.output_len()];
-            conv2d_i32(&geometry, input, &packed, &mut sums)?;
         }
     }
     Ok(())
@@ -193,20 +191,11 @@ fn products(isa: Isa, peaks: &Peaks, report: &mut Report) -> bitlens::kernels::R
         if report.wants(&label) {
             let (lhs, rhs, mut out) = (reals(m * k), reals(k * n), vec![0.0; m * n]);
             let layouts = [MatLayout::row_major(m, k)?, MatLayout::row_major(k, n)?];
-            let rate = if m == 1 {
-                let packed = PackedGemmF32::pack(isa, &rhs, layouts[1])?;
-                rate(|| {
-                    let _ = gemm_packed_f32(&lhs, layouts[0], &packed, Epilogue::default(), &mut out);
-                    macs
-                })
-            } else {
-                let operands =
-                    GemmF32 { lhs: &lhs, lhs_layout: layouts[0], rhs: &rhs, rhs_layout: layouts[1] };
-                rate(|| {
-                    let _ = gemm_f32(isa, &operands, &mut out, Accumulate::Overwrite);
-                    macs
-                })
-            };
+            let packed = PackedGemmF32::pack(isa, &rhs, layouts[1])?;
+            let rate = rate(|| {
+                let _ = gemm_packed_f32(&lhs, layouts[0], &packed, Epilogue::default(), &mut out);
+                macs
+            });
             report.add(&label, "GMAC/s", rate, peaks.f32);
         }
         let label = format!("{isa} int8 {name}");
@@ -255,20 +244,29 @@ fn elementwise(isa: Isa, report: &mut Report) -> bitlens::kernels::Result<()> {
         });
         report.add(&label, "G/s", rate, 0.0);
     }
+    let window = Window2d {
+        input: [112; 2],
+        output: [56; 2],
+        kernel: [3; 2],
+        stride: [2; 2],
+        dilation: [1; 2],
+        pad_begin: [1; 2],
+    };
+    let geometry = Pool2dGeometry::new(1, 64, window)?;
     let label = format!("{isa} int8 max pool");
     if report.wants(&label) {
-        let window = Window2d {
-            input: [112; 2],
-            output: [56; 2],
-            kernel: [3; 2],
-            stride: [2; 2],
-            dilation: [1; 2],
-            pad_begin: [1; 2],
-        };
-        let geometry = Pool2dGeometry::new(1, 64, window)?;
         let (input, mut out) = (codes(geometry.input_len()), vec![0; geometry.output_len()]);
         let rate = rate(|| {
             let _ = max_pool_u8(isa, &geometry, &input, &mut out);
+            geometry.output_len() as u64
+        });
+        report.add(&label, "G/s", rate, 0.0);
+    }
+    let label = format!("{isa} f32 max pool");
+    if report.wants(&label) {
+        let (input, mut out) = (reals(geometry.input_len()), vec![0.0; geometry.output_len()]);
+        let rate = rate(|| {
+            let _ = max_pool_f32(isa, &geometry, &input, &mut out);
             geometry.output_len() as u64
         });
         report.add(&label, "G/s", rate, 0.0);
