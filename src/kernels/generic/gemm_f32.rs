@@ -1,7 +1,7 @@
 //! `out = clamp(lhs · rhs + bias)` in `f32`, row-major out.
 //!
 //! ```text
-//! for 128 columns of rhs:                 a block of rhs stays in the second-level cache
+//! for 224 columns of rhs:                 a block of rhs stays in the second-level cache
 //!   for 256 of the depth:
 //!     lay out the block of rhs            row-major, one cache line of slack a row
 //!     for 4 rows of lhs:                  a packed panel, read once per strip
@@ -30,8 +30,8 @@ use super::{Floats, Simd, Task};
 use crate::kernels::layout::MatLayout;
 use core::ops::Range;
 
-/// Columns of a block of `rhs`.
-pub(crate) const BLOCK_COLS: usize = 128;
+/// Most columns of a block of `rhs`, which is then 240 kB: each block reads all of `lhs`, so few are better.
+pub(crate) const BLOCK_COLS: usize = 224;
 /// Depth of a block of `rhs`.
 pub(crate) const BLOCK_DEPTH: usize = 256;
 /// One cache line of `f32`.
@@ -42,6 +42,12 @@ const PART_ELEMENTS: usize = 64 * 1024;
 const ROWS: usize = 4;
 /// Largest register tile of any instruction set: 4 rows of 2 vectors of 8.
 const LARGEST_TILE: usize = 64;
+
+/// Columns of a block, whole strips: the fewest blocks, all of about the same width.
+fn block_cols(cols: usize, strip: usize) -> usize {
+    let blocks = cols.div_ceil(BLOCK_COLS).max(1);
+    cols.div_ceil(blocks).next_multiple_of(strip).max(strip)
+}
 
 /// First row and number of rows of each panel.
 fn panels(rows: usize) -> impl Iterator<Item = (usize, usize)> {
@@ -257,10 +263,11 @@ pub(crate) fn multiply<S: Simd, R: RhsSource>(
     out: &mut [f32],
 ) {
     let strip = strip_width(simd);
-    let widest = BLOCK_COLS.min(cols.next_multiple_of(strip)) + ROW_SLACK;
+    let block = block_cols(cols, strip);
+    let widest = block.min(cols.next_multiple_of(strip)) + ROW_SLACK;
     let mut buffer = vec![0.0; widest * BLOCK_DEPTH.min(lhs.depth)];
-    for first_col in (0..cols).step_by(BLOCK_COLS) {
-        let block_cols = first_col..cols.min(first_col + BLOCK_COLS);
+    for first_col in (0..cols).step_by(block) {
+        let block_cols = first_col..cols.min(first_col + block);
         let mut start = 0;
         loop {
             let depth = start..lhs.depth.min(start + BLOCK_DEPTH);

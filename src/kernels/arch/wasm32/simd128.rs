@@ -58,6 +58,7 @@ macro_rules! impl_sums {
         }
     };
 }
+#[cfg(target_feature = "relaxed-simd")]
 pub(crate) use impl_sums;
 
 #[inline(always)]

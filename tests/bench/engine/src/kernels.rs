@@ -5,9 +5,8 @@ use crate::peak;
 use bitlens::kernels::{
     AddU8, Conv2dGeometry, Epilogue, Isa, MatLayout, PackedConvF32, PackedConvI8, PackedGemmF32,
     PackedGemmI8, Pool2dGeometry, QuantizedInput, Requantize, Window2d, add_u8, conv2d_f32, conv2d_u8,
-    gemm_packed_f32, gemm_u8, max_pool_u8, relaxed_dot,
+    gemm_packed_f32, gemm_u8, lookup_u8, max_pool_f32, max_pool_u8,
 };
-use bitlens::kernels::{RelaxedDot, lookup_u8, max_pool_f32};
 use std::fmt::Write as _;
 
 /// Rounds of each case: the best counts, since other work can only slow a round down.
@@ -139,6 +138,7 @@ impl Peaks {
     fn of(isa: Isa) -> Self {
         #[cfg(target_feature = "relaxed-simd")]
         if isa == Isa::RelaxedSimd {
+            use bitlens::kernels::{RelaxedDot, relaxed_dot};
             let quads = relaxed_dot() != RelaxedDot::Unusable;
             let int8 = rate(if quads { peak::quads } else { peak::pairs });
             return Self { int8, f32: rate(peak::fused_floats) };
