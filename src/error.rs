@@ -51,6 +51,18 @@ pub enum Error {
         /// Classes of the quantized network.
         quantized: usize,
     },
+    /// The network takes more memory than it may.
+    #[error(
+        "To quantize and compare this network takes about {} of memory, and {} may be used.",
+        memory(*.needed),
+        memory(*.limit)
+    )]
+    Memory {
+        /// Bytes that it takes, about.
+        needed: usize,
+        /// Bytes that may be used.
+        limit: usize,
+    },
     /// The file cannot be read.
     #[error(transparent)]
     Import(#[from] ImportError),
@@ -84,6 +96,7 @@ impl Error {
             Self::NoSuchPicture { .. } => "session/no-such-picture".into(),
             Self::NotAnImageNetwork { .. } => "session/not-an-image-network".into(),
             Self::OtherClasses { .. } => "session/other-classes".into(),
+            Self::Memory { .. } => "session/memory".into(),
             Self::Import(e) => e.code().into(),
             Self::Export(e) => e.code().into(),
             Self::Pass(_) => "graph/inconsistent".into(),
@@ -101,6 +114,11 @@ impl Error {
             Self::Pass(PassError::Node { node, .. }) | Self::Exec(ExecError::Node { node, .. }) => Some(node),
             _ => None,
         }
+    }
+
+    /// Bytes of memory that would be needed, where that is what is wrong.
+    pub fn needed_bytes(&self) -> Option<usize> {
+        if let Self::Memory { needed, .. } = self { Some(*needed) } else { None }
     }
 
     /// Names of the files that are missing, where that is what is wrong.
@@ -127,6 +145,9 @@ impl Error {
             Self::NoPictures { .. } => Some("Drop some pictures, or a folder of them."),
             Self::NotAnImageNetwork { .. } => Some("Choose an image classifier."),
             Self::OtherClasses { .. } => Some("Compare a network with what was quantized from it."),
+            Self::Memory { .. } => {
+                Some("Use a smaller network, or the command line, which has no such limit.")
+            }
             Self::Import(e) => e.hint(),
             Self::Exec(ExecError::InputType { .. }) => {
                 Some("Check the preprocessing: its size, channels and layout must be the network's.")
@@ -137,6 +158,12 @@ impl Error {
             _ => None,
         }
     }
+}
+
+/// "850 MB", "5.2 GB".
+fn memory(bytes: usize) -> String {
+    let megabytes = bytes.div_ceil(1_000_000);
+    if megabytes < 1000 { format!("{megabytes} MB") } else { format!("{:.1} GB", megabytes as f64 / 1000.0) }
 }
 
 /// A run that fails while a network is explained fails as any other run does.

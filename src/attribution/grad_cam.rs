@@ -12,7 +12,7 @@
 //! `ReLU(Σ_k w[c,k]·A[k])/(h·w)`.
 
 use super::places::Places;
-use super::{Attribution, AttributionError, Method, Model, Run, Target, find_targets};
+use super::{Attribution, AttributionError, Method, Model, Run, Target};
 use crate::exec::{ExecError, gradients};
 use crate::tensor::Value;
 
@@ -32,8 +32,7 @@ impl GradCam {
         run: &Run,
         class: usize,
     ) -> Result<(Target, Option<Value>), AttributionError> {
-        let targets = find_targets(model.executor.graph(), model.logits, &run.recording);
-        let (&last, others) = targets.split_last().ok_or(AttributionError::NoSpatialLayer)?;
+        let (&last, others) = run.targets.split_last().ok_or(AttributionError::NoSpatialLayer)?;
         for &target in others {
             let gradient = gradient_at(model, run, (class, target))?;
             let Some(found) = &gradient else { return Ok((target, None)) };

@@ -9,7 +9,8 @@ use super::places::{self, Places};
 use crate::exec::Recording;
 use crate::ir::{NodeId, ValueId};
 use crate::ops::{Graph, Kind};
-use crate::tensor::{DType, Value};
+use crate::tensor::{DType, Dim, TensorType};
+use std::collections::BTreeMap;
 
 /// The scores of the classes: what the last Softmax reads; the first output where there is none.
 ///
@@ -57,12 +58,12 @@ pub struct Target {
 /// (docs/numerics.md). Where its places are tokens, the tensors of the same shape follow that all of
 /// the network passes through, from the last to the first.
 ///
-/// Looks at the sizes of a run, so that networks with open sizes need no special care.
-pub fn find_targets(graph: &Graph, logits: ValueId, recording: &Recording) -> Vec<Target> {
+/// `sizes` are those of one run.
+pub(super) fn find_targets(graph: &Graph, logits: ValueId, sizes: &Sizes) -> Vec<Target> {
     let Ok(order) = graph.order() else { return Vec::new() };
-    let path = Path::new(graph, &order, logits, recording);
+    let path = Path::new(graph, &order, logits, sizes);
     let Some(first) = path.last_with_places() else { return Vec::new() };
-    let shape = |id: ValueId| recording.get(id).filter(|v| v.dtype() == DType::F32).map(Value::shape);
+    let shape = |id: ValueId| (sizes.dtype(id) == Some(DType::F32)).then(|| sizes.shape(id));
     let mut targets = vec![first];
     if first.places.are_tokens {
         let alike = path.bottlenecks().into_iter().rev();
@@ -73,22 +74,76 @@ pub fn find_targets(graph: &Graph, logits: ValueId, recording: &Recording) -> Ve
     targets
 }
 
+/// Type and sizes of the values of a run, by their numbers.
+#[derive(Debug)]
+pub(super) struct Sizes(Vec<Option<(DType, Vec<usize>)>>);
+
+impl Sizes {
+    /// What the graph's types say of a run on an input of these sizes: an open size that has a name is
+    /// the same wherever that name stands. None where they leave a size open.
+    pub(super) fn of_types(graph: &Graph, input: &[usize]) -> Option<Self> {
+        let given = *graph.inputs().first()?;
+        let dims = graph.value(given).ty.as_ref()?.shape.dims()?;
+        let named = dims.iter().zip(input).filter_map(|(dim, &size)| match dim {
+            Dim::Symbolic(name) => Some((name, size)),
+            _ => None,
+        });
+        let named: BTreeMap<_, _> = named.collect();
+        let size = |dim: &Dim| match dim {
+            Dim::Fixed(size) => Some(*size),
+            Dim::Symbolic(name) => named.get(name).copied(),
+            Dim::Unknown => None,
+        };
+        let known = |id: ValueId| {
+            let value = graph.value(id);
+            match (&value.constant, &value.ty) {
+                (Some(constant), _) => Some((constant.dtype(), constant.shape().to_vec())),
+                (None, Some(ty)) if id == given => Some((ty.dtype, input.to_vec())),
+                (None, ty) => {
+                    let TensorType { dtype, shape } = ty.as_ref()?;
+                    Some((*dtype, shape.dims()?.iter().map(size).collect::<Option<_>>()?))
+                }
+            }
+        };
+        let mut sizes = vec![None; graph.value_count()];
+        for id in graph.nodes().flat_map(|(_, node)| node.inputs.iter().flatten().chain(&node.outputs)) {
+            sizes[id.index()] = Some(known(*id)?);
+        }
+        Some(Self(sizes))
+    }
+
+    /// What a run had; of values that are not in it, what the graph's types say.
+    pub(super) fn of_run(graph: &Graph, recording: &Recording) -> Self {
+        let typed = |id: ValueId| {
+            let ty = graph.value(id).ty.as_ref()?;
+            Some((ty.dtype, ty.shape.to_fixed()?))
+        };
+        let seen = |id: ValueId| recording.get(id).map(|value| (value.dtype(), value.shape().to_vec()));
+        Self(graph.values().map(|(id, _)| seen(id).or_else(|| typed(id))).collect())
+    }
+
+    fn dtype(&self, id: ValueId) -> Option<DType> {
+        self.0.get(id.index())?.as_ref().map(|(dtype, _)| *dtype)
+    }
+
+    fn shape(&self, id: ValueId) -> &[usize] {
+        self.0.get(id.index()).and_then(Option::as_ref).map_or(&[], |(_, shape)| shape)
+    }
+}
+
 /// What lies between the picture and the logits.
 struct Path<'a> {
     graph: &'a Graph,
     order: &'a [NodeId],
-    recording: &'a Recording,
+    sizes: &'a Sizes,
     /// For each value whether it is data that depends on the picture and that the logits depend on.
     on_it: Vec<bool>,
 }
 
 impl<'a> Path<'a> {
-    fn new(graph: &'a Graph, order: &'a [NodeId], logits: ValueId, recording: &'a Recording) -> Self {
+    fn new(graph: &'a Graph, order: &'a [NodeId], logits: ValueId, sizes: &'a Sizes) -> Self {
         // Sizes are no data: an operator that asks for a shape does not look at the picture.
-        let is_data = |id: &ValueId| {
-            let dtype = recording.get(*id).map(Value::dtype);
-            matches!(dtype, Some(DType::F32 | DType::U8 | DType::I8))
-        };
+        let is_data = |id: &ValueId| matches!(sizes.dtype(*id), Some(DType::F32 | DType::U8 | DType::I8));
         let nodes = || order.iter().filter_map(|&id| graph.node(id));
         let mut depends = vec![false; graph.value_count()];
         graph.inputs().iter().for_each(|id| depends[id.index()] = true);
@@ -105,11 +160,11 @@ impl<'a> Path<'a> {
                 read.for_each(|id| on_it[id.index()] = true);
             }
         }
-        Self { graph, order, recording, on_it }
+        Self { graph, order, sizes, on_it }
     }
 
     fn shape(&self, id: ValueId) -> &'a [usize] {
-        self.recording.get(id).map(Value::shape).unwrap_or_default()
+        self.sizes.shape(id)
     }
 
     fn is_on_it(&self, id: ValueId) -> bool {
@@ -133,7 +188,7 @@ impl<'a> Path<'a> {
                 if found.is_empty() && node.op.facts().kind == Kind::Average {
                     found.extend(places::channels_first(self.shape(value)));
                 }
-                let is_float = self.recording.get(value).is_some_and(|v| v.dtype() == DType::F32);
+                let is_float = self.sizes.dtype(value) == Some(DType::F32);
                 if let Some(places) = places::choose(&found, self.shape(first)).filter(|_| is_float) {
                     return Some(Target { value, places });
                 }

@@ -42,7 +42,13 @@ pub fn gradients(
         if !needs.iter().any(|&n| n) {
             continue;
         }
-        let inputs: Vec<_> = node.inputs.iter().map(|id| id.and_then(|id| recording.get(id))).collect();
+        let recorded = |id: &Option<ValueId>| match id.map(|id| (id, recording.get(id))) {
+            None => Ok(None),
+            Some((_, Some(value))) => Ok(Some(value.clone())),
+            Some((id, None)) => executor.weight(id),
+        };
+        let inputs: Vec<Option<Value>> = node.inputs.iter().map(recorded).collect::<Result<_, _>>()?;
+        let inputs: Vec<Option<&Value>> = inputs.iter().map(Option::as_ref).collect();
         let missing = |id: ValueId| ExecError::NotComputed { name: graph.value(id).name.clone() };
         let outputs: Vec<_> = node
             .outputs

@@ -1,16 +1,20 @@
 //! Running a graph: forward ([`Executor`]), and backward for gradients ([`gradients`]).
 //!
 //! An executor is made once per graph: it fixes the order, lets each operator prepare its constants
-//! (pack weights), and knows after which step each value is dead. A run then walks the steps, hands
-//! each operator its inputs (owned where this is their last use, so that it can write in place) and
-//! shows every value to a [`Probe`]. What is not here: quantization (a quantized network is just
-//! another graph), time, and any choice of kernels beyond the [`Isa`](crate::ops::Isa).
+//! (pack weights, also those that are codes in the graph: `weights`), and knows after which step each
+//! value is dead. A run then walks the steps, hands each operator its inputs (owned where this is their
+//! last use, so that it can write in place) and shows every value to a [`Probe`]. What is not here:
+//! quantization (a quantized network is just another graph), time, and any choice of kernels beyond the
+//! [`Isa`](crate::ops::Isa).
 
 mod backward;
+mod peak;
 mod run;
 mod schedule;
+mod weights;
 
 pub use backward::gradients;
+pub use peak::least_peak;
 pub use run::{Executor, NoProbe, Probe, Recording};
 
 use crate::ir::GraphError;

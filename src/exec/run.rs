@@ -2,6 +2,7 @@
 
 use super::ExecError;
 use super::schedule::{Step, schedule};
+use super::weights::Weights;
 use crate::ir::ValueId;
 use crate::ops::Isa;
 use crate::ops::{Context, Graph, Inputs, Node, OpError, Prepared};
@@ -23,12 +24,12 @@ impl Probe for NoProbe {
     fn observe(&mut self, _: ValueId, _: &Value) {}
 }
 
-/// All values of one run: what a backward walk needs.
+/// Values of one run: what a backward walk needs.
 #[derive(Debug, Clone)]
 pub struct Recording(Vec<Option<Value>>);
 
 impl Recording {
-    /// The value, when the run made it or it is a constant.
+    /// The value, when it was kept or is a constant.
     pub fn get(&self, id: ValueId) -> Option<&Value> {
         self.0.get(id.index())?.as_ref()
     }
@@ -40,11 +41,28 @@ impl Probe for Recording {
     }
 }
 
+/// Keeps some values, and shows all.
+struct Selection<'a> {
+    recording: Recording,
+    kept: &'a [bool],
+    probe: &'a mut dyn Probe,
+}
+
+impl Probe for Selection<'_> {
+    fn observe(&mut self, id: ValueId, value: &Value) {
+        self.probe.observe(id, value);
+        if self.kept.get(id.index()) == Some(&true) {
+            self.recording.observe(id, value);
+        }
+    }
+}
+
 /// A graph ready to run.
 #[derive(Debug, Clone)]
 pub struct Executor {
     graph: Graph,
     steps: Vec<(Step, Option<Prepared>)>,
+    pub(super) weights: Weights,
     isa: Isa,
 }
 
@@ -55,15 +73,25 @@ impl Executor {
     /// [`ExecError::Graph`], or [`ExecError::Node`] when a constant does not fit its operator.
     pub fn new(graph: Graph, isa: Isa) -> Result<Self, ExecError> {
         let mut steps = Vec::new();
+        let mut weights = Weights::of(&graph);
         for step in schedule(&graph)? {
-            let Some(node) = graph.node(step.node) else { continue };
+            let Some(node) = graph.node(step.node).filter(|_| !weights.are_made_by(&graph, step.node)) else {
+                continue;
+            };
+            let make = |id: &Option<ValueId>| id.map_or(Ok(None), |id| weights.make(&graph, id));
+            let made: Vec<Option<Value>> = node.inputs.iter().map(make).collect::<Result<_, _>>()?;
+            let constants = node.inputs.iter().zip(&made);
             let constants: Vec<Option<&Value>> =
-                node.inputs.iter().map(|id| id.and_then(|id| graph.constant(id))).collect();
+                constants.map(|(id, made)| id.and_then(|id| graph.constant(id)).or(made.as_ref())).collect();
             let prepared = node.op.prepare(isa, &constants);
             let prepared = prepared.map_err(|e| node_error(node, constants.iter().copied(), e))?;
+            weights.keep(&node.inputs, made, prepared.as_ref());
             steps.push((step, prepared));
         }
-        Ok(Self { graph, steps, isa })
+        for &id in graph.outputs() {
+            weights.keep_result(&graph, id)?;
+        }
+        Ok(Self { graph, steps, weights, isa })
     }
 
     /// The graph that is run.
@@ -92,10 +120,53 @@ impl Executor {
             self.run_step(step, prepared.as_ref(), &mut table, probe)?;
         }
         let result = |&id: &ValueId| {
-            let value = table[id.index()].clone().or_else(|| self.graph.constant(id).cloned());
+            let value = table[id.index()].clone().or_else(|| self.constant(id).cloned());
             value.ok_or_else(|| ExecError::NotComputed { name: self.graph.value(id).name.clone() })
         };
         self.graph.outputs().iter().map(result).collect()
+    }
+
+    /// Runs the graph and keeps the values for which `kept` says so, by their numbers, and all that are
+    /// the same in every run; `probe` sees every value.
+    ///
+    /// # Errors
+    /// As [`Executor::run`].
+    pub fn record_some(
+        &self,
+        inputs: &[Value],
+        kept: &[bool],
+        probe: &mut dyn Probe,
+    ) -> Result<Recording, ExecError> {
+        let mut some = Selection { recording: self.constants(), kept, probe };
+        self.run(inputs, &mut some)?;
+        Ok(some.recording)
+    }
+
+    /// The values that gradients from `to` to each of `from` need: what lies between them, and what the
+    /// operators there read beside.
+    pub fn needed_between(&self, from: &[ValueId], to: ValueId) -> Vec<bool> {
+        let count = self.graph.value_count();
+        let (mut depends, mut leads, mut needed) =
+            (vec![false; count], vec![false; count], vec![false; count]);
+        (leads[to.index()], needed[to.index()]) = (true, true);
+        for id in from {
+            (depends[id.index()], needed[id.index()]) = (true, true);
+        }
+        for (node, _) in self.steps() {
+            if node.inputs.iter().flatten().any(|id| depends[id.index()]) {
+                node.outputs.iter().for_each(|id| depends[id.index()] = true);
+            }
+        }
+        for (node, _) in self.steps().rev() {
+            if !node.outputs.iter().any(|id| leads[id.index()]) {
+                continue;
+            }
+            node.inputs.iter().flatten().for_each(|id| leads[id.index()] = true);
+            if node.inputs.iter().flatten().any(|id| depends[id.index()]) {
+                node.inputs.iter().flatten().chain(&node.outputs).for_each(|id| needed[id.index()] = true);
+            }
+        }
+        needed
     }
 
     /// Runs the graph and keeps every value.
@@ -103,9 +174,33 @@ impl Executor {
     /// # Errors
     /// As [`Executor::run`].
     pub fn record(&self, inputs: &[Value]) -> Result<Recording, ExecError> {
-        let mut recording = Recording(self.graph.values().map(|(_, v)| v.constant.clone()).collect());
+        let mut recording = self.constants();
         self.run(inputs, &mut recording)?;
         Ok(recording)
+    }
+
+    /// Whether a value is the same in every run.
+    pub fn is_fixed(&self, id: ValueId) -> bool {
+        self.graph.constant(id).is_some() || self.weights.has(id)
+    }
+
+    /// A recording of what is the same in every run and in memory.
+    fn constants(&self) -> Recording {
+        Recording(self.graph.values().map(|(id, _)| self.constant(id).cloned()).collect())
+    }
+
+    /// A value that is the same in every run and in memory.
+    fn constant(&self, id: ValueId) -> Option<&Value> {
+        self.graph.constant(id).or_else(|| self.weights.get(id))
+    }
+
+    /// A weight that is not in memory because its readers hold it in another form; `None` for any
+    /// other value.
+    ///
+    /// # Errors
+    /// [`ExecError::Node`].
+    pub(super) fn weight(&self, id: ValueId) -> Result<Option<Value>, ExecError> {
+        self.weights.make(&self.graph, id)
     }
 
     /// The nodes in the order in which they run, with what they prepared.
@@ -125,7 +220,7 @@ impl Executor {
             let id = (*input)?;
             let slot = &mut table[id.index()];
             let held = if last { slot.take() } else { slot.clone() };
-            held.or_else(|| self.graph.constant(id).cloned())
+            held.or_else(|| self.constant(id).cloned())
         };
         let inputs: Vec<Option<Value>> = node.inputs.iter().zip(&step.last_use).map(fetch).collect();
         let types = Description::of(inputs.iter().map(Option::as_ref));

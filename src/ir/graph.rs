@@ -209,13 +209,13 @@ impl<O: Operation> Graph<O> {
         Ok(patched)
     }
 
-    /// As [`Graph::apply`], without the check: for a pass that makes many small patches, each sound
-    /// by construction, and verifies their sum.
+    /// As [`Graph::apply`], without a copy and without the check: for a pass that makes many small
+    /// patches, each sound by construction, and verifies their sum.
     ///
     /// # Errors
     /// When the patch names a node or a value that does not exist.
-    pub(crate) fn apply_unverified(&self, patch: GraphPatch<O>) -> Result<Self, GraphError> {
-        patch.apply_to(self.clone())
+    pub(crate) fn apply_unverified(self, patch: GraphPatch<O>) -> Result<Self, GraphError> {
+        patch.apply_to(self)
     }
 
     /// States the type of a value. Types are annotations: this changes no result.

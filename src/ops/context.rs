@@ -10,17 +10,31 @@ use std::sync::Arc;
 
 /// What an operator prepared for its runs.
 #[derive(Clone)]
-pub struct Prepared(Arc<dyn Any + Send + Sync>);
+pub struct Prepared {
+    made: Arc<dyn Any + Send + Sync>,
+    weight: Option<Arc<[usize]>>,
+}
 
 impl Prepared {
     /// Wraps what [`Operator::prepare`](super::Operator::prepare) made.
     pub fn new<T: Any + Send + Sync>(value: T) -> Self {
-        Self(Arc::new(value))
+        Self { made: Arc::new(value), weight: None }
+    }
+
+    /// Wraps a form of the weight (input 1, of this shape) that lets a run do without the weight
+    /// itself: it may then be absent.
+    pub fn of_weight<T: Any + Send + Sync>(shape: &[usize], packed: T) -> Self {
+        Self { made: Arc::new(packed), weight: Some(shape.into()) }
     }
 
     /// What was wrapped, when it is a `T`.
     pub fn get<T: Any>(&self) -> Option<&T> {
-        self.0.downcast_ref()
+        self.made.downcast_ref()
+    }
+
+    /// Whether runs can do without the weight.
+    pub fn holds_weight(&self) -> bool {
+        self.weight.is_some()
     }
 }
 
@@ -48,6 +62,17 @@ impl<'a> Context<'a> {
     /// What [`Operator::prepare`](super::Operator::prepare) made, when it is a `T`.
     pub fn prepared<T: Any>(&self) -> Option<&'a T> {
         self.prepared.and_then(Prepared::get)
+    }
+
+    /// Shape of the weight, input 1: of the tensor, or of the one that was prepared in its place.
+    ///
+    /// # Errors
+    /// [`OpError::MissingInput`] when it is neither.
+    pub fn weight_shape<'b>(&'b self, inputs: &'b Inputs) -> Result<&'b [usize], OpError> {
+        match (inputs.optional(1), self.prepared.and_then(|prepared| prepared.weight.as_deref())) {
+            (None, Some(shape)) => Ok(shape),
+            _ => Ok(inputs.get(1)?.shape()),
+        }
     }
 }
 

@@ -121,19 +121,21 @@ impl Operator for Conv {
 
     fn prepare(&self, isa: Isa, inputs: &[Option<&Value>]) -> Result<Option<Prepared>, OpError> {
         let planar = inputs.get(1).copied().flatten().filter(|weight| weight.rank() <= 4);
-        planar.map(|weight| self.pack(isa, weight).map(Prepared::new)).transpose()
+        let of = |weight: &Value| Ok(Prepared::of_weight(weight.shape(), self.pack(isa, weight)?));
+        planar.map(of).transpose()
     }
 
     fn forward(&self, context: &Context<'_>, inputs: Inputs) -> Result<Vec<Value>, OpError> {
-        let (input, weight) = (inputs.get(0)?, inputs.get(1)?);
-        let conv = self.shape(input.shape(), weight.shape())?;
+        let input = inputs.get(0)?;
+        let conv = self.shape(input.shape(), context.weight_shape(&inputs)?)?;
         let channels = conv.plane.out_channels();
         let bias = inputs.optional(2).map(|bias| linear::bias_of(bias, channels)).transpose()?;
         let shape = conv.output();
         let mut out = Value::zeros::<f32>(&shape)?.into_vec::<f32>()?;
         let x = input.as_slice()?;
         if conv.is_volume() {
-            conv.compute(context.isa, Unknown::Output, [x, weight.as_slice()?, &[]], &mut out)?;
+            let weight = inputs.get(1)?.as_slice()?;
+            conv.compute(context.isa, Unknown::Output, [x, weight, &[]], &mut out)?;
             add_bias(&mut out, bias.unwrap_or(&[0.0]), shape[2..].iter().product());
             apply_clamp(&mut out, self.clamp);
             return Ok(vec![Value::from_vec(&shape, out)?]);
@@ -142,7 +144,7 @@ impl Operator for Conv {
         let packed = if let Some(packed) = context.prepared::<PackedConvF32>() {
             packed
         } else {
-            made_now = self.pack(context.isa, weight)?;
+            made_now = self.pack(context.isa, inputs.get(1)?)?;
             &made_now
         };
         let epilogue = Epilogue { bias, clamp: self.clamp.map(|clamp| (clamp.min, clamp.max)) };

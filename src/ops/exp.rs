@@ -1,6 +1,7 @@
 //! `Exp` (ONNX opsets 6–13): `y = exp(x)`, element by element.
 
 use super::elementwise::Unary;
+use super::exponential::exp;
 
 /// `y = exp(x)`.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -10,8 +11,9 @@ impl Unary for Exp {
     const NAME: &'static str = "Exp";
     const SINCE: u32 = 6;
 
+    #[inline]
     fn value(&self, x: f32) -> f32 {
-        libm::expf(x)
+        exp(x)
     }
 
     fn of_doubles(&self) -> Option<fn(f64) -> f64> {

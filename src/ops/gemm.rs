@@ -216,12 +216,13 @@ impl Operator for Gemm {
 
     fn prepare(&self, isa: Isa, inputs: &[Option<&Value>]) -> Result<Option<Prepared>, OpError> {
         let rhs = inputs.get(1).copied().flatten();
-        rhs.map(|rhs| self.pack(isa, rhs).map(Prepared::new)).transpose()
+        let of = |rhs: &Value| Ok(Prepared::of_weight(rhs.shape(), self.pack(isa, rhs)?));
+        rhs.map(of).transpose()
     }
 
     fn forward(&self, context: &Context<'_>, inputs: Inputs) -> Result<Vec<Value>, OpError> {
-        let (a, b) = (inputs.get(0)?, inputs.get(1)?);
-        let layouts = self.layouts(a.shape(), b.shape())?;
+        let a = inputs.get(0)?;
+        let layouts = self.layouts(a.shape(), context.weight_shape(&inputs)?)?;
         let shape = layouts.output_shape();
         let c = inputs.optional(2).filter(|_| self.beta != 0.0);
         if let Some(c) = c {
@@ -234,7 +235,7 @@ impl Operator for Gemm {
         let packed = if let Some(packed) = context.prepared::<PackedGemmF32>() {
             packed
         } else {
-            made_now = self.pack(context.isa, b)?;
+            made_now = self.pack(context.isa, inputs.get(1)?)?;
             &made_now
         };
         let mut out = Value::zeros::<f32>(&shape)?.into_vec::<f32>()?;

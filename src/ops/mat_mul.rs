@@ -200,26 +200,30 @@ impl Operator for MatMul {
     fn prepare(&self, isa: Isa, inputs: &[Option<&Value>]) -> Result<Option<Prepared>, OpError> {
         let rhs = inputs.get(1).copied().flatten().filter(|rhs| rhs.dtype() == DType::F32);
         let Some(rhs) = rhs else { return Ok(None) };
-        Ok(Self::pack(isa, rhs)?.map(Prepared::new))
+        Ok(Self::pack(isa, rhs)?.map(|packed| Prepared::of_weight(rhs.shape(), packed)))
     }
 
     fn forward(&self, context: &Context<'_>, inputs: Inputs) -> Result<Vec<Value>, OpError> {
-        let (a, b) = (inputs.get(0)?, inputs.get(1)?);
-        check_types(a.dtype(), b.dtype())?;
-        let plan = Plan::new(a.shape(), b.shape())?;
+        let a = inputs.get(0)?;
+        // A weight that is not there was packed, and so is float32.
+        check_types(a.dtype(), inputs.optional(1).map_or(DType::F32, Value::dtype))?;
+        let plan = Plan::new(a.shape(), context.weight_shape(&inputs)?)?;
         if a.dtype() == DType::F64 {
-            return Ok(vec![of_doubles(&plan, a.as_slice()?, b.as_slice()?)?]);
+            return Ok(vec![of_doubles(&plan, a.as_slice()?, inputs.get(1)?.as_slice()?)?]);
         }
         let mut out = Value::zeros::<f32>(&plan.output_shape)?.into_vec::<f32>()?;
-        let (lhs, rhs) = (a.as_slice::<f32>()?, b.as_slice::<f32>()?);
-        let packed = context.prepared::<PackedGemmF32>().filter(|_| !plan.pairs.is_empty());
+        let lhs = a.as_slice::<f32>()?;
+        if plan.pairs.is_empty() {
+            return Ok(vec![Value::from_vec(&plan.output_shape, out)?]);
+        }
+        let packed = context.prepared::<PackedGemmF32>();
         if let Some(packed) = packed {
             let clamp = self.clamp.map(|clamp| (clamp.min, clamp.max));
             let epilogue = Epilogue { bias: None, clamp };
             kernels::gemm_packed_f32(lhs, plan.lhs, packed, epilogue, &mut out)?;
             return Ok(vec![Value::from_vec(&plan.output_shape, out)?]);
         }
-        let output_layout = plan.output_layout()?;
+        let (rhs, output_layout) = (inputs.get(1)?.as_slice::<f32>()?, plan.output_layout()?);
         for (index, &[left, right]) in plan.pairs.iter().enumerate() {
             let operands = GemmF32 {
                 lhs: Plan::matrix(lhs, plan.lhs, left),

@@ -18,6 +18,7 @@ mod conv_shape;
 mod convert;
 mod elementwise;
 mod error;
+mod exponential;
 mod facts;
 mod file_form;
 mod file_type;

@@ -1,6 +1,7 @@
 //! `Sigmoid` (ONNX opsets 6–13): `y = 1 / (1 + exp(−x))`, element by element.
 
 use super::elementwise::Unary;
+use super::exponential::exp;
 
 /// `y = 1 / (1 + exp(−x))`.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -10,6 +11,7 @@ impl Unary for Sigmoid {
     const NAME: &'static str = "Sigmoid";
     const SINCE: u32 = 6;
 
+    #[inline]
     fn value(&self, x: f32) -> f32 {
         logistic(x)
     }
@@ -20,9 +22,11 @@ impl Unary for Sigmoid {
 }
 
 /// The logistic function, without overflow on either side.
+#[inline]
 pub(super) fn logistic(x: f32) -> f32 {
-    let e = libm::expf(-x.abs());
-    if x < 0.0 { e / (1.0 + e) } else { 1.0 / (1.0 + e) }
+    let e = exp(-x.abs());
+    let numerator = if x < 0.0 { e } else { 1.0 };
+    numerator / (1.0 + e)
 }
 
 #[cfg(test)]

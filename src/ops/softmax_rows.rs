@@ -6,6 +6,7 @@
 //! `[N, classes, 1, 1]` or `[N, classes]` have. A node of the export opset has one axis; a row over
 //! several is written as Reshape, the operator, and Reshape back, for which the sizes must be known.
 
+use super::exponential::exp;
 use super::{ExportStep, ImportNode, OpError, TypeInputs};
 use crate::ir::{Attr, AttrError, Attrs};
 use crate::tensor::{Dim, TensorType, Value};
@@ -55,7 +56,13 @@ impl RowLayout {
     /// The largest element of the row that starts there, `exp(x − largest)` of each, and their sum.
     pub(super) fn exponentials(self, x: &[f32], start: usize) -> (f32, Vec<f32>, f64) {
         let largest = self.row(start).fold(f32::NEG_INFINITY, |max, at| max.max(x[at]));
-        let each: Vec<f32> = self.row(start).map(|at| libm::expf(x[at] - largest)).collect();
+        let mut each: Vec<f32> = match x.get(start..start + self.len) {
+            Some(row) if self.step == 1 => row.to_vec(),
+            _ => self.row(start).map(|at| x[at]).collect(),
+        };
+        for x in &mut each {
+            *x = exp(*x - largest);
+        }
         let sum = each.iter().map(|&e| f64::from(e)).sum();
         (largest, each, sum)
     }

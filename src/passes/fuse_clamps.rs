@@ -19,7 +19,7 @@ pub fn fuse_clamps(graph: &Graph) -> Result<Graph, PassError> {
         };
         let (producers, consumers) = (graph.producers(), graph.consumers());
         if let Some(patch) = into_reader(&graph, (id, node), clamp, &consumers) {
-            graph = graph.apply(patch)?;
+            graph = graph.apply_unverified(patch)?;
             continue;
         }
         let only_reader = consumers[input.index()].len() == 1 && !graph.outputs().contains(&input);
@@ -29,8 +29,9 @@ pub fn fuse_clamps(graph: &Graph) -> Result<Graph, PassError> {
         let mut patch = GraphPatch::new(&graph);
         patch.remove_node(id);
         patch.replace_node(maker, Node { op, outputs: node.outputs.clone(), ..made_by.clone() });
-        graph = graph.apply(patch)?;
+        graph = graph.apply_unverified(patch)?;
     }
+    graph.verify()?;
     Ok(graph)
 }
 

@@ -35,7 +35,7 @@ pub fn infer_types(graph: &Graph) -> Result<Graph, PassError> {
 }
 
 /// What was inferred, completed by what was declared.
-fn merge(inferred: TensorType, declared: Option<&TensorType>) -> TensorType {
+pub(super) fn merge(inferred: TensorType, declared: Option<&TensorType>) -> TensorType {
     let Some(declared) = declared else { return inferred };
     let shape = match (inferred.shape, &declared.shape) {
         (Shape::Unranked, shape) => shape.clone(),

@@ -10,6 +10,7 @@ mod fold_constants;
 mod fuse_clamps;
 mod infer_types;
 mod lower_int8;
+mod open_sizes;
 mod prune;
 mod settle_codes;
 mod settle_forms;

@@ -9,7 +9,7 @@
 use super::affine::weight_params;
 use super::estimate::{MinMax, RangeEstimator};
 use super::{QuantError, QuantParams, QuantSpec, Range, Recipe, Statistics, TensorQuant};
-use crate::ir::ValueId;
+use crate::ir::{NodeId, ValueId};
 use crate::ops::{Graph, Kind, Linear, Node};
 use crate::tensor::DType;
 use serde::{Deserialize, Serialize};
@@ -99,12 +99,14 @@ fn plan_activations(
 
 /// For each value whether an operator that works on integers reads it.
 fn needed_activations(graph: &Graph) -> Result<Vec<bool>, QuantError> {
+    let order = graph.order()?;
+    let is_activation = activations(graph, &order);
     let mut needed = vec![false; graph.value_count()];
-    for id in graph.order()?.into_iter().rev() {
+    for id in order.into_iter().rev() {
         let Some(node) = graph.node(id) else { continue };
         let passes_on = node.outputs.iter().any(|o| needed[o.index()]);
         let activations: Vec<ValueId> =
-            node.inputs.iter().flatten().copied().filter(|&id| is_activation(graph, id)).collect();
+            node.inputs.iter().flatten().copied().filter(|id| is_activation[id.index()]).collect();
         let reads: Vec<ValueId> = match node.op.facts().kind {
             Kind::Linear(_) => {
                 let linear = quantizable_linear(graph, node);
@@ -122,9 +124,23 @@ fn needed_activations(graph: &Graph) -> Result<Vec<bool>, QuantError> {
     Ok(needed)
 }
 
-fn is_activation(graph: &Graph, id: ValueId) -> bool {
-    let value = graph.value(id);
-    value.constant.is_none() && value.ty.as_ref().is_some_and(|ty| ty.dtype == DType::F32)
+/// For each value whether it is made of floats that depend on the picture.
+///
+/// Some exporters compute sizes in floats. These begin with the integers of a shape, and must not be
+/// rounded to codes.
+fn activations(graph: &Graph, order: &[NodeId]) -> Vec<bool> {
+    let dtype = |id: ValueId| graph.value(id).ty.as_ref().map(|ty| ty.dtype);
+    let mut depends = vec![false; graph.value_count()];
+    graph.inputs().iter().for_each(|id| depends[id.index()] = true);
+    for node in order.iter().filter_map(|&id| graph.node(id)) {
+        if node.inputs.iter().flatten().any(|id| depends[id.index()]) {
+            let data =
+                node.outputs.iter().filter(|&&id| !matches!(dtype(id), Some(DType::I64 | DType::Bool)));
+            data.for_each(|id| depends[id.index()] = true);
+        }
+    }
+    let is_float = |(id, _): (ValueId, _)| depends[id.index()] && dtype(id) == Some(DType::F32);
+    graph.values().map(is_float).collect()
 }
 
 fn plan_weight(
@@ -197,6 +213,27 @@ mod tests {
         let code = 100.0 / (0.01 * scales[0]);
         assert!(code <= LARGEST_BIAS_CODE * 1.001 && code > LARGEST_BIAS_CODE * 0.999);
         assert_eq!(scales[1], 1e-3);
+    }
+
+    #[test]
+    fn sizes_that_are_computed_in_floats_are_no_activations() {
+        use crate::ir::GraphBuilder;
+        use crate::ops::{Cast, FileType, Relu, Shape as ShapeOf, Sqrt};
+        use crate::tensor::{FloatRounding, PowerRounding, Shape, TensorType};
+        let mut builder = GraphBuilder::new("g");
+        let x = builder.input("x", TensorType::new(DType::F32, Shape::fixed(&[1, 4])));
+        let y = builder.op("relu", Relu.into(), &[x]);
+        let shape = builder.op("shape", ShapeOf { start: 0, end: None }.into(), &[y]);
+        let rounding = FloatRounding { saturate: true, power: PowerRounding::Up };
+        let cast = Cast { to: FileType::Same(DType::F32), rounding };
+        let sizes = builder.op("sizes", cast.into(), &[shape]);
+        let root = builder.op("root", Sqrt.into(), &[sizes]);
+        builder.output(y);
+        builder.output(root);
+        let graph = crate::passes::infer_types(&builder.finish().unwrap()).unwrap();
+        let found = activations(&graph, &graph.order().unwrap());
+        let of = |id: ValueId| found[id.index()];
+        assert_eq!([x, y, shape, sizes, root].map(of), [true, true, false, false, false]);
     }
 
     #[test]

@@ -234,7 +234,7 @@ impl CompareJob {
         if classes[0] != classes[1] {
             return Err(SessionError::OtherClasses { full: classes[0], quantized: classes[1] });
         }
-        let map = Explained::of(&quantized.definition, input, Some(full.target))?.map;
+        let map = Explained::of(&*quantized.definition()?, input, Some(full.target))?.map;
         let comparison = PictureComparison {
             picture: input.picture,
             full: answer(&full.logits, &self.classes, input.label_offset),

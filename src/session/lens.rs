@@ -7,7 +7,6 @@ use super::network::Network;
 use super::pictures::PictureInput;
 use super::quantized::QuantizedNetwork;
 use super::view::{AnswerRow, ClassProbability, LayerSqnr, LensView, MapPair};
-use crate::attribution::Run;
 use crate::exec::Probe;
 use crate::ir::ValueId;
 use crate::metrics::{distance, sqnr_db, top_k};
@@ -51,9 +50,7 @@ impl FullLook {
             network.model.executor.run(std::slice::from_ref(&input.value), &mut layers)?;
             Arc::clone(known)
         } else {
-            let run = network.model.run(input.value.clone())?;
-            let values = layers.wanted.iter().filter_map(|&id| Some((id, run.recording.get(id)?.clone())));
-            layers.found = values.collect();
+            let run = network.model.run_watched(input.value.clone(), &mut layers)?;
             Arc::new(Explained::of_run(&network.model, &run, target)?)
         };
         Ok(Self { picture: input.picture, target, explained, layers: layers.found })
@@ -96,12 +93,13 @@ pub(super) fn look(
     full: &FullLook,
     classes: &[String],
 ) -> Result<LensView, SessionError> {
-    let definition = &quantized.model().definition;
-    let definition_run = definition.run(input.value.clone())?;
+    let definition = quantized.model().definition()?;
+    let mut layers = LayerComparison { layers: quantized.layer_values(), full, found: BTreeMap::new() };
+    let definition_run = definition.run_watched(input.value.clone(), &mut layers)?;
+    let layer_sqnr_db = layers.rows();
     let logits = quantized.model().integer.scores(input.value.clone())?;
-    let layer_sqnr_db = layer_sqnr(quantized, full, &definition_run);
     let full = &full.explained;
-    let quantized_map = explain(definition, &definition_run, full.target)?;
+    let quantized_map = explain(&definition, &definition_run, full.target)?;
 
     let (p, q) = (probabilities(&full.logits), probabilities(&logits));
     let name = |class: usize| class_name(class, classes, input.label_offset);
@@ -138,13 +136,33 @@ fn answers(full: &[f32], quantized: &[f32]) -> Vec<usize> {
     classes
 }
 
-/// How much of the signal is left behind each layer: quantized against full precision, all layers
-/// before it quantized too.
-fn layer_sqnr(quantized: &QuantizedNetwork, full: &FullLook, definition: &Run) -> Vec<LayerSqnr> {
-    let row = |layer: &LayerValues| {
-        let a = full.layers.get(&layer.full)?.as_slice::<f32>().ok()?;
-        let b = definition.recording.get(layer.definition)?.as_slice::<f32>().ok()?;
-        Some(LayerSqnr { layer: layer.name.clone(), sqnr_db: finite(sqnr_db(a, b)) })
-    };
-    quantized.layer_values().iter().filter_map(row).collect()
+/// Compares the outputs of layers with full precision's as they are made: how much of the signal is
+/// left behind each layer, all layers before it quantized too.
+struct LayerComparison<'a> {
+    layers: &'a [LayerValues],
+    full: &'a FullLook,
+    /// What came of each output that was seen.
+    found: BTreeMap<ValueId, Option<f64>>,
+}
+
+impl LayerComparison<'_> {
+    fn rows(&self) -> Vec<LayerSqnr> {
+        let row = |layer: &LayerValues| {
+            let sqnr_db = *self.found.get(&layer.definition)?;
+            Some(LayerSqnr { layer: layer.name.clone(), sqnr_db })
+        };
+        self.layers.iter().filter_map(row).collect()
+    }
+}
+
+impl Probe for LayerComparison<'_> {
+    fn observe(&mut self, id: ValueId, value: &Value) {
+        let compared = self.layers.iter().find(|layer| layer.definition == id).and_then(|layer| {
+            let full = self.full.layers.get(&layer.full)?.as_slice::<f32>().ok()?;
+            Some(finite(sqnr_db(full, value.as_slice::<f32>().ok()?)))
+        });
+        if let Some(sqnr_db) = compared {
+            self.found.insert(id, sqnr_db);
+        }
+    }
 }

@@ -6,6 +6,7 @@
 
 mod codes;
 mod compare;
+mod footprint;
 mod job;
 mod latency;
 mod layers;
@@ -22,10 +23,11 @@ pub use crate::error::Error as SessionError;
 pub use crate::onnx::ExternalFiles;
 pub use codes::codes;
 pub use compare::{CompareJob, Compared, Explained, Known, METHOD, answer};
+pub use footprint::Footprint;
 pub use job::{Job, Progress, Step};
 pub use latency::{Clock, LatencyJob};
 pub use logits::PictureLogits;
-pub use network::Network;
+pub use network::{Network, Opening};
 pub use pictures::{PictureInput, PictureInputs, PictureSet, Role};
 pub use quantized::{PREPROCESS_KEY, QuantizeJob, QuantizedNetwork, RECIPE_KEY};
 pub use runnable::QuantizedModel;
@@ -83,21 +85,21 @@ impl Session {
         file: &str,
         bytes: Vec<u8>,
     ) -> Result<(ModelView, PreprocessView), SessionError> {
-        self.load_model_with(file, bytes, ExternalFiles::new())
+        self.load_model_with(file, bytes, Opening::default())
     }
 
-    /// As [`Session::load_model`], for a network whose weights are in files beside it; what else is
-    /// among the files does no harm.
+    /// As [`Session::load_model`], for a network whose weights are in files beside it (what else is
+    /// among the files does no harm) or that may take so much memory and no more.
     ///
     /// # Errors
-    /// As [`Session::load_model`]; names all files that are missing.
+    /// As [`Session::load_model`]; names all files that are missing. [`SessionError::Memory`].
     pub fn load_model_with(
         &mut self,
         file: &str,
         bytes: Vec<u8>,
-        external: ExternalFiles,
+        opening: Opening,
     ) -> Result<(ModelView, PreprocessView), SessionError> {
-        let network = Network::load_with(file, bytes, external, self.isa)?;
+        let network = Network::load_with(file, bytes, opening, self.isa)?;
         let (preprocess, source) = match network.stated_preprocess() {
             Some(stated) => (stated, PreprocessSource::Network),
             None => (network.default_preprocess(), PreprocessSource::Guessed),
@@ -193,6 +195,10 @@ impl Session {
         let network = self.network()?;
         recipe.check().map_err(crate::quant::QuantError::from)?;
         let inputs = self.pictures.inputs(&self.preprocess, Role::Calibrate)?;
+        // The network before is kept, since the job may be stopped, but makes place.
+        if let Some(before) = &self.quantized {
+            before.model().release_definition();
+        }
         Ok(QuantizeJob::new(network, recipe.clone(), inputs, self.statistics.clone(), self.isa))
     }
 

@@ -1,5 +1,6 @@
 //! A network as it was opened: read, simplified, ready to run in full precision.
 
+use super::footprint::{self, Footprint};
 use super::quantized::PREPROCESS_KEY;
 use super::runnable::is_quantized;
 use super::view::{ModelView, OperatorView};
@@ -26,6 +27,16 @@ pub struct Network {
     /// The network, simplified: what is run, quantized and exported.
     pub model: Model,
     node_count: usize,
+    footprint: Footprint,
+}
+
+/// What a network is opened with beside its file.
+#[derive(Debug, Clone, Default)]
+pub struct Opening {
+    /// The files that may hold its weights.
+    pub external: ExternalFiles,
+    /// Bytes of memory that quantizing and comparing it may take; no limit where there is none.
+    pub memory_limit: Option<usize>,
 }
 
 impl Network {
@@ -35,27 +46,32 @@ impl Network {
     /// Names the node or what is wrong with the file; a network that does not take one picture is
     /// refused.
     pub fn load(file: &str, bytes: Vec<u8>, isa: Isa) -> Result<Self, SessionError> {
-        Self::load_with(file, bytes, ExternalFiles::new(), isa)
+        Self::load_with(file, bytes, Opening::default(), isa)
     }
 
     /// As [`Network::load`], for a network whose weights are in files beside it, which are dropped
-    /// once they are read.
+    /// once they are read, or that may take so much memory and no more: what it will take is known
+    /// before its weights are packed.
     ///
     /// # Errors
-    /// As [`Network::load`]; names all files that are missing.
+    /// As [`Network::load`]; names all files that are missing. [`SessionError::Memory`].
     pub fn load_with(
         file: &str,
         bytes: Vec<u8>,
-        external: ExternalFiles,
+        Opening { external, memory_limit }: Opening,
         isa: Isa,
     ) -> Result<Self, SessionError> {
         let imported = onnx::import_with(bytes, &external)?;
         drop(external);
         check_input(&imported.graph)?;
         let graph = passes::simplify(&imported.graph)?;
+        let (node_count, info) = (imported.graph.node_count(), imported.info);
+        drop(imported.graph); // it has weights of its own where others were folded into them
+        let preprocess = stated(file, &info).unwrap_or_else(|| guessed(&graph));
+        let footprint = Footprint::of(&graph, &input_sizes(&graph, &preprocess))?;
+        footprint::check(footprint.needed(), memory_limit)?;
         let model = Model::new(Executor::new(graph, isa)?)?;
-        let node_count = imported.graph.node_count();
-        Ok(Self { file: file.to_owned(), info: imported.info, model, node_count })
+        Ok(Self { file: file.to_owned(), info, model, node_count, footprint })
     }
 
     /// Whether the file quantizes anything itself.
@@ -68,27 +84,19 @@ impl Network {
         self.model.executor.graph()
     }
 
-    /// Type of the picture input.
-    fn input_type(&self) -> Option<&TensorType> {
-        let graph = self.graph();
-        graph.inputs().first().and_then(|&id| graph.value(id).ty.as_ref())
-    }
-
-    /// Axes of the picture input; `None` for one that is open.
-    fn input_axes(&self) -> Vec<Option<usize>> {
-        let dims = self.input_type().and_then(|ty| ty.shape.dims()).unwrap_or_default();
-        dims.iter().map(Dim::fixed).collect()
+    /// What it takes.
+    pub fn footprint(&self) -> Footprint {
+        self.footprint
     }
 
     /// A guess at the preprocessing, from the shape of the input.
     pub fn default_preprocess(&self) -> Preprocess {
-        Preprocess::default_for(&self.input_axes()).unwrap_or_default()
+        guessed(self.graph())
     }
 
     /// The preprocessing that the file states: Bitlens writes it into what it exports.
     pub fn stated_preprocess(&self) -> Option<Preprocess> {
-        let (_, json) = self.info.metadata.iter().find(|(key, _)| key == PREPROCESS_KEY)?;
-        Preprocess::from_json(&self.file, json.as_bytes()).ok().map(|(preprocess, _)| preprocess)
+        stated(&self.file, &self.info)
     }
 
     /// Number of classes, where the types say it.
@@ -96,19 +104,6 @@ impl Network {
         let ty = self.graph().value(self.model.logits).ty.as_ref();
         let dims = ty.and_then(|ty| ty.shape.dims()).unwrap_or_default();
         dims.iter().skip(1).filter_map(Dim::fixed).product()
-    }
-
-    /// Sizes of the input, open ones as the preprocessing that the file states or else suggests has them.
-    fn probed_sizes(&self) -> Vec<usize> {
-        let preprocess = self.stated_preprocess().unwrap_or_else(|| self.default_preprocess());
-        let (width, height) = preprocess.output_size(OPEN_SIDE, OPEN_SIDE);
-        let channels = preprocess.channel_order.channels();
-        let (width, height) = (width as usize, height as usize);
-        let seen = match preprocess.layout {
-            Layout::Nchw => [1, channels, height, width],
-            Layout::Nhwc => [1, height, width, channels],
-        };
-        self.input_axes().iter().zip(seen).map(|(size, seen)| size.unwrap_or(seen)).collect()
     }
 
     /// The operators of the simplified network, and which of their nodes run on integers when everything is
@@ -122,7 +117,9 @@ impl Network {
     /// # Errors
     /// When it does not fit in memory.
     pub(super) fn probe(&self) -> Result<Value, SessionError> {
-        let zeros = Value::zeros::<f32>(&self.probed_sizes()).map_err(ExecError::from)?;
+        let preprocess = self.stated_preprocess().unwrap_or_else(|| self.default_preprocess());
+        let sizes = input_sizes(self.graph(), &preprocess);
+        let zeros = Value::zeros::<f32>(&sizes).map_err(ExecError::from)?;
         let level = |i: usize| (i * 7919 % 251) as f32 / 250.0;
         let levels = (0..zeros.len()).map(level).collect();
         Ok(Value::from_vec(zeros.shape(), levels).map_err(ExecError::from)?)
@@ -138,7 +135,7 @@ impl Network {
 
     /// The network as the page shows it.
     pub fn view(&self) -> ModelView {
-        let axes = self.input_axes();
+        let axes = input_axes(self.graph());
         let linear = |n: &crate::ops::Node| matches!(n.op.facts().kind, Kind::Linear(_));
         let layers = self.graph().nodes().filter(|(_, n)| linear(n)).count();
         let input = self.graph().inputs().first().map(|&id| self.graph().value(id).name.clone());
@@ -153,13 +150,14 @@ impl Network {
             parameters: self.info.parameter_count,
             size_bytes: self.info.size_bytes,
             input_name: input.unwrap_or_default(),
-            input_shape: self.input_type().map(|ty| ty.shape.to_string()).unwrap_or_default(),
+            input_shape: input_type(self.graph()).map(|ty| ty.shape.to_string()).unwrap_or_default(),
             input_size: size,
             channels,
             classes: self.classes(),
             layers,
             operators: support::operators(self.graph(), None),
             quantized: self.is_quantized(),
+            memory_bytes: self.footprint.needed(),
             attribution_layer: self.attribution_layer(),
             warnings: self.warnings(),
         }
@@ -177,6 +175,40 @@ impl Network {
         }
         warnings
     }
+}
+
+/// Type of the picture input.
+fn input_type(graph: &Graph) -> Option<&TensorType> {
+    graph.inputs().first().and_then(|&id| graph.value(id).ty.as_ref())
+}
+
+/// Axes of the picture input; `None` for one that is open.
+fn input_axes(graph: &Graph) -> Vec<Option<usize>> {
+    let dims = input_type(graph).and_then(|ty| ty.shape.dims()).unwrap_or_default();
+    dims.iter().map(Dim::fixed).collect()
+}
+
+/// Sizes of the input, open ones as that preprocessing makes them.
+fn input_sizes(graph: &Graph, preprocess: &Preprocess) -> Vec<usize> {
+    let (width, height) = preprocess.output_size(OPEN_SIDE, OPEN_SIDE);
+    let channels = preprocess.channel_order.channels();
+    let (width, height) = (width as usize, height as usize);
+    let seen = match preprocess.layout {
+        Layout::Nchw => [1, channels, height, width],
+        Layout::Nhwc => [1, height, width, channels],
+    };
+    input_axes(graph).iter().zip(seen).map(|(size, seen)| size.unwrap_or(seen)).collect()
+}
+
+/// A guess at the preprocessing, from the shape of the input.
+fn guessed(graph: &Graph) -> Preprocess {
+    Preprocess::default_for(&input_axes(graph)).unwrap_or_default()
+}
+
+/// The preprocessing that a file states.
+fn stated(file: &str, info: &ModelInfo) -> Option<Preprocess> {
+    let (_, json) = info.metadata.iter().find(|(key, _)| key == PREPROCESS_KEY)?;
+    Preprocess::from_json(file, json.as_bytes()).ok().map(|(preprocess, _)| preprocess)
 }
 
 /// Channels of the picture (0 where they are open), and its height and width where they are fixed.

@@ -66,7 +66,7 @@ impl QuantizedNetwork {
             recipe,
             statistics,
             plan,
-            layer_values: layers::values(&layers, network.graph(), model.definition.executor.graph()),
+            layer_values: layers::values(&layers, network.graph(), model.definition_graph()),
             operators: support::operators(network.graph(), Some(&model.integer_nodes)),
             graph: quantized.graph,
             model: Arc::new(model),
@@ -81,19 +81,19 @@ impl QuantizedNetwork {
     ///
     /// # Errors
     /// When a constant does not fit its operator.
-    pub fn opened(network: &Network, isa: Isa) -> Result<Self, SessionError> {
+    pub fn opened(network: &Network) -> Result<Self, SessionError> {
         let graph = network.graph().clone();
         let written = network.info.metadata.iter().find(|(key, _)| key == RECIPE_KEY);
         let recipe = written.and_then(|(_, json)| Recipe::from_json(json).ok()).unwrap_or_default();
         let mut metadata: BTreeMap<String, String> = network.info.metadata.iter().cloned().collect();
         metadata.insert(RECIPE_KEY.to_owned(), recipe.to_json());
-        let model = QuantizedModel::from_graph(&graph, isa)?;
+        let model = QuantizedModel::of_network(&network.model)?;
         let layers = layers::stated(&graph, &model.integer_nodes);
         Ok(Self {
             recipe,
             statistics: Arc::new(Statistics::none(&graph)),
             plan: QuantPlan::default(),
-            layer_values: layers::values(&layers, &graph, model.definition.executor.graph()),
+            layer_values: layers::values(&layers, &graph, model.definition_graph()),
             operators: support::operators(&graph, Some(&model.integer_nodes)),
             model: Arc::new(model),
             file: onnx::export(&graph, &ExportOptions { metadata })?,
@@ -247,7 +247,7 @@ impl Job for QuantizeJob {
     fn step(&mut self) -> Result<Step<QuantizedNetwork>, SessionError> {
         let total = self.inputs.len();
         if self.network.is_quantized() {
-            return Ok(Step::Done(QuantizedNetwork::opened(&self.network, self.isa)?));
+            return Ok(Step::Done(QuantizedNetwork::opened(&self.network)?));
         }
         if self.known.is_none() && self.done < total {
             let input = self.inputs.get(self.done)?;
@@ -259,6 +259,7 @@ impl Job for QuantizeJob {
             Some(known) => Arc::clone(known),
             None => Arc::new(self.calibrator.finish(self.network.graph())?),
         };
+        self.reproducible = None; // its packed weights make place for the new network's
         let recipe = self.recipe.clone();
         let preprocess = self.inputs.preprocess();
         Ok(Step::Done(QuantizedNetwork::build(&self.network, statistics, recipe, preprocess, self.isa)?))

@@ -7,12 +7,15 @@ use crate::onnx::{self, ExternalFiles};
 use crate::ops::{Graph, Isa, Kind};
 use crate::passes::{self, Dequantized};
 use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// A quantized network ready to run: its definition in float, and what it is lowered to.
 #[derive(Debug)]
 pub struct QuantizedModel {
-    /// Run in float: the definition, and what gradients are taken of.
-    pub definition: Model,
+    definition_graph: Graph,
+    /// Made when it is asked for: its packed weights are the most of what such a network takes.
+    definition: Mutex<Option<Arc<Model>>>,
+    isa: Isa,
     /// On integers: what gives the answers.
     pub integer: Model,
     /// Names of the nodes that run on integers.
@@ -28,12 +31,48 @@ impl QuantizedModel {
     /// When a constant does not fit its operator.
     pub fn from_graph(graph: &Graph, isa: Isa) -> Result<Self, SessionError> {
         let graph = &passes::unsigned_codes(graph)?;
-        let folded = passes::fold_constants(graph, Dequantized::Fold)?;
-        let definition = Model::new(Executor::new(passes::eliminate_dead(&folded)?, isa)?)?;
+        let folded = passes::fold_constants(graph, Dequantized::FoldOthers)?;
+        let definition_graph = passes::eliminate_dead(&folded)?;
         let lowered = passes::lower_int8(graph)?;
         let integer = Model::new(Executor::new(lowered.graph, isa)?)?;
         let integer_nodes = lowered.integer_nodes.into_iter().collect();
-        Ok(Self { definition, integer, integer_nodes, float_nodes: lowered.float_nodes })
+        let (definition, float_nodes) = (Mutex::default(), lowered.float_nodes);
+        Ok(Self { definition_graph, definition, isa, integer, integer_nodes, float_nodes })
+    }
+
+    /// Makes a network ready whose file is quantized: what runs as full precision is its definition.
+    ///
+    /// # Errors
+    /// As [`QuantizedModel::from_graph`].
+    pub(super) fn of_network(model: &Model) -> Result<Self, SessionError> {
+        let executor = &model.executor;
+        let made = Self::from_graph(executor.graph(), executor.isa())?;
+        let definition = Mutex::new(Some(Arc::new(model.clone())));
+        Ok(Self { definition_graph: executor.graph().clone(), definition, ..made })
+    }
+
+    /// What is run in float: the definition, and what gradients are taken of.
+    ///
+    /// # Errors
+    /// When a constant does not fit its operator.
+    pub fn definition(&self) -> Result<Arc<Model>, SessionError> {
+        let mut made = self.definition.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(model) = &*made {
+            return Ok(Arc::clone(model));
+        }
+        let model = Arc::new(Model::new(Executor::new(self.definition_graph.clone(), self.isa)?)?);
+        *made = Some(Arc::clone(&model));
+        Ok(model)
+    }
+
+    /// Frees what [`QuantizedModel::definition`] made; it is made again when it is asked for.
+    pub(super) fn release_definition(&self) {
+        self.definition.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
+    /// The graph of [`QuantizedModel::definition`].
+    pub fn definition_graph(&self) -> &Graph {
+        &self.definition_graph
     }
 
     /// Whether every layer with weights runs on integers.
@@ -58,7 +97,9 @@ impl QuantizedModel {
     pub fn open_with(bytes: Vec<u8>, external: ExternalFiles, isa: Isa) -> Result<Self, SessionError> {
         let imported = onnx::import_with(bytes, &external)?;
         drop(external);
-        Self::from_graph(&passes::simplify(&imported.graph)?, isa)
+        let graph = passes::simplify(&imported.graph)?;
+        drop(imported);
+        Self::from_graph(&graph, isa)
     }
 }
 

@@ -1,13 +1,35 @@
-//! What runs how in a network, before anything was quantized.
+//! What a network asks for, and what runs how in it, before anything was quantized.
 
 use super::SessionError;
 use super::network::Network;
 use super::runnable::QuantizedModel;
-use super::view::OperatorView;
+use super::view::{OperatorView, RefusedNodeView, SupportView};
 use crate::ir::Operation as _;
+use crate::onnx::{OperatorSupport, RefusedNode, Support};
 use crate::ops::{Graph, Isa, Kind};
 use crate::quant::{self, Calibrator, Recipe};
 use std::collections::{BTreeMap, BTreeSet};
+
+impl From<&Support> for SupportView {
+    fn from(support: &Support) -> Self {
+        let refused = |refused: &RefusedNode| RefusedNodeView {
+            node: refused.node.clone(),
+            reason: refused.reason.to_string(),
+        };
+        let operator = |operator: &OperatorSupport| OperatorView {
+            op_type: operator.op_type.clone(),
+            nodes: operator.nodes,
+            integer_nodes: None,
+            float_nodes: Vec::new(),
+            refused: operator.refused.iter().map(refused).collect(),
+        };
+        Self {
+            nodes: support.nodes,
+            computable: support.computable,
+            operators: support.operators.iter().map(operator).collect(),
+        }
+    }
+}
 
 /// The operators of a graph; which of their nodes run on integers, where that is known.
 pub(super) fn operators(graph: &Graph, integers: Option<&BTreeSet<String>>) -> Vec<OperatorView> {

@@ -6,7 +6,6 @@
 use crate::attribution::Attribution;
 use crate::data::Preprocess;
 use crate::error::Error;
-use crate::onnx::{OperatorSupport, RefusedNode, Support};
 use crate::quant::Recipe;
 use serde::{Deserialize, Serialize};
 
@@ -41,6 +40,10 @@ views! {
         #[serde(skip_serializing_if = "Option::is_none")]
         #[cfg_attr(feature = "web", tsify(optional))]
         pub support: Option<SupportView>,
+        /// Bytes of memory that would be needed, where that is what is wrong.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "web", tsify(optional))]
+        pub needed_bytes: Option<usize>,
     }
 
     /// What a network asks for, and what of it there is.
@@ -108,6 +111,8 @@ views! {
         pub operators: Vec<OperatorView>,
         /// Whether the file is quantized already: then it is run as it is.
         pub quantized: bool,
+        /// Bytes of memory that quantizing and comparing it take at most, about; pictures come beside.
+        pub memory_bytes: usize,
         /// The tensor that Grad-CAM looks at; none where no tensor has positions.
         pub attribution_layer: Option<String>,
         /// What the user should know.
@@ -392,27 +397,7 @@ impl From<&Error> for ErrorView {
             hint: error.hint().map(str::to_owned),
             missing: error.missing_files().to_vec(),
             support: error.support().map(SupportView::from),
-        }
-    }
-}
-
-impl From<&Support> for SupportView {
-    fn from(support: &Support) -> Self {
-        let refused = |refused: &RefusedNode| RefusedNodeView {
-            node: refused.node.clone(),
-            reason: refused.reason.to_string(),
-        };
-        let operator = |operator: &OperatorSupport| OperatorView {
-            op_type: operator.op_type.clone(),
-            nodes: operator.nodes,
-            integer_nodes: None,
-            float_nodes: Vec::new(),
-            refused: operator.refused.iter().map(refused).collect(),
-        };
-        Self {
-            nodes: support.nodes,
-            computable: support.computable,
-            operators: support.operators.iter().map(operator).collect(),
+            needed_bytes: error.needed_bytes(),
         }
     }
 }

@@ -7,8 +7,8 @@ use crate::data::{DataError, Preprocess};
 use crate::kernels::{Isa, RelaxedDot, relaxed_dot};
 use crate::session::view::LensView;
 use crate::session::{
-    Clock, CompareJob, ExternalFiles, Job, LatencyJob, Progress, QuantizeJob, Role, Session, SessionError,
-    Step,
+    Clock, CompareJob, ExternalFiles, Job, LatencyJob, Opening, Progress, QuantizeJob, Role, Session,
+    SessionError, Step,
 };
 use wasm_bindgen::JsValue;
 
@@ -127,7 +127,11 @@ impl Core {
             Request::MeasureLatency { runs } => {
                 return Ok(Work::Latency(Box::new(self.session.measure_latency(runs, self.clock)?)));
             }
-            Request::LoadModel { name, weights } => self.load_model(&name, weights, files)?,
+            Request::LoadModel { name, weights, memory_limit } => {
+                let memory_limit = memory_limit.map(|bytes| bytes as usize);
+                let (bytes, external) = with_weights(weights, files);
+                self.load_model(&name, bytes, Opening { external, memory_limit })?
+            }
             Request::AddPictures { names } => {
                 let (pictures, refused) = self.session.add_pictures(names.into_iter().zip(files).collect());
                 Response::AddPictures { pictures, refused }
@@ -156,20 +160,8 @@ impl Core {
         Ok(Work::Done(Box::new(response)))
     }
 
-    /// Opens the first of the files; the others have these names.
-    fn load_model(
-        &mut self,
-        name: &str,
-        names: Vec<String>,
-        files: Vec<Vec<u8>>,
-    ) -> Result<Response, SessionError> {
-        let mut files = files.into_iter();
-        let bytes = files.next().unwrap_or_default();
-        let mut external = ExternalFiles::new();
-        for (name, bytes) in names.into_iter().zip(files) {
-            external.insert(name, bytes);
-        }
-        let (model, preprocess) = self.session.load_model_with(name, bytes, external)?;
+    fn load_model(&mut self, name: &str, bytes: Vec<u8>, opening: Opening) -> Result<Response, SessionError> {
+        let (model, preprocess) = self.session.load_model_with(name, bytes, opening)?;
         let weights = self.session.network()?.info.external_files.clone();
         Ok(Response::LoadModel { model, preprocess, weights })
     }
@@ -221,6 +213,17 @@ impl Core {
         let verified = ExportCheck { identical, pictures, note };
         Ok(Response::ExportModel { file_name, size_bytes: onnx.length, onnx, verified })
     }
+}
+
+/// The network's file, which comes first, and the others under their names.
+fn with_weights(names: Vec<String>, files: Vec<Vec<u8>>) -> (Vec<u8>, ExternalFiles) {
+    let mut files = files.into_iter();
+    let bytes = files.next().unwrap_or_default();
+    let mut external = ExternalFiles::new();
+    for (name, bytes) in names.into_iter().zip(files) {
+        external.insert(name, bytes);
+    }
+    (bytes, external)
 }
 
 /// The file that belongs to a request of one file; empty when the page sent none.

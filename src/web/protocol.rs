@@ -49,6 +49,11 @@ pub enum Request {
         #[serde(default)]
         #[tsify(optional)]
         weights: Vec<String>,
+        /// Bytes of memory that quantizing and comparing it may take: a network that takes more is
+        /// refused, with the bytes that it needs. No limit without it.
+        #[serde(default)]
+        #[tsify(optional)]
+        memory_limit: Option<f64>,
     },
     /// Adds pictures or data sets; one file each.
     AddPictures {

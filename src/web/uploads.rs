@@ -52,6 +52,7 @@ impl From<UploadError> for ErrorView {
             hint: hint.map(str::to_owned),
             missing: Vec::new(),
             support: None,
+            needed_bytes: None,
         }
     }
 }

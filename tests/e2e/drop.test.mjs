@@ -241,13 +241,13 @@ test('a device with little memory is asked first', async () => {
     viewport: { width: 390, height: 844 },
     isMobile: true,
     hasTouch: true,
-    memoryGiB: 0.5,
+    memoryGiB: 0.015, // that the sample networks, of 0.3 MB, are too much for
   });
   const network = { name: 'net.onnx', buffer: (await sampleFile('sample_mobilenet.onnx')).buffer };
   await person.drop(phone, [network]);
   const card = phone.getByTestId('problem');
   await card.waitFor();
-  assert.match(await card.innerText(), /may be too large.*memory/s);
+  assert.match(await card.innerText(), /may be too large.*takes about \d.MB of memory.*Beyond 4.MB/s);
   assert.match(await phone.getByTestId('model-pill').innerText(), /Sample network/);
   await phone.getByTestId('try-anyway').click();
   await phone.getByTestId('model-pill').getByText('net', { exact: true }).waitFor();
@@ -255,6 +255,20 @@ test('a device with little memory is asked first', async () => {
   assert.equal(await card.count(), 0);
   assert.deepEqual(said, []);
   await phone.context().close();
+});
+
+test('what cannot fit is refused in words, and what was there stays', async () => {
+  const { page: device, complaints: said } = await person.openSettled(browser, server.address, { memoryGiB: 0.004 });
+  const answers = await person.answers(device);
+  await person.drop(device, [{ name: 'net.onnx', buffer: (await sampleFile('sample_resnet.onnx')).buffer }]);
+  const card = device.getByTestId('problem');
+  await card.waitFor();
+  assert.match(await card.innerText(), /Too large for this browser.*takes at least \d.MB of memory. A page here can have 4.MB at most.*smaller network/s);
+  assert.equal(await device.getByTestId('try-anyway').count(), 0);
+  assert.match(await device.getByTestId('model-pill').innerText(), /Sample network/);
+  assert.deepEqual(await person.answers(device), answers);
+  assert.deepEqual(said, []);
+  await device.context().close();
 });
 
 test('nothing of this made the page stumble', () => {

@@ -65,7 +65,8 @@ impl AddAssign for Agreement {
 
 /// Judges each operator by itself, on the codes that the integer form made.
 pub(crate) fn node_by_node(model: &QuantizedModel, inputs: &[Value]) -> Agreement {
-    let (definition, integer) = (&model.definition.executor, &model.integer.executor);
+    let definition = model.definition().unwrap();
+    let (definition, integer) = (&definition.executor, &model.integer.executor);
     let recording = integer.record(inputs).unwrap();
     let codes = codes(integer.graph(), &recording);
     let mut found = Agreement::default();
@@ -90,7 +91,8 @@ pub(crate) fn node_by_node(model: &QuantizedModel, inputs: &[Value]) -> Agreemen
 
 /// Compares every tensor of codes that both forms of the network make when each runs by itself.
 pub(crate) fn whole_network(model: &QuantizedModel, inputs: &[Value]) -> Agreement {
-    let (definition, integer) = (&model.definition.executor, &model.integer.executor);
+    let definition = model.definition().unwrap();
+    let (definition, integer) = (&definition.executor, &model.integer.executor);
     let ours = codes(integer.graph(), &integer.record(inputs).unwrap());
     let theirs = codes(definition.graph(), &definition.record(inputs).unwrap());
     let mut found = Agreement::default();

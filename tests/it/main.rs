@@ -15,6 +15,7 @@ mod forced;
 mod golden;
 mod layering;
 mod logits;
+mod memory;
 mod mutation;
 mod onnxruntime;
 mod properties;

@@ -8,7 +8,7 @@ use bitlens::data::preprocess::Resize;
 use bitlens::ops::Isa;
 use bitlens::quant::Recipe;
 use bitlens::session::view::{LayerPath, LayerView, LensView, PictureComparison, Summary};
-use bitlens::session::{Job as _, Network, QuantizedNetwork, Session, Step};
+use bitlens::session::{Job as _, Network, Opening, QuantizedNetwork, Session, Step};
 
 use bitlens::tensor::Value;
 
@@ -28,6 +28,20 @@ fn labels_of(session: &mut Session, files: &[(&str, &[u8])]) -> (Vec<Option<usiz
     let (pictures, refused) = session.add_pictures(files);
     let refused = refused.into_iter().map(|refused| refused.error.message).collect();
     (pictures.into_iter().map(|picture| picture.label).collect(), refused)
+}
+
+#[test]
+fn a_network_that_takes_more_memory_than_it_may_is_refused_and_the_one_before_stays() {
+    let mut session = Session::new(Isa::best());
+    let bytes = || sample("sample_resnet.onnx");
+    let (model, _) = session.load_model("before.onnx", bytes()).unwrap();
+    let needed = model.memory_bytes;
+    let opening = |limit| Opening { memory_limit: Some(limit), ..Opening::default() };
+    let error = session.load_model_with("net.onnx", bytes(), opening(needed - 1)).unwrap_err();
+    assert_eq!((error.code().as_str(), error.needed_bytes()), ("session/memory", Some(needed)));
+    assert_eq!(session.network().unwrap().file, "before.onnx");
+    session.load_model_with("net.onnx", bytes(), opening(needed)).unwrap();
+    assert_eq!(session.network().unwrap().file, "net.onnx");
 }
 
 #[test]
@@ -80,7 +94,7 @@ fn a_run_that_is_shorter_than_a_tick_of_the_clock_has_a_time() {
 fn layers_of_file(bytes: Vec<u8>) -> Vec<LayerView> {
     let network = Network::load("quantized.onnx", bytes, Isa::best()).unwrap();
     assert!(network.view().quantized);
-    QuantizedNetwork::opened(&network, Isa::best()).unwrap().layers().to_vec()
+    QuantizedNetwork::opened(&network).unwrap().layers().to_vec()
 }
 
 #[test]

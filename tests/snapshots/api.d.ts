@@ -193,6 +193,10 @@ export interface ModelView {
      */
     quantized: boolean;
     /**
+     * Bytes of memory that quantizing and comparing it take at most, about; pictures come beside.
+     */
+    memoryBytes: number;
+    /**
      * The tensor that Grad-CAM looks at; none where no tensor has positions.
      */
     attributionLayer: string | null;
@@ -340,6 +344,10 @@ export interface ErrorView {
      * The network's operators, where some of its nodes cannot be read.
      */
     support?: SupportView;
+    /**
+     * Bytes of memory that would be needed, where that is what is wrong.
+     */
+    neededBytes?: number;
 }
 
 /**
@@ -757,7 +765,7 @@ export type RunPath = "int8" | "fakeQuant";
 /**
  * What the page asks. Files travel beside it, as `Uint8Array`s or as numbers of uploads.
  */
-export type Request = { kind: "loadModel"; name: string; weights?: string[] } | { kind: "addPictures"; names: string[] } | { kind: "clearPictures" } | { kind: "setLabels"; name: string } | { kind: "readPreprocess"; name: string } | { kind: "setPreprocess"; preprocess: Preprocess } | { kind: "quantize"; recipe: Recipe } | { kind: "compare" } | { kind: "lens"; picture: number; target: number | null } | { kind: "logits"; picture: number } | { kind: "measureLatency"; runs: number } | { kind: "preview"; picture: number } | { kind: "exportModel" } | { kind: "engineInfo" };
+export type Request = { kind: "loadModel"; name: string; weights?: string[]; memoryLimit?: number } | { kind: "addPictures"; names: string[] } | { kind: "clearPictures" } | { kind: "setLabels"; name: string } | { kind: "readPreprocess"; name: string } | { kind: "setPreprocess"; preprocess: Preprocess } | { kind: "quantize"; recipe: Recipe } | { kind: "compare" } | { kind: "lens"; picture: number; target: number | null } | { kind: "logits"; picture: number } | { kind: "measureLatency"; runs: number } | { kind: "preview"; picture: number } | { kind: "exportModel" } | { kind: "engineInfo" };
 
 /**
  * What the page is told while a job runs.

@@ -9,6 +9,10 @@ test.each([
   expect(plain(format.bytes(bytes))).toBe(text);
 });
 
+test.each([[5_204_000, '5 MB'], [999_400_000, '999 MB'], [999_600_000, '1.0 GB'], [5_204_000_000, '5.2 GB']])('%d bytes of memory read %s', (bytes, text) => {
+  expect(plain(format.memory(bytes))).toBe(text);
+});
+
 test.each([[0, '0 %'], [0.001, '<1 %'], [0.525, '53 %'], [0.996, '>99 %'], [1, '100 %']])('a share of %d reads %s', (share, text) => {
   expect(plain(format.percent(share))).toBe(text);
 });

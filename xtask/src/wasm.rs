@@ -24,8 +24,8 @@ pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
 const OUT_NAME: &str = "bitlens";
 
 /// What one build may weigh, so that growth is noticed: a little above what it weighs today.
-const MAX_GZIP_BYTES: usize = 1_560_000;
-const MAX_RAW_BYTES: usize = 5_200_000;
+const MAX_GZIP_BYTES: usize = 1_590_000;
+const MAX_RAW_BYTES: usize = 5_250_000;
 
 /// A wasm build: the same crate for engines with different instructions.
 #[derive(Clone, Copy)]

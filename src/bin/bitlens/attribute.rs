@@ -28,7 +28,8 @@ pub(crate) fn attribute(args: &AttributeArgs) -> Result<(), Failure> {
     } else {
         None
     };
-    let model = quantized.as_ref().map_or(&network.model, |q| &q.definition);
+    let definition = quantized.as_ref().map(QuantizedModel::definition).transpose()?;
+    let model = definition.as_deref().unwrap_or(&network.model);
     let bar = Bar::new();
     for position in 0..data.inputs.len() {
         let input = data.inputs.get(position)?;

@@ -3,14 +3,17 @@
 use crate::failure::{Failure, read};
 use bitlens::onnx::{ExternalFiles, ImportError};
 use bitlens::ops::Isa;
-use bitlens::session::{Network, QuantizedModel, SessionError};
+use bitlens::session::{Network, Opening, QuantizedModel, SessionError};
 use std::io::ErrorKind;
 use std::path::Path;
 
 /// Opens a network.
 pub(crate) fn open(path: &Path) -> Result<Network, Failure> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let load = |bytes, external| Network::load_with(&name, bytes, external, Isa::best());
+    let load = |bytes, external| {
+        let opening = Opening { external, ..Opening::default() };
+        Network::load_with(&name, bytes, opening, Isa::best())
+    };
     Ok(with_weights(path, load)?.0)
 }
 

@@ -27,10 +27,11 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Failure> {
     } else {
         None
     };
-    let model: &Model = match &quantized {
-        Some(quantized) if args.float => &quantized.definition,
-        Some(quantized) => &quantized.integer,
-        None => &network.model,
+    let definition = quantized.as_ref().filter(|_| args.float).map(QuantizedModel::definition).transpose()?;
+    let model: &Model = match (&definition, &quantized) {
+        (Some(definition), _) => definition,
+        (None, Some(quantized)) => &quantized.integer,
+        (None, None) => &network.model,
     };
     if args.codes.is_some() && quantized.is_none() {
         return Err(Failure::Usage(format!(

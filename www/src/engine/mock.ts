@@ -66,6 +66,9 @@ interface Picture extends PictureView {
   rgba: Uint8ClampedArray;
 }
 
+/** Bytes of memory that its network would take. */
+const MEMORY = 200e6;
+
 export class MockEngine implements Engine {
   #pictures: Picture[] = [];
   #classes: string[] = CLASSES.map((_, index) => `class ${index}`);
@@ -134,7 +137,7 @@ export class MockEngine implements Engine {
   *#run(request: EngineRequest, inputs: Uint8Array[]): Generator<EngineEvent[], EngineResponse> {
     switch (request.kind) {
       case 'loadModel':
-        return this.#load(request.name, inputs[0], request.weights ?? []);
+        return this.#load(request.name, inputs[0], request);
       case 'addPictures':
         return yield* this.#add(request.names, inputs);
       case 'clearPictures':
@@ -180,17 +183,18 @@ export class MockEngine implements Engine {
 
   #preprocessView = () => ({ preprocess: this.#preprocess, source: this.#source, range: [-2.12, 2.64] as [number, number], notes: [] });
 
-  #load(name: string, bytes: Uint8Array | undefined, beside: string[]): EngineResponse {
+  #load(name: string, bytes: Uint8Array | undefined, { weights: beside = [], memoryLimit = Infinity }: ArgumentsOf<'loadModel'>): EngineResponse {
     if (bytes && bytes.length > 8 && bytes[0] !== 8 && bytes[0] !== 10) throw refuse('not_onnx', 'This is not an ONNX file: its first bytes are no model header.', null, 'Export the network to ONNX first.');
     const weights = [...new TextDecoder().decode(bytes).matchAll(/weights in (\S+)/g)].map((found) => found[1] ?? '');
     const missing = weights.filter((file) => !beside.some((one) => one.split('/').pop() === file));
     if (missing.length > 0) throw { ...refuse('onnx/external-data', `The elements of Initializer \`w\` are in another file, \`${missing[0]}\`, which is missing.`), missing };
+    if (memoryLimit < MEMORY) throw { ...refuse('session/memory', 'To quantize and compare this network takes about 200 MB of memory.'), neededBytes: MEMORY };
     const parameters = LAYERS.reduce((sum, [, , shape]) => sum + weightsOf(shape), 0);
     this.#source = 'guessed';
     this.#quantized = false;
     return {
       kind: 'loadModel',
-      model: { name: name.replace(/\.onnx$/, ''), fileName: name, producer: 'bitlens sample', opset: 17, nodes: 31, parameters, sizeBytes: parameters * 4 + 5400, inputName: 'input', inputShape: `batch×3×${SIDE}×${SIDE}`, inputSize: [SIDE, SIDE], channels: 3, classes: 10, layers: LAYERS.length, operators: OPERATORS, quantized: false, attributionLayer: 'block4/conv2', warnings: [] },
+      model: { name: name.replace(/\.onnx$/, ''), fileName: name, producer: 'bitlens sample', opset: 17, nodes: 31, parameters, sizeBytes: parameters * 4 + 5400, inputName: 'input', inputShape: `batch×3×${SIDE}×${SIDE}`, inputSize: [SIDE, SIDE], channels: 3, classes: 10, layers: LAYERS.length, operators: OPERATORS, quantized: false, memoryBytes: MEMORY, attributionLayer: 'block4/conv2', warnings: [] },
       preprocess: this.#preprocessView(),
       weights,
     };

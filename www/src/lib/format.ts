@@ -11,6 +11,11 @@ export function bytes(count: number): string {
   return `${(count / 1e6).toFixed(2)}${GAP}MB`;
 }
 
+/** What takes memory, about: whole MB, from a thousand on GB. */
+export function memory(count: number): string {
+  return count < 999.5e6 ? `${Math.round(count / 1e6)}${GAP}MB` : `${(count / 1e9).toFixed(1)}${GAP}GB`;
+}
+
 /** Significant digits without an exponent, as in 0.0759, 7.59, 75.9 and 759. */
 export function digits(value: number, significant: number): string {
   if (!Number.isFinite(value)) return NONE;

@@ -5,7 +5,7 @@ import type { ObjectMask } from '../lib/object';
 import { classify } from '../lib/classify';
 import { plural } from '../lib/format';
 import { unzip } from '../lib/gather';
-import { willFit, type Load, type Machine } from '../lib/memory';
+import { memoryLimit, refusedNetwork, willFit, type Load, type Machine } from '../lib/memory';
 import { memoryProblem, problemFrom, refusedFiles, waitingProblem } from './problems';
 import { FileFault, parseRecipe } from './recipe';
 import { SAMPLE_FOLDER, SAMPLE_LABELS, SAMPLE_PICTURES, SAMPLE_PREPROCESS, sampleById, type SampleId, type SamplePicture } from './samples';
@@ -42,6 +42,20 @@ interface Sorted {
   refused: Refused[];
 }
 
+/** What was dropped, what it comes to, and what a network may take. */
+interface Asked {
+  files: OpenedFile[];
+  load: Load;
+  limit: number;
+}
+
+/** A network, the files that may hold its weights, and what it may take. */
+interface Wanted {
+  file: OpenedFile;
+  beside?: OpenedFile[];
+  limit?: number;
+}
+
 export class Loader {
   readonly #store: Store;
   readonly #client: Client;
@@ -71,7 +85,7 @@ export class Loader {
     ]);
     const listed = JSON.parse(await labels.blob.text()) as SamplePicture[];
     const pictures = await Promise.all(listed.map(async ({ file }) => ({ name: file, blob: await fetchFile(SAMPLE_FOLDER + file) })));
-    await this.#loadModel(model, [], id, signal);
+    await this.#loadModel({ file: model }, id, signal);
     await this.#readPreprocess(preprocess, signal);
     await this.#replacePictures(pictures, 'sample', signal);
     this.#store.dispatch({ type: 'masksKnown', masks: Object.fromEntries(listed.map(({ file, mask }) => [file, SAMPLE_FOLDER + mask])) });
@@ -90,8 +104,9 @@ export class Loader {
     const load = this.#loadOf(model, sorted);
     const problem = memoryProblem(load, willFit(load, this.#environment.machine()), files);
     if (problem && !(anyway && problem.anyway)) return this.#store.dispatch({ type: 'problemRaised', problem });
+    const limit = memoryLimit(load.pictures, this.#environment.machine(), anyway);
     sorted.refused.push(...others.map(({ name }) => refusal(name, 'Only one network is compared at a time; the first one was taken.')));
-    if (model && !(await this.#takeModel(model, sorted, signal))) return this.#report(sorted.refused);
+    if (model && !(await this.#takeModel(model, sorted, { files, load, limit }, signal))) return this.#report(sorted.refused);
     if (!model) this.#keepWeights(sorted);
     for (const file of sorted.preprocess) await this.#attempt(file, sorted.refused, () => this.#readPreprocess(file, signal));
     if (sorted.pictures.length > 0) sorted.refused.push(...(await this.#takePictures(sorted.pictures, signal)));
@@ -110,7 +125,7 @@ export class Loader {
     const files = this.#files;
     if (!files) return;
     this.#files = null;
-    await this.#loadModel(files.model, files.weights, files.source, signal);
+    await this.#loadModel({ file: files.model, beside: files.weights }, files.source, signal);
     if (files.preprocess) await this.#readPreprocess(files.preprocess, signal);
     await this.#addPictures(files.pictures, files.source === 'dropped' ? 'dropped' : 'sample', signal);
     for (const file of files.labels) await this.#setLabels(file, signal);
@@ -165,9 +180,9 @@ export class Loader {
   }
 
   /** A dropped network. Keeps the pictures that are there when they fit; says so. False when it was refused. */
-  async #takeModel(file: OpenedFile, sorted: Sorted, signal: AbortSignal): Promise<boolean> {
+  async #takeModel(file: OpenedFile, sorted: Sorted, { files, load, limit }: Asked, signal: AbortSignal): Promise<boolean> {
     try {
-      const used = await this.#loadModel(file, sorted.all, 'dropped', signal);
+      const used = await this.#loadModel({ file, beside: sorted.all, limit }, 'dropped', signal);
       const isLeft = ({ name }: { name: string }): boolean => !used.includes(name);
       this.#waiting = NOTHING;
       sorted.pictures = sorted.pictures.filter(isLeft);
@@ -176,6 +191,7 @@ export class Loader {
     } catch (error) {
       if (!(error instanceof EngineRefusal)) throw error;
       if (error.detail.missing) return this.#waitFor(error, file, sorted);
+      if (error.detail.neededBytes !== undefined) return this.#tooLarge(error.detail.neededBytes, load, files);
       this.#waiting = NOTHING;
       const others = sorted.pictures.length + sorted.labels.length + sorted.preprocess.length + sorted.recipes.length;
       const what = others === 0 ? 'The network was not loaded' : `The network was not loaded, nor ${plural(others, 'file')} dropped with it`;
@@ -200,6 +216,13 @@ export class Loader {
     if (sorted.weights.length === 0) return;
     this.#waiting = { ...this.#waiting, files: [...this.#waiting.files, ...sorted.weights] };
     sorted.refused.push(...sorted.weights.map(({ name }) => refusal(name, 'It holds weights: drop the .onnx file that they belong to as well.')));
+  }
+
+  /** A network that the engine says takes more memory than it may. */
+  #tooLarge(needed: number, load: Load, files: OpenedFile[]): false {
+    const problem = memoryProblem(load, refusedNetwork(needed, load.pictures, this.#environment.machine()), files);
+    if (problem) this.#store.dispatch({ type: 'problemRaised', problem });
+    return false;
   }
 
   /** Keeps a network, and what was dropped with it, until the files of its weights are there, too. */
@@ -236,10 +259,10 @@ export class Loader {
   }
 
   /** Gives the network those files of `beside` that it asks for. The names of what held its weights. */
-  async #loadModel(file: OpenedFile, beside: OpenedFile[], source: SampleId | 'dropped', signal: AbortSignal): Promise<string[]> {
+  async #loadModel({ file, beside = [], limit }: Wanted, source: SampleId | 'dropped', signal: AbortSignal): Promise<string[]> {
     const name = baseName(file.name); // it names what is taken home, too
     const ask = (weights: OpenedFile[]) =>
-      this.#client.call('loadModel', { name, weights: weights.map((one) => one.name) }, { files: blobsOf([file, ...weights]), signal });
+      this.#client.call('loadModel', { name, weights: weights.map((one) => one.name), ...(limit !== undefined && { memoryLimit: limit }) }, { files: blobsOf([file, ...weights]), signal });
     const reply = await ask([]).catch((error: unknown) => {
       const missing = (error instanceof EngineRefusal && error.detail.missing) || [];
       const wanted = beside.filter((one) => isOneOf(one, missing));

@@ -1,7 +1,7 @@
 /** From errors to cards: what, where, why, what to do. */
 import { EngineRefusal } from '../engine/client';
 import type { Refused } from '../engine/protocol';
-import { bytes } from '../lib/format';
+import { bytes, memory } from '../lib/format';
 import type { Load, Verdict } from '../lib/memory';
 import type { OpenedFile, Problem } from './state';
 
@@ -43,8 +43,6 @@ export function memoryProblem(load: Load, { fits, needed, limit }: Verdict, file
     ...(sure ? {} : { anyway: files }),
   };
 }
-
-const memory = (count: number): string => (count < 1e9 ? `${Math.round(count / 1e6)} MB` : `${(count / 1e9).toFixed(1)} GB`);
 
 const MAX_LISTED = 5;
 

@@ -1,7 +1,7 @@
 /** What is compared, and the few actions that concern everything. */
 import { closePopover, Popover } from '../../components/popover';
 import { Chevron, Down, Half, Link, Moon, Picture, Redo, Sun, Undo } from '../../components/icons';
-import { count, plural } from '../../lib/format';
+import { count, memory, plural } from '../../lib/format';
 import type { OperatorView } from '../../engine/protocol';
 import { SAMPLES } from '../../state/samples';
 import type { Theme } from '../../state/state';
@@ -88,6 +88,7 @@ function ModelFacts() {
     ['Input', `${model.inputName}: ${model.inputShape}`],
     ['Classes', String(model.classes)],
     ['Layers with weights', String(model.layers)],
+    ['Memory it takes', `about ${memory(model.memoryBytes)}`],
     ['Opset', String(model.opset)],
     ['Made by', model.producer || 'not stated'],
     ['Attention is read at', model.attributionLayer ?? 'no layer'],
