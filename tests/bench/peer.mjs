@@ -16,11 +16,11 @@ const WARM_UP = 5;
 /** Engines sum floats in their own order; a thousandth of the largest logit is far above that. */
 const FLOAT_BOUND = 1e-3;
 /**
- * Codes next to a half step fall either way where a float sum decides them in one engine, and in a deep
- * network such codes move others. (onnxruntime with AVX2 and ours agree to the code; its wasm build rounds
- * sums of residual branches otherwise.)
+ * The peer's wasm build rounds some codes otherwise than its native build with AVX2, whose codes ours are; next
+ * to a half step such a code falls the other way and moves others. On MobileNetV2 the peer's own two builds
+ * differ by 0.029 of the largest logit; on the other networks all are equal.
  */
-const CODE_BOUND = 0.15;
+const CODE_BOUND = 0.05;
 
 const args = process.argv.slice(2);
 const at = args.indexOf('--rounds');

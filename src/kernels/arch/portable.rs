@@ -169,7 +169,8 @@ impl Taps for Portable {
     unsafe fn interleave(self, first: *const u8, second: *const u8) -> [Self::Operand; 4] {
         // SAFETY: the caller says that sixteen codes are readable at both.
         let [first, second] = unsafe { [first.cast::<[u8; 16]>().read(), second.cast::<[u8; 16]>().read()] };
-        let pair = |v: usize, i: usize| i16::from(if i % 2 == 0 { first } else { second }[4 * v + i / 2]);
+        let pair =
+            |v: usize, i: usize| i16::from(if i.is_multiple_of(2) { first } else { second }[4 * v + i / 2]);
         core::array::from_fn(|v| core::array::from_fn(|i| pair(v, i)))
     }
     #[inline(always)]

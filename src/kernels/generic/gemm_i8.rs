@@ -134,6 +134,7 @@ pub(crate) fn multiply_rows<D: Dot>(
 }
 
 /// A panel of weights, and how many groups of the depth it has.
+#[derive(Clone, Copy)]
 struct Tile<D: Dot> {
     panel: *const D::Weight,
     groups: usize,

@@ -122,10 +122,8 @@ fn join_rows<'a, S: Simd>(simd: S, mut lines: impl Iterator<Item = &'a [f32]>, j
         for at in (0..vectors).step_by(S::F32_LANES) {
             // SAFETY: `at` counts whole vectors of both, which are of one length.
             unsafe {
-                simd.store_f32(
-                    to.add(at),
-                    simd.maximum(simd.load_f32(to.add(at)), simd.load_f32(from.add(at))),
-                )
+                let larger = simd.maximum(simd.load_f32(to.add(at)), simd.load_f32(from.add(at)));
+                simd.store_f32(to.add(at), larger);
             };
         }
         for (to, &from) in joined[vectors..].iter_mut().zip(&line[vectors..]) {
