@@ -5,6 +5,7 @@
 //! linked in as a library, so that nothing is installed beside the toolchain and Node, and no
 //! version can drift from the one in `Cargo.lock`.
 
+mod bench;
 mod beside;
 mod cases;
 mod codegen;
@@ -31,6 +32,7 @@ usage: cargo xtask <command>
   serve [--port PORT]       build, then serve the page and print its address
   test [--keep-going] [STEP…]
                             run every check, or only the named steps; `test --list` names them
+  bench WHAT …              what networks and kernels take in a browser; `bench` says more
   codegen [--check]         write tests/snapshots/api.d.ts, or compare it with the build
   wasm-bindgen …            the wasm-bindgen generator, with its own arguments
   wasm-test-runner …        the wasm-bindgen test runner, as cargo calls it
@@ -70,6 +72,7 @@ fn run(mut arguments: Vec<OsString>) -> Result<bool> {
             wasm::build()
         }
         Some("serve") => serve::serve(&arguments),
+        Some("bench") => bench::bench(&arguments),
         Some("wasm-bindgen") => {
             wasm_bindgen_cli::wasm_bindgen::run_cli_with_args(named("wasm-bindgen", arguments))
         }

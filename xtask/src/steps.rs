@@ -139,6 +139,9 @@ fn clippy_wasm() -> Result<Outcome> {
         command.args(variant.extra_flags());
         run(&format!("cargo clippy ({})", variant.name()), &mut command)?;
     }
+    let mut bench = cargo(&["clippy", "--profile", "checked", "--package", "bitlens-bench"]);
+    bench.args(["--target", TARGET, "--", "--deny=warnings"]).args(Variant::Relaxed.extra_flags());
+    run("cargo clippy (bench)", &mut bench)?;
     Ok(Outcome::default())
 }
 

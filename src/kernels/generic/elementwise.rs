@@ -6,10 +6,11 @@
 //! the sum are the integer. It holds for `|x| ≤ 2²²`, so values are limited first; limits are whole
 //! numbers, so limiting before or after rounding gives the same.
 
-use super::conv_i8::RowSink;
-use super::{Simd, Task};
-use crate::kernels::affine::{AddU8, AffineParams, Requantize, fused};
+use super::gemm_i8::{Place, Sink};
+use super::{Dot, Simd, Task};
+use crate::kernels::affine::{AddU8, AffineParams, Requantize};
 use crate::kernels::layout::ImageLayout;
+use crate::kernels::reference;
 
 /// `1.5 · 2²³`.
 const ROUNDING: f32 = 12_582_912.0;
@@ -63,51 +64,94 @@ fn steps_of(x: f32, scale: f32) -> f32 {
     if steps.is_nan() { 0.0 } else { steps }
 }
 
-/// `Σ (x − zero_point)·w` from the sum of stored activations, per output channel.
-#[inline(always)]
-fn correct(corrections: &mut [i32], weight_sums: &[i32], zero_point: u8, shift: i32) {
-    for (correction, &sum) in corrections.iter_mut().zip(weight_sums) {
-        *correction = sum.wrapping_mul(shift - i32::from(zero_point));
-    }
+/// What the weights of each output channel sum to.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct WeightSums {
+    /// `Σw`.
+    pub(crate) signed: Vec<i32>,
+    /// `Σ|w|`, at most `i32::MAX / 255`.
+    pub(crate) absolute: Vec<i32>,
 }
+
+/// Lanes that are read beyond the last channel, at most: two vectors of any instruction set.
+const LANE_SLACK: usize = 16;
 
 /// Finished rows as `i32`.
 pub(crate) struct SumSink<'a> {
     zero_point: u8,
-    weight_sums: &'a [i32],
-    corrections: Vec<i32>,
+    sums: &'a WeightSums,
+    /// `−zero_point · Σw`, for activations as they are stored.
+    offsets: Vec<i32>,
     out: &'a mut [i32],
 }
 
 impl<'a> SumSink<'a> {
-    pub(crate) fn new(zero_point: u8, weight_sums: &'a [i32], out: &'a mut [i32]) -> Self {
-        Self { zero_point, weight_sums, corrections: vec![0; weight_sums.len()], out }
+    pub(crate) fn new(zero_point: u8, sums: &'a WeightSums, out: &'a mut [i32]) -> Self {
+        Self { zero_point, sums, offsets: Vec::new(), out }
     }
 }
 
-impl RowSink for SumSink<'_> {
-    #[inline(always)]
+impl Sink for SumSink<'_> {
     fn set_shift(&mut self, shift: i32) {
-        correct(&mut self.corrections, self.weight_sums, self.zero_point, shift);
+        let unit = shift - i32::from(self.zero_point);
+        self.offsets = self.sums.signed.iter().map(|sum| sum.wrapping_mul(unit)).collect();
     }
 
     #[inline(always)]
-    fn finish(&mut self, row: usize, first: usize, sums: &[i32]) {
-        let channels = self.corrections.len();
-        let out = &mut self.out[row * channels + first..][..sums.len()];
-        let corrections = &self.corrections[first..][..sums.len()];
-        for i in 0..sums.len() {
-            out[i] = sums[i].wrapping_add(corrections[i]);
+    fn finish_rows<D: Dot>(&mut self, dot: D, at: Place, rows: usize, sums: [D::Sums; 8]) {
+        let [a0, b0, a1, b1, a2, b2, a3, b3] = sums;
+        self.finish_some(at, unpacked(dot, a0, b0));
+        let later = [unpacked(dot, a1, b1), unpacked(dot, a2, b2), unpacked(dot, a3, b3)];
+        for (row, sums) in (at.row + 1..at.row + rows).zip(later) {
+            self.finish_some(Place { row, ..at }, sums);
+        }
+    }
+
+    #[inline(always)]
+    fn finish_row<D: Dot>(&mut self, dot: D, at: Place, [a, b, c, d]: [D::Sums; 4]) {
+        let [near, far] = at.halves(2 * D::LANES);
+        self.finish_some(near, unpacked(dot, a, b));
+        self.finish_some(far, unpacked(dot, c, d));
+    }
+}
+
+impl SumSink<'_> {
+    fn finish_some(&mut self, at: Place, sums: [i32; LANE_SLACK]) {
+        let channels = self.offsets.len();
+        let out = &mut self.out[at.row * channels + at.first..][..at.count];
+        for ((out, sum), offset) in out.iter_mut().zip(sums).zip(&self.offsets[at.first..]) {
+            *out = sum.wrapping_add(*offset);
         }
     }
 }
 
+/// Two vectors of sums as an array, which has room for those of any instruction set.
+#[inline(always)]
+fn unpacked<D: Dot>(dot: D, left: D::Sums, right: D::Sums) -> [i32; LANE_SLACK] {
+    let mut sums = [0; LANE_SLACK];
+    // SAFETY: the array has room for two vectors of at most eight lanes.
+    unsafe {
+        dot.store_sums(sums.as_mut_ptr(), left);
+        dot.store_sums(sums.as_mut_ptr().add(D::LANES), right);
+    }
+    sums
+}
+
 /// Finished rows as `u8` codes, see [`Requantize`].
+///
+/// ```text
+/// code = bits(limit((sum + offset) as f32 · multiplier) + 1.5·2²³) + (zero_point − bits(1.5·2²³))
+/// ```
+///
+/// `offset` is the bias less `zero_point · Σw`. Adding it wraps; that is the saturating addition of the
+/// definition where `255·Σ|w| + |bias|` fits 32 bits, as it nearly always does. Where it does not, rows
+/// are finished number by number.
 pub(crate) struct RequantizeSink<'a> {
     zero_point: u8,
-    weight_sums: &'a [i32],
-    corrections: Vec<i32>,
-    bias: &'a [i32],
+    sums: &'a WeightSums,
+    requantize: &'a Requantize,
+    saturates: bool,
+    offsets: Vec<i32>,
     multipliers: Vec<f32>,
     limits: Limits,
     out: &'a mut [u8],
@@ -116,48 +160,152 @@ pub(crate) struct RequantizeSink<'a> {
 impl<'a> RequantizeSink<'a> {
     pub(crate) fn new(
         zero_point: u8,
-        weight_sums: &'a [i32],
+        sums: &'a WeightSums,
         requantize: &'a Requantize,
         out: &'a mut [u8],
     ) -> Self {
-        let channels = weight_sums.len();
-        let multipliers = match requantize.multiplier.as_slice() {
+        let channels = sums.signed.len();
+        let mut multipliers = match requantize.multiplier.as_slice() {
             [all] => vec![*all; channels],
             each => each.to_vec(),
         };
+        multipliers.resize(channels + LANE_SLACK, 0.0);
+        let fits =
+            |(&sum, &bias): (&i32, &i32)| 255 * i64::from(sum) + i64::from(bias).abs() <= i32::MAX.into();
         Self {
             zero_point,
-            weight_sums,
-            corrections: vec![0; channels],
-            bias: &requantize.bias,
+            sums,
+            requantize,
+            saturates: !sums.absolute.iter().zip(&requantize.bias).all(fits),
+            offsets: Vec::new(),
             multipliers,
             limits: Limits::of_u8(requantize.zero_point, requantize.min, requantize.max),
             out,
         }
     }
-}
 
-impl RowSink for RequantizeSink<'_> {
-    #[inline(always)]
-    fn set_shift(&mut self, shift: i32) {
-        correct(&mut self.corrections, self.weight_sums, self.zero_point, shift);
-    }
-
-    #[inline(always)]
-    fn finish(&mut self, row: usize, first: usize, sums: &[i32]) {
-        let (channels, count) = (self.corrections.len(), sums.len());
-        let out = &mut self.out[row * channels + first..][..count];
-        let corrections = &self.corrections[first..][..count];
-        let bias = &self.bias[first..][..count];
-        let multipliers = &self.multipliers[first..][..count];
-        for i in 0..count {
-            let sum = sums[i].wrapping_add(corrections[i]).saturating_add(bias[i]);
-            out[i] = self.limits.code(sum as f32 * multipliers[i]) as u8;
+    /// One number at a time.
+    #[cold]
+    #[inline(never)]
+    fn finish_some(&mut self, at: Place, sums: [i32; LANE_SLACK]) {
+        let channels = self.sums.signed.len();
+        let out = &mut self.out[at.row * channels + at.first..][..at.count];
+        for ((out, sum), channel) in out.iter_mut().zip(sums).zip(at.first..) {
+            let (bias, offset) = (self.requantize.bias[channel], self.offsets[channel]);
+            let sum = sum.wrapping_add(offset.wrapping_sub(bias)).saturating_add(bias);
+            *out = self.limits.code(sum as f32 * self.multipliers[channel]) as u8;
         }
     }
 }
 
+impl Sink for RequantizeSink<'_> {
+    fn set_shift(&mut self, shift: i32) {
+        let unit = shift - i32::from(self.zero_point);
+        let pairs = self.sums.signed.iter().zip(&self.requantize.bias);
+        self.offsets = pairs.map(|(sum, bias)| sum.wrapping_mul(unit).wrapping_add(*bias)).collect();
+        self.offsets.resize(self.offsets.len() + LANE_SLACK, 0);
+    }
+
+    #[inline(always)]
+    fn finish_rows<D: Dot>(&mut self, dot: D, at: Place, rows: usize, sums: [D::Sums; 8]) {
+        let [a0, b0, a1, b1, a2, b2, a3, b3] = sums;
+        let width = 2 * D::LANES;
+        if at.count < width || self.saturates {
+            self.finish_some(at, unpacked(dot, a0, b0));
+            let later = [unpacked(dot, a1, b1), unpacked(dot, a2, b2), unpacked(dot, a3, b3)];
+            for (row, sums) in (at.row + 1..at.row + rows).zip(later) {
+                self.finish_some(Place { row, ..at }, sums);
+            }
+            return;
+        }
+        let channels = self.sums.signed.len();
+        let out = &mut self.out[at.row * channels + at.first..][..(rows - 1) * channels + width];
+        let finish = Finish::new(dot, &self.offsets, &self.multipliers, (at.first, self.limits));
+        // SAFETY: the slice reaches to two vectors of the last row.
+        unsafe {
+            let to = out.as_mut_ptr();
+            finish.store(dot, (a0, b0), to);
+            if rows > 1 {
+                finish.store(dot, (a1, b1), to.add(channels));
+            }
+            if rows > 2 {
+                finish.store(dot, (a2, b2), to.add(2 * channels));
+            }
+            if rows > 3 {
+                finish.store(dot, (a3, b3), to.add(3 * channels));
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn finish_row<D: Dot>(&mut self, dot: D, at: Place, [a, b, c, d]: [D::Sums; 4]) {
+        let width = 2 * D::LANES;
+        if at.count < 2 * width || self.saturates {
+            let [near, far] = at.halves(width);
+            self.finish_some(near, unpacked(dot, a, b));
+            return self.finish_some(far, unpacked(dot, c, d));
+        }
+        let channels = self.sums.signed.len();
+        let out = &mut self.out[at.row * channels + at.first..][..2 * width];
+        let near = Finish::new(dot, &self.offsets, &self.multipliers, (at.first, self.limits));
+        let far = Finish::new(dot, &self.offsets, &self.multipliers, (at.first + width, self.limits));
+        // SAFETY: the slice holds four vectors.
+        unsafe {
+            near.store(dot, (a, b), out.as_mut_ptr());
+            far.store(dot, (c, d), out.as_mut_ptr().add(width));
+        }
+    }
+}
+
+/// What makes codes of the sums of two vectors of channels.
+struct Finish<D: Dot> {
+    offsets: (D::Sums, D::Sums),
+    multipliers: (D::Reals, D::Reals),
+    limits: (D::Reals, D::Reals),
+    /// [`ROUNDING`].
+    shift: D::Reals,
+    zero: D::Sums,
+}
+
+impl<D: Dot> Finish<D> {
+    #[inline(always)]
+    fn new(dot: D, offsets: &[i32], multipliers: &[f32], (first, limits): (usize, Limits)) -> Self {
+        let offsets = offsets[first..][..2 * D::LANES].as_ptr();
+        let multipliers = multipliers[first..][..2 * D::LANES].as_ptr();
+        // SAFETY: both slices hold two vectors.
+        let (offsets, multipliers) = unsafe {
+            (
+                (dot.load_sums(offsets), dot.load_sums(offsets.add(D::LANES))),
+                (dot.load_reals(multipliers), dot.load_reals(multipliers.add(D::LANES))),
+            )
+        };
+        Self {
+            offsets,
+            multipliers,
+            limits: (dot.splat_reals(limits.lo), dot.splat_reals(limits.hi)),
+            shift: dot.splat_reals(ROUNDING),
+            zero: dot.splat_sums(limits.zero_point.wrapping_sub(ROUNDING_BITS)),
+        }
+    }
+
+    /// # Safety
+    /// Two vectors of codes are writable.
+    #[inline(always)]
+    unsafe fn store(&self, dot: D, (left, right): (D::Sums, D::Sums), to: *mut u8) {
+        let left = dot.scale(dot.add_sums(left, self.offsets.0), self.multipliers.0);
+        let right = dot.scale(dot.add_sums(right, self.offsets.1), self.multipliers.1);
+        let left = dot.add_sums(dot.limited_bits(left, self.limits, self.shift), self.zero);
+        let right = dot.add_sums(dot.limited_bits(right, self.limits, self.shift), self.zero);
+        // SAFETY: the caller says so.
+        unsafe { dot.store_codes(to, left, right) }
+    }
+}
+
 /// See [`crate::kernels::add_u8`].
+///
+/// The definition rounds in an order that takes an instruction for `x · y + z` with one rounding. Here
+/// the sum is rounded in whatever way is fast, and a vector of sums of which one lies so close to a half
+/// step that the difference could decide its code is computed again as the definition says.
 pub(crate) struct AddTask<'a> {
     pub(crate) lhs: &'a [u8],
     pub(crate) rhs: &'a [u8],
@@ -165,18 +313,89 @@ pub(crate) struct AddTask<'a> {
     pub(crate) out: &'a mut [u8],
 }
 
+impl AddTask<'_> {
+    /// How far from a half step a sum decides its code alone: 0.5 less what roundings can differ by.
+    ///
+    /// With `u = 2⁻²⁴`, `A = 255·|fa|`, `B = 255·|fb|` and the offset `o`, the definition's inner sum is
+    /// within `u·(B + |o|)` of the exact one. Here the product `b·fb` is rounded as well, or not, which is
+    /// `u·B` more, then their sum, the product `a·fa`, and the whole: where the code is not limited that is
+    /// below 257 in magnitude in both. The bound doubles this, for the roundings of the bound itself.
+    fn safe_distance(&self, offset: f32) -> f32 {
+        let AddU8 { lhs_factor, rhs_factor, .. } = self.add;
+        let (a, b) = (255.0 * lhs_factor.abs(), 255.0 * rhs_factor.abs());
+        let roundings = 2.0 * (b + offset.abs()) + b + a + 2.0 * 257.0;
+        0.5 - 2.0 * roundings * (f32::EPSILON / 2.0)
+    }
+}
+
 impl Task for AddTask<'_> {
     type Output = ();
     #[inline(always)]
-    fn run<S: Simd>(self, _: S) {
+    fn run<S: Simd>(self, simd: S) {
         let AddU8 { lhs_factor, rhs_factor, min, max, .. } = self.add;
-        let (limits, offset) = (Limits::of_u8(0, min, max), self.add.offset());
-        let add = |code: u8, factor: f32, addend: f32| {
-            if S::HAS_FMA { f32::from(code).mul_add(factor, addend) } else { fused(code, factor, addend) }
+        let (offset, width) = (self.add.offset(), 4 * S::LANES);
+        let sums = Addition {
+            factors: (simd.splat_f32(lhs_factor), simd.splat_f32(rhs_factor)),
+            offset: simd.splat_f32(offset),
+            limits: (simd.splat_f32(min.into()), simd.splat_f32(max.into())),
+            safe: simd.splat_f32(self.safe_distance(offset)),
         };
-        for (out, (&a, &b)) in self.out.iter_mut().zip(self.lhs.iter().zip(self.rhs)) {
-            *out = limits.code(add(a, lhs_factor, add(b, rhs_factor, offset))) as u8;
+        let whole = self.out.len() / width * width;
+        let (vectors, rest) = self.out.split_at_mut(whole);
+        for (index, out) in vectors.chunks_exact_mut(width).enumerate() {
+            let (lhs, rhs) = (&self.lhs[index * width..][..width], &self.rhs[index * width..][..width]);
+            if sums.is_unsafe(simd, lhs, rhs, out) {
+                for ((out, &a), &b) in out.iter_mut().zip(lhs).zip(rhs) {
+                    *out = reference::add_u8(a, b, &self.add);
+                }
+            }
         }
+        for ((out, &a), &b) in rest.iter_mut().zip(&self.lhs[whole..]).zip(&self.rhs[whole..]) {
+            *out = reference::add_u8(a, b, &self.add);
+        }
+    }
+}
+
+/// The numbers of an [`AddTask`] in every lane.
+struct Addition<F> {
+    factors: (F, F),
+    offset: F,
+    limits: (F, F),
+    safe: F,
+}
+
+impl<F: Copy> Addition<F> {
+    /// Adds four vectors of codes; true where one of the sums is too close to a half step.
+    #[inline(always)]
+    fn is_unsafe<S: Simd<F32 = F>>(&self, simd: S, lhs: &[u8], rhs: &[u8], out: &mut [u8]) -> bool {
+        assert!(lhs.len() == 4 * S::LANES && rhs.len() == lhs.len() && out.len() == lhs.len());
+        let zero = simd.splat_sums(0_i32.wrapping_sub(ROUNDING_BITS));
+        // SAFETY: by the assertion all three hold four vectors of codes.
+        unsafe {
+            let [a0, a1, a2, a3] = simd.load_codes(lhs.as_ptr());
+            let [b0, b1, b2, b3] = simd.load_codes(rhs.as_ptr());
+            let (sum0, far0) = self.sum(simd, a0, b0);
+            let (sum1, far1) = self.sum(simd, a1, b1);
+            simd.store_codes(out.as_mut_ptr(), simd.add_sums(sum0, zero), simd.add_sums(sum1, zero));
+            let (sum2, far2) = self.sum(simd, a2, b2);
+            let (sum3, far3) = self.sum(simd, a3, b3);
+            let to = out.as_mut_ptr().add(2 * S::LANES);
+            simd.store_codes(to, simd.add_sums(sum2, zero), simd.add_sums(sum3, zero));
+            let farthest = simd.larger(simd.larger(far0, far1), simd.larger(far2, far3));
+            simd.exceeds(farthest, self.safe)
+        }
+    }
+
+    /// The bits of a vector of limited sums plus [`ROUNDING`], and how far each sum is from its code.
+    #[inline(always)]
+    fn sum<S: Simd<F32 = F>>(&self, simd: S, a: S::Sums, b: S::Sums) -> (S::Sums, F) {
+        let rounding = simd.splat_f32(ROUNDING);
+        let inner = simd.multiply_add(simd.reals(b), self.factors.1, self.offset);
+        let sum = simd.multiply_add(simd.reals(a), self.factors.0, inner);
+        let limited = simd.limit(sum, self.limits);
+        let rounded = simd.add_f32(limited, rounding);
+        let code = simd.subtract_f32(rounded, rounding);
+        (simd.bits(rounded), simd.magnitude(simd.subtract_f32(limited, code)))
     }
 }
 
