@@ -1,0 +1,23 @@
+// The browsers whose engines differ in what their relaxed SIMD computes, or have none. Chromium has a
+// driver that does more (tests/e2e); here it does what the others can.
+import { launch, openPage } from '../e2e/browser.mjs';
+import { launchFirefox } from './firefox.mjs';
+import { launchWebKit } from './webkit.mjs';
+
+const launchChromium = async () => {
+  const browser = await launch();
+  const complaints = [];
+  return {
+    name: `Chromium ${browser.version()}`,
+    complaints,
+    async open(address, viewport) {
+      const opened = await openPage(browser, address, { viewport });
+      complaints.push(...opened.complaints);
+      return opened.page;
+    },
+    close: () => browser.close(),
+  };
+};
+
+/** How to start each. */
+export const BROWSERS = { chromium: launchChromium, firefox: launchFirefox, webkit: launchWebKit };
