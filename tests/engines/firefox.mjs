@@ -62,7 +62,10 @@ export const launchFirefox = async () => {
   const says = /WebDriver BiDi listening on (ws:\/\/\S+)/;
   const program = await start(onPath('firefox-esr', 'firefox'), flags, { says });
   const complaints = [];
-  const { send, close } = await connect(`${program.match[1]}/session`, recordComplaints(complaints));
+  const { send, close } = await connect(
+    `${program.match[1]}/session`,
+    recordComplaints(complaints),
+  );
   const { capabilities } = await send('session.new', { capabilities: {} });
   await send('session.subscribe', { events: ['log.entryAdded', 'network.fetchError'] });
   return {

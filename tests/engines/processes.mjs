@@ -9,7 +9,9 @@ const START_MS = 60_000;
 /** The first of some programs on `PATH`; `cargo xtask test` sees that there is one. */
 export const onPath = (...names) => {
   const folders = (process.env.PATH ?? '').split(delimiter);
-  const found = folders.flatMap((folder) => names.map((name) => join(folder, name))).find(existsSync);
+  const found = folders
+    .flatMap((folder) => names.map((name) => join(folder, name)))
+    .find(existsSync);
   if (!found) throw new Error(`${names.join(' or ')} is not on PATH`);
   return found;
 };

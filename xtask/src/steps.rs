@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::cases::need_cases;
 use crate::process::{cargo, node, root, run, run_and_read};
-use crate::setup::{need_browser, need_npm, need_target};
+use crate::setup::{Browser, need_browsers, need_npm, need_target};
 use crate::summary::{Runner, Summary};
 use crate::wasm::{self, TARGET, Variant};
 use crate::{codegen, serve};
@@ -67,11 +67,15 @@ pub(crate) const STEPS: &[Step] = &[
     step("page", "unit tests of the page", page).after("package"),
     step("site", "production build of the page", || done(serve::build_page())).after("package"),
     step("e2e", "the page and both wasm builds in Chromium", end_to_end).after("site"),
+    step("engines", "integers and the page in Chromium, Firefox and WebKitGTK", engines).after("site"),
     step("web-build", "wasm tests, compiled", || done(wasm::build_tests())).ahead("wasm-tests"),
     step("web-node-simd128", "wasm tests in Node, simd128", || in_node(Variant::Simd128)),
     step("web-browser-simd128", "wasm tests in a Chromium worker, simd128", || in_browser(Variant::Simd128)),
     step("web-node-relaxed", "wasm tests in Node, relaxed SIMD", || in_node(Variant::Relaxed)),
     step("web-browser-relaxed", "wasm tests in a Chromium worker, relaxed SIMD", || in_browser(Variant::Relaxed)),
+    step("web-firefox-simd128", "wasm tests in a Firefox worker, simd128", || in_engine(Browser::Firefox, Variant::Simd128)),
+    step("web-webkit-simd128", "wasm tests in a WebKitGTK worker, simd128", || in_engine(Browser::WebKit, Variant::Simd128)),
+    step("web-firefox-relaxed", "wasm tests in a Firefox worker, relaxed SIMD", || in_engine(Browser::Firefox, Variant::Relaxed)),
     step("docs", "documentation builds without warnings", docs),
 ];
 
@@ -157,8 +161,18 @@ fn page() -> Result<Outcome> {
 }
 
 fn end_to_end() -> Result<Outcome> {
-    need_browser()?;
-    let folder = root().join("tests/e2e");
+    need_browsers(&[Browser::Chromium])?;
+    node_tests("tests/e2e")
+}
+
+fn engines() -> Result<Outcome> {
+    need_browsers(&Browser::ALL)?;
+    node_tests("tests/engines")
+}
+
+/// The test files of a folder, in Node.
+fn node_tests(folder: &str) -> Result<Outcome> {
+    let folder = root().join(folder);
     let mut files: Vec<PathBuf> = fs::read_dir(&folder)
         .and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect())
         .with_context(|| format!("cannot list {}", folder.display()))?;
@@ -178,11 +192,25 @@ fn in_node(variant: Variant) -> Result<Outcome> {
 }
 
 fn in_browser(variant: Variant) -> Result<Outcome> {
-    need_browser()?;
+    need_browsers(&[Browser::Chromium])?;
     wasm_tests(variant, |command| {
         command.env("WASM_BINDGEN_USE_DEDICATED_WORKER", "1");
     })
 }
+
+/// In a worker of a browser whose driver wasm-bindgen's runner does not know.
+fn in_engine(browser: Browser, variant: Variant) -> Result<Outcome> {
+    need_browsers(&[browser])?;
+    let script = root().join("tests/engines/wasm_tests.mjs");
+    let runner =
+        format!("node {} {} {}", script.display(), browser.name(), std::env::current_exe()?.display());
+    wasm_tests(variant, |command| {
+        command.env(RUNNER, runner);
+    })
+}
+
+/// Where cargo looks for the program that runs wasm tests.
+const RUNNER: &str = "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER";
 
 /// The crate's wasm tests. Where they run is the runner's matter, so Node and the browser share
 /// one compilation.
@@ -193,7 +221,7 @@ fn wasm_tests(variant: Variant, configure: impl FnOnce(&mut Command)) -> Result<
     command.arg("--no-fail-fast");
     // This very program, instead of one more cargo call for each test binary.
     let runner = format!("{} wasm-test-runner", std::env::current_exe()?.display());
-    command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", runner);
+    command.env(RUNNER, runner);
     configure(&mut command);
     tests(Runner::Cargo, command)
 }
