@@ -6,13 +6,15 @@ import { launchWebKit } from './webkit.mjs';
 
 const launchChromium = async () => {
   const browser = await launch();
-  const complaints = [];
+  const heard = [];
   return {
     name: `Chromium ${browser.version()}`,
-    complaints,
+    get complaints() {
+      return heard.flat();
+    },
     async open(address, viewport) {
       const opened = await openPage(browser, address, { viewport });
-      complaints.push(...opened.complaints);
+      heard.push(opened.complaints);
       return opened.page;
     },
     close: () => browser.close(),

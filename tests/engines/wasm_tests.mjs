@@ -11,7 +11,10 @@ const LIMIT_MS = 1000 * Number(process.env.WASM_BINDGEN_TEST_TIMEOUT ?? 300);
 
 const [browserName, xtask, ...tests] = process.argv.slice(2);
 
-/** Prints the page's lines until it has said the result, and returns that line. */
+/** The page's last words: of the tests, or of a worker that did not get so far. */
+const LAST = /^(test result: |Worker error: ).*$/m;
+
+/** Prints the page's lines until it has said the result, and returns that. */
 const follow = async (page) => {
   const end = Date.now() + LIMIT_MS;
   let printed = 0;
@@ -19,8 +22,8 @@ const follow = async (page) => {
     const text = await page.evaluate(() => document.getElementById('output').textContent);
     process.stdout.write(text.slice(printed));
     printed = text.length;
-    const result = /^test result: .*\n/m.exec(text);
-    if (result) return result[0];
+    const last = LAST.exec(text);
+    if (last) return last[0];
     if (Date.now() > end) throw new Error(`no result of the tests within ${LIMIT_MS} ms`);
     await sleep(100);
   }
@@ -34,10 +37,15 @@ const server = await start(xtask, ['wasm-test-runner', ...tests], {
     WASM_BINDGEN_USE_DEDICATED_WORKER: '1',
   },
 });
+const [, address] = server.match;
+if (!address) {
+  console.log('no tests to run');
+  process.exit();
+}
 const browser = await BROWSERS[browserName]();
 try {
   console.log(`wasm tests in a worker of ${browser.name}`);
-  const page = await browser.open(server.match[1], { width: 800, height: 600 });
+  const page = await browser.open(address, { width: 800, height: 600 });
   if (!(await follow(page)).startsWith('test result: ok.')) process.exitCode = 1;
 } finally {
   await browser.close();
