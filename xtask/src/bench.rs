@@ -21,7 +21,7 @@ target/bench.";
 /// Builds what is measured and hands the rest of the arguments to a script of `tests/bench`.
 pub(crate) fn bench(arguments: &[OsString]) -> Result<()> {
     let Some((what, rest)) = arguments.split_first() else { bail!("{USAGE}") };
-    setup::need_browser()?;
+    setup::need_browsers(&[setup::Browser::Chromium])?;
     setup::need_npm()?;
     match what.to_str() {
         Some("peer") => {

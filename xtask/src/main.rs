@@ -37,7 +37,7 @@ usage: cargo xtask <command>
   wasm-bindgen …            the wasm-bindgen generator, with its own arguments
   wasm-test-runner …        the wasm-bindgen test runner, as cargo calls it
 
-What is missing (wasm target, npm packages, a browser for the tests) is added and named.";
+What is missing (wasm target, npm packages, browsers for the tests) is added and named.";
 
 fn main() -> ExitCode {
     match run(env::args_os().skip(1).collect()) {

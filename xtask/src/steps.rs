@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::cases::need_cases;
 use crate::process::{cargo, node, root, run, run_and_read};
-use crate::setup::{need_browser, need_npm, need_python, need_target};
+use crate::setup::{Browser, need_browsers, need_npm, need_python, need_target};
 use crate::summary::{Runner, Summary};
 use crate::wasm::{self, TARGET, Variant};
 use crate::{codegen, serve};
@@ -74,14 +74,19 @@ pub(crate) const STEPS: &[Step] = &[
     step("types", "TypeScript", || check("tsc", node(&["node_modules/typescript/bin/tsc", "--noEmit"]))).after("package").beside(),
     step("page", "unit tests of the page", page).after("package").beside(),
     step("site", "production build of the page", || done(serve::build_page())).after("package").beside(),
-    step("e2e", "the page and both wasm builds in Chromium", end_to_end).after("site").needs(&[need_browser]).beside(),
     step("web-build", "wasm tests, compiled", || done(wasm::build_tests())).needs(&[need_target, need_npm]).beside(),
     step("web-node-simd128", "wasm tests in Node, simd128", || in_node(Variant::Simd128)).beside(),
-    step("web-browser-simd128", "wasm tests in a Chromium worker, simd128", || in_browser(Variant::Simd128)).needs(&[need_browser]).beside(),
+    step("web-browser-simd128", "wasm tests in a Chromium worker, simd128", || in_browser(Variant::Simd128)).needs(BROWSERS).beside(),
     step("web-node-relaxed", "wasm tests in Node, relaxed SIMD", || in_node(Variant::Relaxed)).beside(),
-    step("web-browser-relaxed", "wasm tests in a Chromium worker, relaxed SIMD", || in_browser(Variant::Relaxed)).needs(&[need_browser]).beside(),
-    step("bytes", "what both builds and the command line write", same_bytes).after("package"),
+    step("web-browser-relaxed", "wasm tests in a Chromium worker, relaxed SIMD", || in_browser(Variant::Relaxed)).needs(BROWSERS).beside(),
+    step("web-firefox-simd128", "wasm tests in a Firefox worker, simd128", || in_engine(Browser::Firefox, Variant::Simd128)).needs(BROWSERS).beside(),
+    step("web-webkit-simd128", "wasm tests in a WebKitGTK worker, simd128", || in_engine(Browser::WebKit, Variant::Simd128)).needs(BROWSERS).beside(),
+    step("web-firefox-relaxed", "wasm tests in a Firefox worker, relaxed SIMD", || in_engine(Browser::Firefox, Variant::Relaxed)).needs(BROWSERS).beside(),
+    step("e2e", "the page and both wasm builds in Chromium", end_to_end).after("site").needs(BROWSERS).beside(),
+    step("engines", "integers and the page in Chromium, Firefox and WebKitGTK", engines).after("site").needs(BROWSERS).beside(),
 ];
+
+const BROWSERS: &[fn() -> Result<()>] = &[|| need_browsers(&Browser::ALL)];
 
 /// A command that only passes or fails.
 fn check(what: &str, mut command: Command) -> Result<Outcome> {
@@ -168,29 +173,34 @@ fn page() -> Result<Outcome> {
 }
 
 fn end_to_end() -> Result<Outcome> {
-    need_browser()?;
-    let folder = root().join("tests/e2e");
+    need_browsers(&[Browser::Chromium])?;
+    command_line()?;
+    node_tests("tests/e2e")
+}
+
+fn engines() -> Result<Outcome> {
+    need_browsers(&Browser::ALL)?;
+    command_line()?;
+    node_tests("tests/engines")
+}
+
+/// The test files of a folder, in Node.
+fn node_tests(folder: &str) -> Result<Outcome> {
+    let folder = root().join(folder);
     let mut files: Vec<PathBuf> = fs::read_dir(&folder)
         .and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect())
         .with_context(|| format!("cannot list {}", folder.display()))?;
-    files.retain(|file| file.to_string_lossy().ends_with(".test.mjs") && !file.ends_with(SAME_BYTES));
+    files.retain(|file| file.to_string_lossy().ends_with(".test.mjs"));
     files.sort();
-    tests(Runner::Node, node_tests(&files))
-}
-
-/// The tests that need the command line beside the wasm builds.
-const SAME_BYTES: &str = "builds.test.mjs";
-
-fn same_bytes() -> Result<Outcome> {
-    let mut program = cargo(&["build", "--profile", "checked", "--features", "cli", "--bin", "bitlens"]);
-    run("cargo build (command line)", &mut program)?;
-    tests(Runner::Node, node_tests(&[root().join("tests/e2e").join(SAME_BYTES)]))
-}
-
-fn node_tests(files: &[PathBuf]) -> Command {
     let mut command = node(&["--test", "--test-reporter=spec"]);
     command.args(files).env("NO_COLOR", "1");
-    command
+    tests(Runner::Node, command)
+}
+
+/// The native program, for tests that compare the page with it; the step `native` makes the same.
+fn command_line() -> Result<()> {
+    let mut program = cargo(&["build", "--profile", "checked", "--features", "cli", "--bin", "bitlens"]);
+    run("cargo build (command line)", &mut program)
 }
 
 fn in_node(variant: Variant) -> Result<Outcome> {
@@ -202,11 +212,25 @@ fn in_node(variant: Variant) -> Result<Outcome> {
 }
 
 fn in_browser(variant: Variant) -> Result<Outcome> {
-    need_browser()?;
+    need_browsers(&[Browser::Chromium])?;
     wasm_tests(variant, |command| {
         command.env("WASM_BINDGEN_USE_DEDICATED_WORKER", "1");
     })
 }
+
+/// In a worker of a browser whose driver wasm-bindgen's runner does not know.
+fn in_engine(browser: Browser, variant: Variant) -> Result<Outcome> {
+    need_browsers(&[browser])?;
+    let script = root().join("tests/engines/wasm_tests.mjs");
+    let runner =
+        format!("node {} {} {}", script.display(), browser.name(), std::env::current_exe()?.display());
+    wasm_tests(variant, |command| {
+        command.env(RUNNER, runner);
+    })
+}
+
+/// Where cargo looks for the program that runs wasm tests.
+const RUNNER: &str = "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER";
 
 /// The crate's wasm tests. Where they run is the runner's matter, so Node and the browser share
 /// one compilation.
@@ -217,7 +241,7 @@ fn wasm_tests(variant: Variant, configure: impl FnOnce(&mut Command)) -> Result<
     command.arg("--no-fail-fast");
     // This very program, instead of one more cargo call for each test binary.
     let runner = format!("{} wasm-test-runner", std::env::current_exe()?.display());
-    command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", runner);
+    command.env(RUNNER, runner);
     configure(&mut command);
     tests(Runner::Cargo, command)
 }
