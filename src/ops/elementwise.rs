@@ -107,8 +107,11 @@ pub(super) fn gradient(
     })
 }
 
-/// As [`gradient`], by a function of the gradient, which it changes, the input and the output.
-fn chain(tape: &Tape<'_>, each: &dyn Fn(&mut [f32], &[f32], &[f32])) -> Result<Vec<Option<Value>>, OpError> {
+/// Changes the gradient of the output into that of the input, given the input and the output.
+type Chain<'a> = &'a dyn Fn(&mut [f32], &[f32], &[f32]);
+
+/// As [`gradient`], by one loop.
+fn chain(tape: &Tape<'_>, each: Chain<'_>) -> Result<Vec<Option<Value>>, OpError> {
     let mut found = vec![None; tape.inputs.len().max(1)];
     let Some(gradient) = tape.wanted_gradient() else { return Ok(found) };
     let (x, y) = (tape.input(0)?, tape.output(0)?);
