@@ -25,6 +25,9 @@ const int8 = { schema: 1, preset: 'int8', weightBits: 8, activationBits: 8 };
 const NETWORKS = ['sample_resnet', 'sample_mobilenet'];
 const ISA = { simd128: 'simd128', relaxed: 'relaxed-simd' };
 
+/** Pictures of the sample that its networks are asked about: one of each class. */
+const PICTURES = 10;
+
 /** A network that others quantized, with depthwise convolutions and pictures of 224 × 224. */
 const REAL = 'mobilenet_v1_0.25_224';
 const REAL_PICTURES = 3;
@@ -58,7 +61,7 @@ before(async () => {
   work = await mkdtemp(join(tmpdir(), 'bitlens-'));
   workerServer = await serveWorker({ '/data/': data, '/sample/': sample, '/made/': work });
   site = await serve(inside('www/dist'), { prefix: '/some/folder/' });
-  const pictures = await samplePictures();
+  const pictures = (await samplePictures()).slice(0, PICTURES);
   for (const name of NETWORKS) {
     const engine = await startEngine();
     await quantizeWithSample(engine, await sampleFile(`${name}.onnx`), int8);
@@ -67,11 +70,7 @@ before(async () => {
     inNode[name] = Object.fromEntries(
       pictures.map(({ name: file }, at) => [file, sha256(logits(at))]),
     );
-    assert.equal(
-      new Set(Object.values(inNode[name])).size,
-      pictures.length,
-      'every picture its own',
-    );
+    assert.equal(new Set(Object.values(inNode[name])).size, PICTURES, 'every picture its own');
     await writeFile(join(work, `${name}.onnx`), engine.bytes(engine.ask('exportModel').onnx));
   }
   withoutRoles = await quantizedWithoutRoles();
@@ -97,7 +96,9 @@ const quantizedWithoutRoles = async () => {
     pictures.map((file) => file.buffer),
   );
   ask('quantize', { recipe: int8 });
-  return names.map((_, picture) => sha256(take(ask('logits', { picture }).quantized)));
+  return names
+    .slice(0, PICTURES)
+    .map((_, picture) => sha256(take(ask('logits', { picture }).quantized)));
 };
 
 /** The pictures of the sample with the network that was quantized in Node. */
@@ -108,7 +109,7 @@ const sampleTask = async (name) => {
     model: `/made/${name}.onnx`,
     preprocess,
     pictures,
-    count: pictures.length,
+    count: PICTURES,
     quantize: true,
   };
 };
@@ -141,7 +142,7 @@ for (const name of NETWORKS) {
       .split('\n')
       .map((line) => JSON.parse(line));
     const found = lines.map(({ file, logits }) => [file, sha256(Float32Array.from(logits))]);
-    const pictures = found.filter(([file]) => !file.startsWith('masks/'));
+    const pictures = found.filter(([file]) => file in inNode[name]);
     assert.deepEqual(Object.fromEntries(pictures), inNode[name]);
   });
 }
