@@ -7,12 +7,15 @@ use std::process::Command;
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::process::{output, root, run, target_dir};
+use crate::serve;
 use crate::setup;
 use crate::wasm::{self, Variant};
 
 const USAGE: &str = "\
 usage: cargo xtask bench peer [--rounds N] [NETWORK…]   both builds and onnxruntime-web, in turns
        cargo xtask bench kernels [FILTER]               rates of the kernels of both builds
+       cargo xtask bench page [NETWORK PREPROCESS PICTURES]
+                                                        what a person waits for on the page
        cargo xtask bench profile BUILD NETWORK [RUNS]   each node of a network; BUILD: relaxed or simd128
 
 Networks: squeezenet mobilenet_v2 resnet18 resnet50 (profile: also with _int8). All that is made lies in
@@ -29,6 +32,10 @@ pub(crate) fn bench(arguments: &[OsString]) -> Result<()> {
             need_networks()?;
             wasm::build_bench(&Variant::ALL)?;
             script("peer.mjs", rest)
+        }
+        Some("page") => {
+            serve::build()?;
+            script("visit.mjs", rest)
         }
         Some("profile") => {
             let variant =
