@@ -6,8 +6,8 @@ use super::contract::{Exactness, IntRange, KernelInfo};
 use super::error::{KernelError, Result, check_equal, check_length, check_positive};
 use super::generic::conv_i8::{ConvTask, GemmTask};
 use super::generic::depthwise_i8::{DepthwiseTask, PackTask as PackDepthwise};
-use super::generic::elementwise::{RequantizeSink, SumSink, WeightSums};
 use super::generic::gemm_i8::{PackTask, PackedWeights, Sink};
+use super::generic::sinks::{RequantizeSink, SumSink, WeightSums};
 use super::isa::{Isa, RelaxedDot, relaxed_dot};
 use super::layout::Conv2dGeometry;
 

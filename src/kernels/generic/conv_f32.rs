@@ -10,9 +10,9 @@
 //! with zeros at the ends. A 1×1 convolution takes its blocks straight from the image.
 
 use super::gemm_f32::{
-    BLOCK_COLS, BLOCK_DEPTH, BlockOf, Finish, Lhs, RhsSource, StridedRhs, copy, copy_strided, multiply,
-    pack_lhs,
+    BLOCK_COLS, BLOCK_DEPTH, BlockOf, Finish, Lhs, RhsSource, StridedRhs, multiply, pack_lhs,
 };
+use super::runs::{copy, copy_strided};
 use super::{Simd, Task};
 use crate::kernels::layout::{Conv2dGeometry, MatLayout, Window2d};
 use core::ops::Range;

@@ -13,7 +13,7 @@
 //! Both gradients walk rows: for each row of the output, for each tap whose input row exists, the outputs
 //! whose tap lies inside the input are a range, so padding costs nothing and the inner loop has no test.
 
-use super::gemm_f32::copy;
+use super::runs::copy;
 use super::{Simd, Task};
 use crate::kernels::layout::{Conv2dGeometry, Window2d};
 use core::ops::Range;

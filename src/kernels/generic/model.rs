@@ -2,8 +2,8 @@
 //! everywhere: the four-product dot with activations as they are, and shifted by 128.
 
 use super::conv_i8::{ConvTask, GemmTask};
-use super::elementwise::{SumSink, WeightSums};
 use super::gemm_i8::{PackTask, PackedWeights};
+use super::sinks::{SumSink, WeightSums};
 use super::{Dot, DotTask};
 use crate::kernels::affine::QuantizedInput;
 use crate::kernels::layout::Conv2dGeometry;
