@@ -6,6 +6,9 @@ import { delimiter, join } from 'node:path';
 /** Long enough for a browser to start on a busy machine. */
 const START_MS = 60_000;
 
+// Without this a signal ends Node at once, and what it started stays.
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
+
 /** The first of some programs on `PATH`; `cargo xtask test` sees that there is one. */
 export const onPath = (...names) => {
   const folders = (process.env.PATH ?? '').split(delimiter);
