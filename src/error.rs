@@ -11,6 +11,10 @@ use crate::passes::PassError;
 use crate::quant::QuantError;
 use thiserror::Error;
 
+const INCONSISTENT: &str =
+    "Check the file with onnx.checker.check_model(…, full_check=True), and export the network again.";
+const FAILED: &str = "Try the file in onnxruntime. If it fails there, too, export the network again.";
+
 /// What can go wrong.
 #[derive(Debug, Clone, PartialEq, Error)]
 #[non_exhaustive]
@@ -148,7 +152,9 @@ impl Error {
             Self::Memory { .. } => {
                 Some("Use a smaller network, or the command line, which has no such limit.")
             }
-            Self::Import(e) => e.hint(),
+            Self::Import(e) => Some(e.hint()),
+            Self::Pass(_) => Some(INCONSISTENT),
+            Self::Exec(ExecError::Node { .. }) => Some(FAILED),
             Self::Exec(ExecError::InputType { .. }) => {
                 Some("Check the preprocessing: its size, channels and layout must be the network's.")
             }

@@ -59,25 +59,32 @@ pub(super) fn picture_size(shape: &[usize]) -> Option<[usize; 2]> {
 /// An image `[1, C, H, W]` of more than one place, whatever its proportions.
 pub(super) fn channels_first(shape: &[usize]) -> Option<Places> {
     let &[1, channels, height, width] = shape else { return None };
-    let (step, channel_step) = (1, height * width);
+    let cells = height.checked_mul(width)?;
+    let (step, channel_step) = (1, cells);
     let places = Places { height, width, channels, are_tokens: false, first: 0, step, channel_step };
-    (height * width > 1).then_some(places)
+    (cells > 1).then_some(places)
 }
 
 fn channels_last(shape: &[usize]) -> Option<Places> {
     let &[1, height, width, channels] = shape else { return None };
+    let cells = height.checked_mul(width)?;
     let (step, channel_step) = (channels, 1);
     let places = Places { height, width, channels, are_tokens: false, first: 0, step, channel_step };
-    (height * width > 1).then_some(places)
+    (cells > 1).then_some(places)
 }
 
 /// What a tensor of `shape` may be, the likeliest first, for a picture of that size of which
-/// convolutions make images of the sizes `patches`.
+/// convolutions make images of the sizes `patches`. Nothing where no memory holds such a tensor, as a
+/// file may state.
 pub(super) fn readings(shape: &[usize], picture: [usize; 2], patches: &[[usize; 2]]) -> Vec<Places> {
+    if shape.iter().try_fold(1_usize, |count, &size| count.checked_mul(size)).is_none() {
+        return Vec::new();
+    }
     if shape.len() > 3 {
         let off = |places: &Places| {
-            let (here, there) = (places.height * picture[1], places.width * picture[0]);
-            here.max(there) as f64 / here.min(there) as f64
+            let [rows, cols] = picture.map(|side| side as f64);
+            let (here, there) = (places.height as f64 * cols, places.width as f64 * rows);
+            here.max(there) / here.min(there)
         };
         let mut found: Vec<Places> =
             [channels_first(shape), channels_last(shape)].into_iter().flatten().collect();
@@ -105,7 +112,7 @@ fn tokens(shape: &[usize], picture: [usize; 2], patches: &[[usize; 2]]) -> Vec<P
 /// The image whose cells `count` tokens are, and how many more there are in front.
 fn grid(count: usize, picture: [usize; 2], patches: &[[usize; 2]]) -> Option<([usize; 2], usize)> {
     let extra = |[height, width]: [usize; 2]| {
-        let cells = height * width;
+        let cells = height.checked_mul(width)?;
         let extra = count.checked_sub(cells).filter(|&extra| extra <= MOST_EXTRA_TOKENS && cells > 1)?;
         Some(([height, width], extra))
     };
@@ -136,6 +143,17 @@ mod tests {
 
     fn first(shape: &[usize], picture: [usize; 2], patches: &[[usize; 2]]) -> Option<(usize, usize, usize)> {
         readings(shape, picture, patches).first().map(|p| (p.height, p.width, p.first))
+    }
+
+    #[test]
+    fn sizes_that_no_memory_holds_are_read_as_nothing() {
+        let half = 1 << (usize::BITS / 2);
+        for shape in [&[1, half, half, 1][..], &[1, 1, half, half], &[1, 2, half, half], &[half, half, 2]] {
+            assert!(readings(shape, SQUARE, &[]).is_empty(), "{shape:?}");
+        }
+        assert!(channels_first(&[1, 1, half, half]).is_none());
+        // Nor do convolutions make images of such sizes.
+        assert_eq!(first(&[1, 196, 4], SQUARE, &[[half, half]]), Some((14, 14, 0)));
     }
 
     #[test]

@@ -4,10 +4,10 @@ use super::affine::{QuantizedInput, Requantize};
 use super::arch::{self, DotForm};
 use super::contract::{Exactness, IntRange, KernelInfo};
 use super::error::{KernelError, Result, check_equal, check_length, check_positive};
-use super::generic::conv_i8::{ConvTask, GemmTask, RowSink};
+use super::generic::conv_i8::{ConvTask, GemmTask};
 use super::generic::depthwise_i8::{DepthwiseTask, PackTask as PackDepthwise};
-use super::generic::elementwise::{RequantizeSink, SumSink};
-use super::generic::gemm_i8::{PackTask, PackedWeights};
+use super::generic::gemm_i8::{PackTask, PackedWeights, Sink};
+use super::generic::sinks::{RequantizeSink, SumSink, WeightSums};
 use super::isa::{Isa, RelaxedDot, relaxed_dot};
 use super::layout::Conv2dGeometry;
 
@@ -21,8 +21,8 @@ pub struct PackedConvI8 {
     form: DotForm,
     shape: WeightShape,
     weights: ConvWeights,
-    /// `Σw` of each output channel, for the zero point of the input.
-    weight_sums: Vec<i32>,
+    /// For the zero point of the input.
+    weight_sums: WeightSums,
 }
 
 /// What a geometry must have in common with the one that weights were packed for.
@@ -105,12 +105,7 @@ impl PackedConvI8 {
         check_length("out", geometry.output_len(), out)
     }
 
-    fn run(
-        &self,
-        geometry: &Conv2dGeometry,
-        input: QuantizedInput<'_>,
-        sink: &mut impl RowSink,
-    ) -> Result<()> {
+    fn run(&self, geometry: &Conv2dGeometry, input: QuantizedInput<'_>, sink: &mut impl Sink) -> Result<()> {
         match &self.weights {
             ConvWeights::Depthwise(weights) => {
                 arch::run(self.isa, DepthwiseTask { geometry, input, weights, sink })
@@ -162,7 +157,7 @@ pub struct PackedGemmI8 {
     form: DotForm,
     depth: usize,
     weights: PackedWeights,
-    weight_sums: Vec<i32>,
+    weight_sums: WeightSums,
 }
 
 impl PackedGemmI8 {
@@ -189,7 +184,7 @@ impl PackedGemmI8 {
 
     /// `N`.
     pub fn columns(&self) -> usize {
-        self.weight_sums.len()
+        self.weight_sums.signed.len()
     }
 
     /// The kernel that these weights will run on.
@@ -197,7 +192,7 @@ impl PackedGemmI8 {
         info(self.isa, self.form)
     }
 
-    fn run(&self, input: QuantizedInput<'_>, sink: &mut impl RowSink) -> Result<()> {
+    fn run(&self, input: QuantizedInput<'_>, sink: &mut impl Sink) -> Result<()> {
         let (depth, columns) = (self.depth, self.columns());
         let task = GemmTask { input, depth, columns, weights: &self.weights, sink };
         arch::run_dot(self.isa, self.form, task)
@@ -245,16 +240,18 @@ fn taps_first(weights_oihw: &[i8], channels: usize, taps: usize) -> Vec<i8> {
     (0..weights_oihw.len()).map(|index| weights_oihw[place(index)]).collect()
 }
 
-/// `Σw` per output channel; refuses channels whose accumulator could overflow.
-fn checked_sums(weights: &[i8], depth: usize) -> Result<Vec<i32>> {
-    let rows = weights.chunks_exact(depth).enumerate().map(|(channel, row)| {
+/// Sums per output channel; refuses channels whose accumulator could overflow.
+fn checked_sums(weights: &[i8], depth: usize) -> Result<WeightSums> {
+    let mut sums = WeightSums::default();
+    for (channel, row) in weights.chunks_exact(depth).enumerate() {
         let weight_sum: i64 = row.iter().map(|&w| i64::from(w).abs()).sum();
         if weight_sum * 255 > i64::from(i32::MAX) {
             return Err(KernelError::AccumulatorOverflow { channel, weight_sum });
         }
-        Ok(row.iter().map(|&w| i32::from(w)).sum())
-    });
-    rows.collect()
+        sums.signed.push(row.iter().map(|&w| i32::from(w)).sum());
+        sums.absolute.push(weight_sum as i32);
+    }
+    Ok(sums)
 }
 
 /// The fastest dot product of `isa` that is exact for these weights (`N × K`) with any `u8`.

@@ -46,6 +46,11 @@ impl MatLayout {
         Self { rows, cols, row_stride: cols, col_stride: 1 }
     }
 
+    /// The first rows of it.
+    pub(crate) fn with_rows(self, rows: usize) -> Self {
+        Self { rows: rows.min(self.rows), ..self }
+    }
+
     /// The same elements with rows and columns exchanged.
     pub fn transposed(self) -> Self {
         Self { rows: self.cols, cols: self.rows, row_stride: self.col_stride, col_stride: self.row_stride }

@@ -44,4 +44,4 @@ pub(crate) use generic::limited;
 pub use integer::{PackedConvI8, PackedGemmI8, conv2d_i32, conv2d_u8, gemm_i32, gemm_u8};
 pub use isa::{Isa, RelaxedDot, relaxed_dot};
 pub use layout::{Conv2dGeometry, ImageLayout, MatLayout, Pool2dGeometry, Window2d};
-pub use pooling::{average_pool_u8, max_pool_u8};
+pub use pooling::{average_pool_u8, max_pool_f32, max_pool_u8};

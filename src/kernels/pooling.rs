@@ -3,7 +3,7 @@
 use super::affine::AveragePoolU8;
 use super::arch;
 use super::error::{KernelError, Result, check_length};
-use super::generic::pooling::{AveragePoolTask, MaxPoolTask};
+use super::generic::pooling::{AveragePoolTask, MaxPoolF32Task, MaxPoolTask};
 use super::isa::Isa;
 use super::layout::Pool2dGeometry;
 
@@ -16,6 +16,17 @@ pub fn max_pool_u8(isa: Isa, geometry: &Pool2dGeometry, input: &[u8], out: &mut 
     check_length("input", geometry.input_len(), input.len())?;
     check_length("out", geometry.output_len(), out.len())?;
     arch::run(isa, MaxPoolTask { geometry, input, out })
+}
+
+/// Largest number under each window, `[N, C, H, W]` to `[N, C, OH, OW]`: NaN where one is under it, and of
+/// equals any. Padding is excluded; a window entirely in the padding gives −∞.
+///
+/// # Errors
+/// Lengths that do not fit `geometry`, an unavailable `isa`.
+pub fn max_pool_f32(isa: Isa, geometry: &Pool2dGeometry, input: &[f32], out: &mut [f32]) -> Result<()> {
+    check_length("input", geometry.input_len(), input.len())?;
+    check_length("out", geometry.output_len(), out.len())?;
+    arch::run(isa, MaxPoolF32Task { geometry, input, out })
 }
 
 /// Average of the codes under each window, `[N, H, W, C]` to `[N, OH, OW, C]`, see [`AveragePoolU8`].

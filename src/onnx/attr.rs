@@ -88,7 +88,12 @@ impl Reader<'_> {
                     attribute: proto.name.clone(),
                 });
             }
-            _ => return Err(self.kind("a sparse tensor, a type, a list of tensors or of unknown kind")),
+            attribute_type::TENSORS => return Err(self.kind("a list of tensors")),
+            attribute_type::SPARSE_TENSOR | attribute_type::SPARSE_TENSORS => {
+                return Err(self.kind("a sparse tensor"));
+            }
+            attribute_type::TYPE | attribute_type::TYPES => return Err(self.kind("a type")),
+            _ => return Err(self.kind("of unknown kind")),
         })
     }
 

@@ -200,7 +200,7 @@ impl<'a> Build<'a> {
         outputs: &[(String, Declared)],
     ) -> Result<(), ImportError> {
         for (i, bytes) in value_info.iter().enumerate() {
-            let info: ValueInfoProto = decode(bytes, || format!("value_info {i}"))?;
+            let info: ValueInfoProto = decode(bytes, || format!("declared value {i}"))?;
             if let (Declared::Tensor(ty, element), Some(name)) = (types::read(&info), info.name) {
                 self.formats.extend(element.format().map(|format| (name.clone(), format)));
                 self.types.insert(name, ty);
@@ -394,7 +394,7 @@ impl<'a> Build<'a> {
         };
         let opset = file.opset;
         if Op::least_opset(op_type).is_some_and(|least| opset.0 < least) {
-            return Err(ImportError::Opset { got: opset.0.into() });
+            return Err(ImportError::Opset { got: opset.0.into(), function: None });
         }
         let inputs = inputs.iter().map(slot).collect();
         let formats = file.proto.input.iter().map(|name| self.formats.get(name).copied()).collect();

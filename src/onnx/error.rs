@@ -22,10 +22,10 @@ pub struct MissingOperator {
 #[non_exhaustive]
 pub enum FunctionProblem {
     /// A function calls itself, possibly through others, or very many stand inside each other.
-    #[error("that is inside {got} other calls: functions cannot call themselves")]
+    #[error("in it more than {limit} calls stand inside each other: functions cannot call themselves")]
     Depth {
-        /// Calls around this one.
-        got: usize,
+        /// How many may.
+        limit: usize,
     },
     /// What functions stand for is far more than the file holds.
     #[error("with it the functions of this file come to more than {limit} {unit}")]
@@ -109,10 +109,12 @@ pub enum ImportError {
     #[error("This file does not say which version of the ONNX operators it uses (no opset_import).")]
     NoOpset,
     /// The operator set is too old or too new.
-    #[error("This file uses ONNX opset {got}; Bitlens reads {LEAST_OPSET} to {GREATEST_OPSET}.")]
+    #[error("{} uses ONNX opset {got}; Bitlens reads {LEAST_OPSET} to {GREATEST_OPSET}.", user(.function.as_deref()))]
     Opset {
         /// Version in the file.
         got: i64,
+        /// The function of the file that uses it, where it is one.
+        function: Option<String>,
     },
     /// The network has more parts than any image network.
     #[error("This network has {got} {what}; Bitlens reads at most {expected}.")]
@@ -193,7 +195,7 @@ pub enum ImportError {
         got: String,
     },
     /// The elements are in other files, which are not there.
-    #[error("The elements of {value} are in another file, {}", missing_files(.files))]
+    #[error("The elements of {} are in another file, {}", within(.value), missing_files(.files))]
     ExternalData {
         /// The first tensor, as the beginning of a sentence.
         value: String,
@@ -202,7 +204,8 @@ pub enum ImportError {
     },
     /// The elements are said to be in something that is no file beside the network.
     #[error(
-        "The elements of {value} are said to be in `{file}`, which is no name of a file beside the network."
+        "The elements of {} are said to be in `{file}`, which is no name of a file beside the network.",
+        within(.value)
     )]
     ExternalPath {
         /// Which tensor, as the beginning of a sentence.
@@ -212,7 +215,8 @@ pub enum ImportError {
     },
     /// Where in another file the elements lie is not a number.
     #[error(
-        "The elements of {value} are in `{file}`, but their {key} there is `{got}`, which is no number of bytes."
+        "The elements of {} are in `{file}`, but their {key} there is `{got}`, which is no number of bytes.",
+        within(.value)
     )]
     ExternalNumber {
         /// Which tensor, as the beginning of a sentence.
@@ -379,50 +383,6 @@ impl ImportError {
         }
     }
 
-    /// What to do about it, where there is something to do.
-    pub fn hint(&self) -> Option<&'static str> {
-        Some(match self {
-            Self::Empty | Self::Truncated { .. } | Self::Corrupt { .. } => {
-                "Download or export the file again, and wait until it is complete."
-            }
-            Self::NotOnnx { kind } => return Some(kind.map_or(FileKind::HINT, FileKind::hint)),
-            Self::Unsupported(network) => return network.reason.hint(),
-            Self::NoGraph => "Export the network again; this file may hold only settings or training state.",
-            Self::NoOutput => "Export the network again with at least one output.",
-            Self::IrVersion { .. } | Self::NoOpset | Self::Opset { .. } => {
-                "Export the network again with opset 17, for instance torch.onnx.export(…, opset_version=17), \
-                 or convert the file with onnx.version_converter."
-            }
-            Self::UnsupportedOperator { .. } | Self::Subgraph { .. } => {
-                "Simplify the file first, for instance with onnxsim, or export the network without these operators."
-            }
-            Self::ExternalData { .. } => {
-                "Give the files of its weights with the network: drop them beside it, or put them into its folder for the command line."
-            }
-            Self::ExternalPath { .. } => {
-                "Save the network as one file: onnx.save(onnx.load(\"model.onnx\"), \"one-file.onnx\")."
-            }
-            Self::ExternalRange { .. } => {
-                "Take the file of weights that was written with this network, and wait until it is complete."
-            }
-            Self::NonFinite { .. } => {
-                "The training probably diverged. Export the network from an earlier checkpoint."
-            }
-            Self::Function { .. }
-            | Self::Incomplete { .. }
-            | Self::DuplicateValue { .. }
-            | Self::MissingValue { .. }
-            | Self::Cycle { .. }
-            | Self::ExternalNumber { .. }
-            | Self::TensorLength { .. }
-            | Self::ElementRange { .. } => {
-                "Check the file with onnx.checker.check_model, and export the network again."
-            }
-            Self::ElementType { .. } => "Export the network with float32 weights.",
-            _ => return None,
-        })
-    }
-
     /// The node that the error is about, where there is one.
     pub fn node(&self) -> Option<&str> {
         match self {
@@ -465,6 +425,17 @@ impl ImportError {
                 | Self::Opset { .. }
         )
     }
+}
+
+/// Who uses an operator set.
+fn user(function: Option<&str>) -> String {
+    function.map_or_else(|| "This file".to_owned(), |name| format!("The function `{name}` of this file"))
+}
+
+/// What begins a sentence, within one: "Initializer `w`" as "initializer `w`".
+fn within(what: &str) -> String {
+    let mut letters = what.chars();
+    letters.next().into_iter().flat_map(char::to_lowercase).chain(letters).collect()
 }
 
 /// "`a`, which is missing." or "`a`, which is missing. Also missing: `b`, `c`."

@@ -35,7 +35,7 @@ pub enum FileKind {
 }
 
 /// Magic numbers: where they stand, what they are.
-const MAGIC: [(usize, &[u8], FileKind); 19] = [
+const MAGIC: [(usize, &[u8], FileKind); 17] = [
     (0, b"\x89PNG", FileKind::Png),
     (0, b"\xff\xd8\xff", FileKind::Jpeg),
     (0, b"GIF8", FileKind::Gif),
@@ -53,9 +53,10 @@ const MAGIC: [(usize, &[u8], FileKind); 19] = [
     (0, b"GGUF", FileKind::Gguf),
     (0, b"\x93NUMPY", FileKind::NumPy),
     (0, b"version https://git-lfs", FileKind::GitLfsPointer),
-    (0, b"<!DOCTYPE", FileKind::Html),
-    (0, b"<html", FileKind::Html),
 ];
+
+/// How web pages begin, in letters of either case.
+const HTML: [&[u8]; 2] = [b"<!doctype html", b"<html"];
 
 /// How many bytes decide whether a file is text.
 const TEXT_PROBE: usize = 256;
@@ -78,8 +79,12 @@ impl FileKind {
         if !is_utf8 || !head.iter().all(printable) {
             return None;
         }
-        match head.trim_ascii_start().first() {
+        let head = head.trim_ascii_start();
+        let begins =
+            |mark: &[u8]| head.get(..mark.len()).is_some_and(|start| start.eq_ignore_ascii_case(mark));
+        match head.first() {
             Some(b'{' | b'[') => Some(Self::Json),
+            _ if HTML.iter().any(|mark| begins(mark)) => Some(Self::Html),
             _ => Some(Self::Text),
         }
     }

@@ -55,7 +55,8 @@ impl Functions {
         let mut functions = BTreeMap::new();
         for (i, bytes) in messages.iter().enumerate() {
             let proto: FunctionProto = decode(bytes, || format!("function {i}"))?;
-            let own = read_opset(&proto.opset_import)?.unwrap_or(opset);
+            let own =
+                read_opset(&proto.opset_import).map_err(|error| of_function(error, &proto))?.unwrap_or(opset);
             let body: usize = proto.node.iter().map(Bytes::len).sum();
             let signature_bytes = bytes.len().saturating_sub(body);
             let key = key(proto.domain.as_deref(), proto.name.as_deref(), proto.overload.as_deref());
@@ -71,6 +72,16 @@ impl Functions {
             return None;
         }
         self.0.get(&key(node.domain.as_deref(), Some(&node.op_type), node.overload.as_deref()))
+    }
+}
+
+/// The error that an operator set is not read, with the function that uses it.
+fn of_function(error: ImportError, proto: &FunctionProto) -> ImportError {
+    let ImportError::Opset { got, .. } = error else { return error };
+    let parts = [&proto.domain, &proto.name].into_iter().flatten().map(String::as_str);
+    ImportError::Opset {
+        got,
+        function: Some(parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join(".")),
     }
 }
 
@@ -128,8 +139,20 @@ struct Call<'a> {
 }
 
 impl<'a> Inliner<'a> {
-    /// Adds a node, or all that it stands for.
+    /// Adds a node, or all that it stands for. What is too much of it is said of the node itself, since
+    /// the names of calls inside calls are long.
     fn add(&mut self, node: FileNode) -> Result<(), ImportError> {
+        let (name, op_type) = (node.name.clone(), node.op_type.clone());
+        self.add_all(node).map_err(|error| match error {
+            ImportError::Function {
+                problem: problem @ (FunctionProblem::Depth { .. } | FunctionProblem::Size { .. }),
+                ..
+            } => ImportError::Function { node: name, function: op_type, problem },
+            other => other,
+        })
+    }
+
+    fn add_all(&mut self, node: FileNode) -> Result<(), ImportError> {
         let mut calls: Vec<Call<'a>> = Vec::new();
         self.add_or_call(node, &mut calls)?;
         while let Some(call) = calls.last_mut() {
@@ -152,7 +175,7 @@ impl<'a> Inliner<'a> {
         };
         let call = self.call(&node, function)?;
         if calls.len() == DEEPEST {
-            return Err(call.refused(FunctionProblem::Depth { got: DEEPEST }));
+            return Err(call.refused(FunctionProblem::Depth { limit: DEEPEST }));
         }
         self.spend(&call, function.signature_bytes + node.proto.encoded_len())?;
         calls.push(call);

@@ -126,5 +126,5 @@ pub(super) fn read_opset(sets: &[OperatorSetIdProto]) -> Result<Option<Opset>, I
     // Which operators are read from files before LEAST_OPSET, they say themselves.
     let supported = (1..=GREATEST_OPSET).contains(&got);
     let version = u32::try_from(got).ok().filter(|_| supported);
-    version.map(|version| Some(Opset(version))).ok_or(ImportError::Opset { got })
+    version.map(|version| Some(Opset(version))).ok_or(ImportError::Opset { got, function: None })
 }

@@ -58,6 +58,7 @@
 //! a test feeds mutated files.
 #![deny(clippy::as_conversions)]
 
+mod advice;
 mod attr;
 mod build;
 mod error;

@@ -202,7 +202,12 @@ pub(super) mod attribute_type {
     pub(in super::super) const FLOATS: i32 = 6;
     pub(in super::super) const INTS: i32 = 7;
     pub(in super::super) const STRINGS: i32 = 8;
+    pub(in super::super) const TENSORS: i32 = 9;
     pub(in super::super) const GRAPHS: i32 = 10;
+    pub(in super::super) const SPARSE_TENSOR: i32 = 11;
+    pub(in super::super) const SPARSE_TENSORS: i32 = 12;
+    pub(in super::super) const TYPE: i32 = 13;
+    pub(in super::super) const TYPES: i32 = 14;
 }
 
 /// A tensor with its elements.
@@ -308,7 +313,7 @@ pub(super) mod data_type {
     /// The name of any code, those that Bitlens does not read included.
     pub(in super::super) fn name(code: i32) -> &'static str {
         const NAMES: [&str; 27] = [
-            "no type",
+            "undefined",
             "float32",
             "uint8",
             "int8",
@@ -337,7 +342,7 @@ pub(super) mod data_type {
             "int2",
         ];
         let index = usize::try_from(code).ok();
-        index.and_then(|i| NAMES.get(i)).copied().unwrap_or("an unknown type")
+        index.and_then(|i| NAMES.get(i)).copied().unwrap_or("unknown")
     }
 }
 

@@ -189,7 +189,7 @@ impl Reader<'_> {
             None => words.iter().map(|&word| self.narrow(word)).collect::<Result<_, _>>()?,
         };
         let Some(count) = count.filter(|_| expected == Some(bytes.len())) else {
-            return Err(self.length_error(expected, bytes.len(), "bytes"));
+            return Err(self.length_error(expected, bytes.len(), "byte"));
         };
         let mut elements = self.reserve(count)?;
         elements.extend(unpack(bytes.into_iter(), width).map(from_pattern).take(count));
@@ -206,7 +206,7 @@ impl Reader<'_> {
         let count = self.shape.iter().try_fold(1_usize, |n, &size| n.checked_mul(size));
         let Some(raw) = self.proto.raw_data.as_ref().filter(|_| typed.is_empty()) else {
             if count != Some(typed.len()) {
-                return Err(self.length_error(count, typed.len(), "elements"));
+                return Err(self.length_error(count, typed.len(), "element"));
             }
             let mut elements = self.reserve(typed.len())?;
             for &element in typed {
@@ -216,7 +216,7 @@ impl Reader<'_> {
         };
         let bytes = count.and_then(|n| n.checked_mul(N));
         if bytes != Some(raw.len()) {
-            return Err(self.length_error(bytes, raw.len(), "bytes"));
+            return Err(self.length_error(bytes, raw.len(), "byte"));
         }
         let (chunks, _) = raw.as_chunks::<N>();
         let mut elements = self.reserve(chunks.len())?;
@@ -266,9 +266,13 @@ impl Reader<'_> {
         ImportError::TensorLength {
             value: self.what.to_owned(),
             shape: self.proto.dims.clone(),
-            expected: expected
-                .map_or_else(|| "more than memory can hold".to_owned(), |n| format!("{n} {unit}")),
-            got: format!("{got} {unit}"),
+            expected: expected.map_or_else(|| "more than memory can hold".to_owned(), |n| counted(n, unit)),
+            got: counted(got, unit),
         }
     }
+}
+
+/// "1 byte", "2 bytes".
+fn counted(count: usize, unit: &str) -> String {
+    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
 }

@@ -33,7 +33,10 @@ impl Operator for BitwiseNot {
         let x = inputs.take(0)?;
         let dtype = of_integers(x.dtype())?;
         let bits = x.into_bits();
-        Ok(vec![with_bits!(dtype, B => elementwise::map_value::<B>(bits, |x| !x)?)])
+        Ok(vec![with_bits!(dtype, B => {
+            let function: &dyn Fn(B) -> B = &|x| !x;
+            elementwise::map_value::<B>(bits, function)?
+        })])
     }
 }
 

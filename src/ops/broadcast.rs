@@ -3,12 +3,17 @@
 //! The larger tensor is the result's buffer; the other one is read through a [`Walk`]: the result is
 //! cut into runs along which the other tensor either advances element by element or stands still.
 //! Neighbouring dimensions are merged first, so equal shapes are one run, a scalar is one run, and a
-//! bias per channel is one run per plane. Each run is a plain loop over slices that vectorizes.
+//! bias per channel is one run per plane. Each run is a plain loop over two slices of one length: what
+//! stands still is repeated into a small buffer first. So an operator is one loop, and the walk is
+//! compiled once per type and not once per operator.
 //! The same walk backwards sums a gradient over what was broadcast.
 
 use super::index::{with_bits, zeros};
 use super::{ChannelAffine, Clamp, OpError, Tape, TypeInputs, numbers};
 use crate::tensor::{DType, Element, TensorType, Value, broadcast_shapes, broadcast_types};
+
+/// Times that an element which stands still is repeated: enough that choosing the loop costs nothing.
+const REPEATED: usize = 512;
 
 /// How a broadcast tensor is read while the result is written front to back.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,19 +74,19 @@ impl Walk {
         })
     }
 
-    /// Calls `each(a, b)` for every element of the result and the element of `other` that meets it.
-    fn zip<A, B: Copy>(&self, result: &mut [A], other: &[B], each: impl Fn(&mut A, B)) {
+    /// Calls `each` for parts of the result, in order, and as many elements of `other` that meet them.
+    fn zip<A, B: Copy>(&self, result: &mut [A], other: &[B], each: &dyn Fn(&mut [A], &[B])) {
         if result.is_empty() {
             return;
         }
+        let mut repeated = Vec::with_capacity(if self.repeats { self.run.min(REPEATED) } else { 0 });
         for (run, start) in result.chunks_exact_mut(self.run).zip(self.starts()) {
             if self.repeats {
-                let b = other[start];
-                for a in run {
-                    each(a, b);
-                }
+                repeated.clear();
+                repeated.resize(self.run.min(REPEATED), other[start]);
+                run.chunks_mut(REPEATED).for_each(|part| each(part, &repeated[..part.len()]));
             } else {
-                run.iter_mut().zip(&other[start..start + self.run]).for_each(|(a, &b)| each(a, b));
+                each(run, &other[start..start + self.run]);
             }
         }
     }
@@ -98,12 +103,23 @@ fn walk(shape: &[usize], result: &[usize]) -> Result<Walk, OpError> {
 
 /// `f(lhs, rhs)` element by element; written into `lhs` or `rhs` where that has the result's shape.
 pub(super) fn combine<T: Element>(lhs: Value, rhs: Value, f: impl Fn(T, T) -> T) -> Result<Value, OpError> {
+    let into_lhs = |a: &mut [T], b: &[T]| a.iter_mut().zip(b).for_each(|(a, &b)| *a = f(*a, b));
+    let into_rhs = |b: &mut [T], a: &[T]| b.iter_mut().zip(a).for_each(|(b, &a)| *b = f(a, *b));
+    combine_runs::<T>(lhs, rhs, &into_lhs, &into_rhs)
+}
+
+fn combine_runs<T: Element>(
+    lhs: Value,
+    rhs: Value,
+    into_lhs: &dyn Fn(&mut [T], &[T]),
+    into_rhs: &dyn Fn(&mut [T], &[T]),
+) -> Result<Value, OpError> {
     let shape = broadcast_shapes(lhs.shape(), rhs.shape())?;
     if lhs.shape() != shape && rhs.shape() == shape {
-        return apply::<T, T>(rhs, &lhs, |b, a| *b = f(a, *b));
+        return apply_runs::<T, T>(rhs, &lhs, into_rhs);
     }
     let lhs = if lhs.shape() == shape { lhs } else { expand::<T>(&lhs, &shape)? };
-    apply::<T, T>(lhs, &rhs, |a, b| *a = f(*a, b))
+    apply_runs::<T, T>(lhs, &rhs, into_lhs)
 }
 
 /// Calls `each` for every element of `result` and the one of `other` that meets it.
@@ -111,6 +127,16 @@ pub(super) fn apply<A: Element, B: Element>(
     result: Value,
     other: &Value,
     each: impl Fn(&mut A, B),
+) -> Result<Value, OpError> {
+    apply_runs::<A, B>(result, other, &|a: &mut [A], b: &[B]| {
+        a.iter_mut().zip(b).for_each(|(a, &b)| each(a, b));
+    })
+}
+
+fn apply_runs<A: Element, B: Element>(
+    result: Value,
+    other: &Value,
+    each: &dyn Fn(&mut [A], &[B]),
 ) -> Result<Value, OpError> {
     let shape = result.shape().to_vec();
     let walk = walk(other.shape(), &shape)?;
@@ -122,7 +148,7 @@ pub(super) fn apply<A: Element, B: Element>(
 /// `value` repeated to `shape`.
 pub(super) fn expand<T: Element>(value: &Value, shape: &[usize]) -> Result<Value, OpError> {
     walk(value.shape(), shape)?;
-    apply::<T, T>(zeros::<T>(shape)?, value, |a, b| *a = b)
+    apply_runs::<T, T>(zeros::<T>(shape)?, value, &|a: &mut [T], b: &[T]| a.copy_from_slice(b))
 }
 
 /// As [`expand`], for tensors of any type.
@@ -135,7 +161,7 @@ pub(super) fn repeat(value: &Value, shape: &[usize]) -> Result<Value, OpError> {
 pub(super) fn compare<T: Element>(
     lhs: &Value,
     rhs: &Value,
-    test: impl Fn(T, T) -> bool,
+    test: &dyn Fn(T, T) -> bool,
 ) -> Result<Value, OpError> {
     let shape = broadcast_shapes(lhs.shape(), rhs.shape())?;
     let (lhs, rhs) = (expand::<T>(lhs, &shape)?, expand::<T>(rhs, &shape)?);

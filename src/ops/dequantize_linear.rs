@@ -48,6 +48,10 @@ impl Operator for DequantizeLinear {
     fn infer(&self, inputs: &TypeInputs<'_>) -> Result<Vec<TensorType>, OpError> {
         let codes = inputs.ty(0)?;
         self.check(codes.dtype)?;
+        if let Some(zero_point) = inputs.optional(2).filter(|zero_point| zero_point.dtype != codes.dtype) {
+            let (what, expected) = ("zero_point", "of the type of the codes");
+            return Err(OpError::DType { what, expected, got: zero_point.dtype });
+        }
         Ok(vec![TensorType::new(DType::F32, codes.shape.clone())])
     }
 

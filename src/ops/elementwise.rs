@@ -83,9 +83,14 @@ impl<T: Unary> Operator for T {
 
 /// `f` of every element, in place where nobody else holds them.
 pub(super) fn map_value<T: Element>(value: Value, f: impl Fn(T) -> T) -> Result<Value, OpError> {
-    let mut array = value.into_array::<T>()?;
-    array.mapv_inplace(f);
-    Ok(Value::from_array(array))
+    map_elements::<T>(value, &|elements| elements.iter_mut().for_each(|x| *x = f(*x)))
+}
+
+fn map_elements<T: Element>(value: Value, each: &dyn Fn(&mut [T])) -> Result<Value, OpError> {
+    let shape = value.shape().to_vec();
+    let mut elements = value.into_vec::<T>()?;
+    each(&mut elements);
+    Ok(Value::from_vec(&shape, elements)?)
 }
 
 /// The gradient with respect to the first input, `g · derivative(x, y)`, and 0 where the derivative is
@@ -94,18 +99,27 @@ pub(super) fn gradient(
     tape: &Tape<'_>,
     derivative: impl Fn(f32, f32) -> f32,
 ) -> Result<Vec<Option<Value>>, OpError> {
+    chain(tape, &|gradient, x, y| {
+        for (g, (&x, &y)) in gradient.iter_mut().zip(x.iter().zip(y)) {
+            let slope = derivative(x, y);
+            *g = if slope == 0.0 { 0.0 } else { *g * slope };
+        }
+    })
+}
+
+/// Changes the gradient of the output into that of the input, given the input and the output.
+type Chain<'a> = &'a dyn Fn(&mut [f32], &[f32], &[f32]);
+
+/// As [`gradient`], by one loop.
+fn chain(tape: &Tape<'_>, each: Chain<'_>) -> Result<Vec<Option<Value>>, OpError> {
     let mut found = vec![None; tape.inputs.len().max(1)];
     let Some(gradient) = tape.wanted_gradient() else { return Ok(found) };
     let (x, y) = (tape.input(0)?, tape.output(0)?);
     if gradient.shape() != x.shape() {
         return Err(gradient_shape(x.shape(), gradient.shape()));
     }
-    let pairs = x.as_slice::<f32>()?.iter().zip(y.as_slice::<f32>()?);
     let mut data = gradient.clone().into_vec::<f32>()?;
-    for (g, (&x, &y)) in data.iter_mut().zip(pairs) {
-        let slope = derivative(x, y);
-        *g = if slope == 0.0 { 0.0 } else { *g * slope };
-    }
+    each(&mut data, x.as_slice::<f32>()?, y.as_slice::<f32>()?);
     found[0] = Some(Value::from_vec(x.shape(), data)?);
     Ok(found)
 }

@@ -23,7 +23,7 @@ impl Pairwise for Equal {
     #[allow(clippy::float_cmp, reason = "ONNX defines Equal of floats as exact")]
     fn compute(inputs: Inputs) -> Result<Value, OpError> {
         if inputs.get(0)?.dtype() == DType::Bool {
-            return broadcast::compare::<bool>(inputs.get(0)?, inputs.get(1)?, |a, b| a == b);
+            return broadcast::compare::<bool>(inputs.get(0)?, inputs.get(1)?, &|a, b| a == b);
         }
         Ok(numbers::comparison!(inputs, T => |a, b| a == b))
     }

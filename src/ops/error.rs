@@ -8,7 +8,7 @@ use thiserror::Error;
 #[non_exhaustive]
 pub enum OpError {
     /// A required input is absent.
-    #[error("input {index} is missing")]
+    #[error("input {index} (counted from 0) is missing")]
     MissingInput {
         /// Position, from 0.
         index: usize,

@@ -11,7 +11,7 @@ use super::{
     Tape, TypeInputs, q_max_pool,
 };
 use crate::ir::{Attr, AttrError};
-use crate::kernels::Pool2dGeometry;
+use crate::kernels::{self, Pool2dGeometry};
 use crate::tensor::{DType, TensorType, Value};
 
 /// `y[n, c, o] = max x[n, c, o · stride + k · dilation − pad]` over the taps `k` inside the input.
@@ -42,6 +42,17 @@ impl MaxPool {
     /// Sizes that do not fit.
     pub fn geometry(&self, input: &[usize]) -> Result<Pool2dGeometry, OpError> {
         pooling::geometry(&self.window, input, self.rounding)
+    }
+}
+
+impl MaxPool {
+    /// The largest real numbers, over up to two spatial axes.
+    fn largest(&self, context: &Context<'_>, input: &Value) -> Result<Vec<Value>, OpError> {
+        let shape = Pooling::new(&self.window, input.shape(), self.rounding)?.output_shape;
+        let mut out = Value::zeros::<f32>(&shape)?.into_vec::<f32>()?;
+        let geometry = self.geometry(input.shape())?;
+        kernels::max_pool_f32(context.isa, &geometry, input.as_slice()?, &mut out)?;
+        Ok(vec![Value::from_vec(&shape, out)?])
     }
 }
 
@@ -99,8 +110,11 @@ impl Operator for MaxPool {
         Ok(types)
     }
 
-    fn forward(&self, _: &Context<'_>, inputs: Inputs) -> Result<Vec<Value>, OpError> {
+    fn forward(&self, context: &Context<'_>, inputs: Inputs) -> Result<Vec<Value>, OpError> {
         let input = inputs.get(0)?;
+        if input.dtype() == DType::F32 && self.indices.is_none() && input.rank() <= 4 {
+            return self.largest(context, input);
+        }
         let pooling = Pooling::new(&self.window, input.shape(), self.rounding)?;
         let Some(order) = self.indices else {
             // NaN wins, and stays.

@@ -1,7 +1,7 @@
 //! `Mean` (ONNX opsets 8–13): the mean of all inputs, with multidirectional broadcasting. Floats only.
 
 use super::{
-    Context, ExportStep, ImportNode, Inputs, OpError, Operator, Tape, TypeInputs, broadcast, elementwise,
+    Context, ExportStep, ImportNode, Inputs, OpError, Operator, Tape, TypeInputs, elementwise,
     numbers::{self, Wide},
     variadic,
 };
@@ -30,11 +30,7 @@ impl Operator for Mean {
 
     fn forward(&self, _: &Context<'_>, inputs: Inputs) -> Result<Vec<Value>, OpError> {
         let count = inputs.len() as f64;
-        let sum = variadic::fold(
-            inputs,
-            true,
-            |lhs, rhs| numbers::with_wide!(lhs.dtype(), T => broadcast::combine::<T>(lhs, rhs, T::plus)),
-        )?;
+        let sum = variadic::fold(inputs, true, |lhs, rhs| numbers::combined!(lhs, rhs, T => T::plus))?;
         if sum.dtype() == DType::F64 {
             return Ok(vec![elementwise::map_value::<f64>(sum, |x| x / count)?]);
         }

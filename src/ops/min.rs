@@ -2,7 +2,7 @@
 //! gradient goes to the first input that has the result.
 
 use super::{
-    Context, ExportStep, Facts, ImportNode, Inputs, OpError, Operator, Tape, TypeInputs, broadcast,
+    Context, ExportStep, Facts, ImportNode, Inputs, OpError, Operator, Tape, TypeInputs,
     numbers::{self, Wide},
     variadic,
 };
@@ -34,11 +34,11 @@ impl Operator for Min {
     }
 
     fn forward(&self, _: &Context<'_>, inputs: Inputs) -> Result<Vec<Value>, OpError> {
-        Ok(vec![variadic::fold(inputs, false, |lhs, rhs| {
-            numbers::with_wide!(lhs.dtype(), T => {
-                broadcast::combine::<T>(lhs, rhs, |a, b| if a < b || a.is_not_a_number() { a } else { b })
-            })
-        })?])
+        Ok(vec![variadic::fold(
+            inputs,
+            false,
+            |lhs, rhs| numbers::combined!(lhs, rhs, T => |a, b| if a < b || a.is_not_a_number() { a } else { b }),
+        )?])
     }
 
     fn backward(&self, _: &Context<'_>, tape: &Tape<'_>) -> Result<Vec<Option<Value>>, OpError> {

@@ -93,13 +93,32 @@ macro_rules! with_wide {
 }
 pub(super) use with_wide;
 
-/// A function of two numbers of type `$T`, element by element of two inputs that broadcast together.
+/// A function of two numbers of type `$T`, element by element of two tensors of a type that arithmetic
+/// runs in, which broadcast together.
+///
+/// Only of float32 it becomes a loop of its own. What networks compute on other types is small (sizes,
+/// masks), and a call per element keeps this to one loop for all functions.
+macro_rules! combined {
+    ($lhs:expr, $rhs:expr, $T:ident => $function:expr) => {{
+        let (lhs, rhs): ($crate::tensor::Value, $crate::tensor::Value) = ($lhs, $rhs);
+        if lhs.dtype() == $crate::tensor::DType::F32 {
+            type $T = f32;
+            $crate::ops::broadcast::combine::<$T>(lhs, rhs, $function)
+        } else {
+            $crate::ops::numbers::with_wide!(lhs.dtype(), $T => {
+                let function: &dyn Fn($T, $T) -> $T = &$function;
+                $crate::ops::broadcast::combine::<$T>(lhs, rhs, function)
+            })
+        }
+    }};
+}
+pub(super) use combined;
+
+/// As [`combined`], of two inputs of any type of numbers.
 macro_rules! arithmetic {
     ($inputs:expr, $T:ident => $function:expr) => {{
         let (dtype, lhs, rhs) = $crate::ops::numbers::operands($inputs)?;
-        let made = $crate::ops::numbers::with_wide!(dtype, $T => {
-            $crate::ops::broadcast::combine::<$T>(lhs, rhs, $function)?
-        });
+        let made = $crate::ops::numbers::combined!(lhs, rhs, $T => $function)?;
         $crate::ops::convert::convert(made, dtype)?
     }};
 }
@@ -110,13 +129,14 @@ macro_rules! comparison {
     ($inputs:expr, $T:ident => $test:expr) => {{
         let (dtype, lhs, rhs) = $crate::ops::numbers::operands($inputs)?;
         $crate::ops::numbers::with_wide!(dtype, $T => {
-            $crate::ops::broadcast::compare::<$T>(&lhs, &rhs, $test)?
+            $crate::ops::broadcast::compare::<$T>(&lhs, &rhs, &$test)?
         })
     }};
 }
 pub(super) use comparison;
 
-/// A function of a number of type `$T`, element by element of the first input.
+/// A function of a number of type `$T`, element by element of the first input; float32 as in
+/// [`combined`].
 macro_rules! map {
     ($inputs:expr, $T:ident => $function:expr) => {{
         let mut inputs: $crate::ops::Inputs = $inputs;
@@ -124,9 +144,15 @@ macro_rules! map {
         let dtype = x.dtype();
         $crate::ops::numbers::check("the input", dtype)?;
         let x = $crate::ops::numbers::widened(x)?;
-        let made = $crate::ops::numbers::with_wide!(dtype, $T => {
+        let made = if dtype == $crate::tensor::DType::F32 {
+            type $T = f32;
             $crate::ops::elementwise::map_value::<$T>(x, $function)?
-        });
+        } else {
+            $crate::ops::numbers::with_wide!(dtype, $T => {
+                let function: &dyn Fn($T) -> $T = &$function;
+                $crate::ops::elementwise::map_value::<$T>(x, function)?
+            })
+        };
         $crate::ops::convert::convert(made, dtype)?
     }};
 }

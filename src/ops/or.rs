@@ -18,7 +18,7 @@ impl Pairwise for Or {
     }
 
     fn compute(inputs: Inputs) -> Result<Value, OpError> {
-        broadcast::compare::<bool>(inputs.get(0)?, inputs.get(1)?, |a, b| a | b)
+        broadcast::compare::<bool>(inputs.get(0)?, inputs.get(1)?, &|a, b| a | b)
     }
 }
 

@@ -59,7 +59,8 @@ macro_rules! on_bits {
         $crate::ops::pairwise::of_integers(dtype)?;
         let (lhs, rhs) = (lhs.into_bits(), rhs.into_bits());
         $crate::ops::index::with_bits!(dtype, $B => {
-            $crate::ops::broadcast::combine::<$B>(lhs, rhs, $function)?
+            let function: &dyn Fn($B, $B) -> $B = &$function;
+            $crate::ops::broadcast::combine::<$B>(lhs, rhs, function)?
         })
     }};
 }

@@ -1,7 +1,7 @@
 //! `Sum` (ONNX opsets 8–13): the sum of all inputs, with multidirectional broadcasting. Floats only.
 
 use super::{
-    Context, ExportStep, ImportNode, Inputs, OpError, Operator, Tape, TypeInputs, broadcast,
+    Context, ExportStep, ImportNode, Inputs, OpError, Operator, Tape, TypeInputs,
     numbers::{self, Wide},
     variadic,
 };
@@ -29,11 +29,7 @@ impl Operator for Sum {
     }
 
     fn forward(&self, _: &Context<'_>, inputs: Inputs) -> Result<Vec<Value>, OpError> {
-        Ok(vec![variadic::fold(
-            inputs,
-            true,
-            |lhs, rhs| numbers::with_wide!(lhs.dtype(), T => broadcast::combine::<T>(lhs, rhs, T::plus)),
-        )?])
+        Ok(vec![variadic::fold(inputs, true, |lhs, rhs| numbers::combined!(lhs, rhs, T => T::plus))?])
     }
 
     fn backward(&self, _: &Context<'_>, tape: &Tape<'_>) -> Result<Vec<Option<Value>>, OpError> {

@@ -67,7 +67,7 @@ pub(super) fn chosen_gradient(tape: &super::Tape<'_>) -> Result<Vec<Option<Value
             // What an earlier input has is not this one's.
             let is_own = earlier == at;
             let input = broadcast::expand::<f32>(tape.input(earlier)?, output.shape())?;
-            let same = broadcast::compare::<f32>(&input, output, |x, y| x == y)?;
+            let same = broadcast::compare::<f32>(&input, output, &|x, y| x == y)?;
             gradient = broadcast::apply::<f32, bool>(gradient, &same, |g, same| {
                 if same != is_own {
                     *g = 0.0;

@@ -28,6 +28,8 @@ pub struct Network {
     pub model: Model,
     node_count: usize,
     footprint: Footprint,
+    /// Name of the tensor that attribution looks at.
+    attribution_layer: Option<String>,
 }
 
 /// What a network is opened with beside its file.
@@ -44,7 +46,7 @@ impl Network {
     ///
     /// # Errors
     /// Names the node or what is wrong with the file; a network that does not take one picture is
-    /// refused.
+    /// refused, and one that does not run on a made-up picture of its size.
     pub fn load(file: &str, bytes: Vec<u8>, isa: Isa) -> Result<Self, SessionError> {
         Self::load_with(file, bytes, Opening::default(), isa)
     }
@@ -71,7 +73,10 @@ impl Network {
         let footprint = Footprint::of(&graph, &input_sizes(&graph, &preprocess))?;
         footprint::check(footprint.needed(), memory_limit)?;
         let model = Model::new(Executor::new(graph, isa)?)?;
-        Ok(Self { file: file.to_owned(), info, model, node_count, footprint })
+        let file = file.to_owned();
+        let mut network = Self { file, info, model, node_count, footprint, attribution_layer: None };
+        network.attribution_layer = network.try_out()?;
+        Ok(network)
     }
 
     /// Whether the file quantizes anything itself.
@@ -125,12 +130,19 @@ impl Network {
         Ok(Value::from_vec(zeros.shape(), levels).map_err(ExecError::from)?)
     }
 
-    /// Name of the tensor that attribution looks at, found with a run on a made-up picture.
-    fn attribution_layer(&self) -> Option<String> {
-        let run = self.model.run(self.probe().ok()?).ok()?;
+    /// Runs a made-up picture; gives the name of the tensor that attribution looks at.
+    ///
+    /// # Errors
+    /// When the run fails. Where sizes are open a picture of others may fit, so there it is no error.
+    fn try_out(&self) -> Result<Option<String>, SessionError> {
+        let run = match self.probe().and_then(|picture| Ok(self.model.run(picture)?)) {
+            Ok(run) => run,
+            Err(error) if input_axes(self.graph()).iter().skip(1).all(Option::is_some) => return Err(error),
+            Err(_) => return Ok(None),
+        };
         let class = super::compare::first(&run.logits);
-        let (layer, _) = GradCam::layer(&self.model, &run, class).ok()?;
-        Some(self.graph().value(layer.value).name.clone())
+        let layer = GradCam::layer(&self.model, &run, class).ok();
+        Ok(layer.map(|(layer, _)| self.graph().value(layer.value).name.clone()))
     }
 
     /// The network as the page shows it.
@@ -158,7 +170,7 @@ impl Network {
             operators: support::operators(self.graph(), None),
             quantized: self.is_quantized(),
             memory_bytes: self.footprint.needed(),
-            attribution_layer: self.attribution_layer(),
+            attribution_layer: self.attribution_layer.clone(),
             warnings: self.warnings(),
         }
     }
@@ -169,7 +181,8 @@ impl Network {
             widened.iter().map(|ty| format!("{ty} tensors are computed in float32")).collect();
         if self.is_quantized() {
             warnings.push(
-                "this file is quantized already: what is called full precision is its own definition in float"
+                "this file is quantized already: it is compared with its own definition in float, so figures say how far \
+                 two ways of rounding drift apart, not what quantizing cost"
                     .to_owned(),
             );
         }

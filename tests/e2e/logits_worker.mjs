@@ -1,5 +1,5 @@
 // The engine in a dedicated worker, without the page: one network, its pictures, their raw logits.
-import { Engine, load } from '../../pkg/loader.js';
+import { Engine, bestVariant, load } from '../../pkg/loader.js';
 
 /** Longer than any job: one step does it all. */
 const NO_LIMIT_MS = 1e9;
@@ -25,7 +25,8 @@ const scores = async (numbers) => ({ logits: [...numbers], sha256: await sha256(
 /**
  * Opens the network of a task (addresses `model`, `preprocess`, `pictures`; `pictureBytes` cuts a
  * data set) with a build, quantizes it where `quantize` says so, and answers for its first `count`
- * pictures: hash of the input tensor, and the scores of the networks there are.
+ * pictures: hash of the input tensor, and the scores of the networks there are. It says what runs, too:
+ * the instructions, what their probe found, and the build that would be chosen here.
  */
 const answer = async ({ build, task }) => {
   await load(build);
@@ -55,7 +56,8 @@ const answer = async ({ build, task }) => {
       quantized: quantized && (await scores(engine.takeBuffer(quantized.id))),
     });
   }
-  return { isa: ask('engineInfo').info.isa, path, pictures };
+  const { isa, probe } = ask('engineInfo').info;
+  return { best: bestVariant(), isa, probe, path, pictures };
 };
 
 self.onmessage = ({ data }) =>

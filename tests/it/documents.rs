@@ -13,6 +13,7 @@ const DOCUMENTS: &[&str] = &[
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
+    "docs/benchmarks.md",
     "docs/numerics.md",
     "docs/operators.md",
     "docs/security.md",

@@ -5,6 +5,7 @@
 mod allocation;
 mod attribution;
 mod bad_input;
+mod bad_networks;
 #[cfg(feature = "cli")]
 mod cli;
 mod conformance;

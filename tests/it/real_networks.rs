@@ -174,6 +174,45 @@ fn every_node_of_a_real_network_agrees_with_its_definition() {
     }
 }
 
+/// A picture of the data folder as a network of `models/quantized` takes it.
+fn picture_for(data: &Path, name: &str) -> Value {
+    let config = fs::read(data.join("preprocess/quantized").join(format!("{name}.json"))).unwrap();
+    let mut set = PictureSet::default();
+    if name.starts_with("resnet20") {
+        let records = fs::read(data.join("images/cifar10/test_jpeg_2000.bin")).unwrap();
+        set.add("pictures.bin", records[..3073].to_vec()).unwrap();
+    } else {
+        let labels = fs::read(data.join("images/imagenet/labels.json")).unwrap();
+        let labels: Vec<serde_json::Value> = serde_json::from_slice(&labels).unwrap();
+        let file = labels[0]["file"].as_str().unwrap();
+        set.add(file, fs::read(data.join("images/imagenet").join(file)).unwrap()).unwrap();
+    }
+    let (preprocess, _) = Preprocess::from_json(name, &config).unwrap();
+    set.inputs_of(&preprocess, Role::Any).unwrap().get(0).unwrap().value
+}
+
+/// Files of operators on codes, and of nodes that quantize, are read as what they say: from the same
+/// codes each operator makes the same, but for sums about half-way between two.
+#[test]
+fn every_node_of_a_network_that_others_quantized_agrees_with_its_definition() {
+    let Some(data) = data_folder() else { return };
+    for name in ["mobilenet_v2_qlinear_op12", "mobilenet_v1_0.25_224_qdq", "resnet20_qdq"] {
+        let bytes = fs::read(data.join(format!("models/quantized/{name}.onnx"))).unwrap();
+        let model = QuantizedModel::open(bytes, Isa::best()).unwrap();
+        let found = node_by_node(&model, &[picture_for(&data, name)]);
+        println!(
+            "{name}: {} codes of {} tensors, {} differ, worst difference {}, outputs within {:.1e}",
+            found.compared,
+            found.tensors,
+            found.compared - found.equal,
+            found.worst,
+            found.outputs
+        );
+        assert!(found.worst <= 1, "{name}: `{}` differs by {}", found.worst_tensor, found.worst);
+        assert!(found.share() >= 0.9999, "{name}: {:.6}", found.share());
+    }
+}
+
 /// The numbers of a raw tensor file and its shape, which is in its name: `logits_2x10.f32`.
 fn raw(folder: &Path, prefix: &str) -> (Vec<usize>, Vec<f32>) {
     let mut files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());

@@ -38,6 +38,13 @@ test.each([
   expect(truth(told, ['swan', 'cock'])).toBe(`True class: swan. ${words}`);
 });
 
+test('a file that is quantized already has no full precision', () => {
+  const told = { ...lens, expected: 0, fullTop: { ...cock, class: 0 }, quantizedTop: { ...cock, class: 1 } };
+  expect(truth(told, ['swan'], true)).toBe('True class: swan. Only the definition in float is right.');
+  const other = { ...told, expected: 1 };
+  expect(truth(other, ['swan', 'cock'], true)).toBe('True class: cock. Only the integers are right.');
+});
+
 test('without a label nothing is said to be right', () => {
   expect(truth({ ...lens, expected: null }, ['swan'])).toBeNull();
 });

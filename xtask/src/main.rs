@@ -5,10 +5,12 @@
 //! linked in as a library, so that nothing is installed beside the toolchain and Node, and no
 //! version can drift from the one in `Cargo.lock`.
 
-mod ahead;
+mod bench;
+mod beside;
 mod cases;
 mod codegen;
 mod process;
+mod ran;
 mod serve;
 mod setup;
 mod steps;
@@ -27,15 +29,15 @@ usage: cargo xtask <command>
 
   build                     build the wasm package (pkg/) and the page (www/dist)
   package                   build the wasm package alone
-  wasm-tests                compile the wasm tests of both builds
   serve [--port PORT]       build, then serve the page and print its address
   test [--keep-going] [STEP…]
                             run every check, or only the named steps; `test --list` names them
+  bench WHAT …              what networks and kernels take in a browser; `bench` says more
   codegen [--check]         write tests/snapshots/api.d.ts, or compare it with the build
   wasm-bindgen …            the wasm-bindgen generator, with its own arguments
   wasm-test-runner …        the wasm-bindgen test runner, as cargo calls it
 
-What is missing (wasm target, npm packages, a browser for the tests) is added and named.";
+What is missing (wasm target, npm packages, browsers for the tests) is added and named.";
 
 fn main() -> ExitCode {
     match run(env::args_os().skip(1).collect()) {
@@ -69,11 +71,8 @@ fn run(mut arguments: Vec<OsString>) -> Result<bool> {
             expect_none(&arguments)?;
             wasm::build()
         }
-        Some("wasm-tests") => {
-            expect_none(&arguments)?;
-            wasm::build_tests()
-        }
         Some("serve") => serve::serve(&arguments),
+        Some("bench") => bench::bench(&arguments),
         Some("wasm-bindgen") => {
             wasm_bindgen_cli::wasm_bindgen::run_cli_with_args(named("wasm-bindgen", arguments))
         }

@@ -63,21 +63,79 @@ fn need_node() -> Result<()> {
     Ok(())
 }
 
-/// Finds a browser and its driver for the tests, or installs Debian's as root.
-pub(crate) fn need_browser() -> Result<()> {
-    let found = || on_path(&CHROMIUM).is_some() && on_path(&["chromedriver"]).is_some();
-    if found() {
+/// A program that tests need on `PATH`, under one of these names, and Debian's package of it.
+struct Tool {
+    names: &'static [&'static str],
+    package: &'static str,
+}
+
+/// A browser that tests run in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Browser {
+    /// Chromium or Chrome, and a driver of its version.
+    Chromium,
+    /// Firefox, which needs no driver.
+    Firefox,
+    /// WebKitGTK, whose driver brings it along, and a screen that nobody sees.
+    WebKit,
+}
+
+impl Browser {
+    pub(crate) const ALL: [Self; 3] = [Self::Chromium, Self::Firefox, Self::WebKit];
+
+    /// As the scripts of `tests/engines` call it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Chromium => "chromium",
+            Self::Firefox => "firefox",
+            Self::WebKit => "webkit",
+        }
+    }
+
+    fn tools(self) -> &'static [Tool] {
+        match self {
+            Self::Chromium => &[
+                Tool { names: &CHROMIUM, package: "chromium" },
+                Tool { names: &["chromedriver"], package: "chromium-driver" },
+            ],
+            Self::Firefox => &[Tool { names: &["firefox-esr", "firefox"], package: "firefox-esr" }],
+            Self::WebKit => &[
+                Tool { names: &["WebKitWebDriver"], package: "webkit2gtk-driver" },
+                Tool { names: &["Xvfb"], package: "xvfb" },
+            ],
+        }
+    }
+}
+
+fn missing(browsers: &[Browser]) -> Vec<&'static Tool> {
+    let tools = browsers.iter().flat_map(|browser| browser.tools());
+    tools.filter(|tool| on_path(tool.names).is_none()).collect()
+}
+
+/// Words in one line: the name or the package of each tool.
+fn listed(tools: &[&Tool], word: fn(&Tool) -> &'static str) -> String {
+    tools.iter().map(|tool| word(tool)).collect::<Vec<_>>().join(" ")
+}
+
+/// Finds the browsers and their drivers. As root on Debian, what any test is going to want is installed
+/// at once, so that a whole run asks for packages once.
+pub(crate) fn need_browsers(wanted: &[Browser]) -> Result<()> {
+    if missing(wanted).is_empty() {
         return Ok(());
     }
     if may_install() {
-        eprintln!("Chromium or chromedriver is missing: installing Debian's packages.");
+        let missing = missing(&Browser::ALL);
+        let packages: Vec<_> = missing.iter().map(|tool| tool.package).collect();
+        eprintln!("{} missing: installing Debian's packages.", listed(&missing, |tool| tool.names[0]));
         apt_get(&["update"])?;
-        apt_get(&["install", "--yes", "--no-install-recommends", "chromium", "chromium-driver"])?;
+        apt_get(&[&["install", "--yes", "--no-install-recommends"], packages.as_slice()].concat())?;
     }
+    let missing = missing(wanted);
     ensure!(
-        found(),
-        "the browser tests need Chromium or Chrome, and a chromedriver of the same version, on PATH \
-         (Debian: sudo apt-get install chromium chromium-driver)"
+        missing.is_empty(),
+        "the browser tests need on PATH: {} (Debian: sudo apt-get install {})",
+        listed(&missing, |tool| tool.names[0]),
+        listed(&missing, |tool| tool.package)
     );
     Ok(())
 }

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::cases::need_cases;
 use crate::process::{cargo, node, root, run, run_and_read};
-use crate::setup::{need_browser, need_npm, need_target};
+use crate::setup::{Browser, need_browsers, need_npm, need_python, need_target};
 use crate::summary::{Runner, Summary};
 use crate::wasm::{self, TARGET, Variant};
 use crate::{codegen, serve};
@@ -21,9 +21,11 @@ pub(crate) struct Step {
     pub(crate) title: &'static str,
     /// The name of a step whose output it reads.
     pub(crate) after: Option<&'static str>,
-    /// The command of this program that does the same: the step does not wait for its turn, but runs
-    /// in a process of its own beside the steps before it.
-    pub(crate) ahead: Option<&'static str>,
+    /// What it may add to the machine. Both lanes at once would be in each other's way, so the steps of
+    /// two lanes have it added before they start.
+    pub(crate) needs: &'static [fn() -> Result<()>],
+    /// Whether it runs in the second lane, beside the steps before it.
+    pub(crate) beside: bool,
     /// `Err` if it could not run or failed without a summary.
     pub(crate) run: fn() -> Result<Outcome>,
 }
@@ -36,7 +38,7 @@ pub(crate) struct Outcome {
 }
 
 const fn step(name: &'static str, title: &'static str, run: fn() -> Result<Outcome>) -> Step {
-    Step { name, title, after: None, ahead: None, run }
+    Step { name, title, after: None, needs: &[], beside: false, run }
 }
 
 impl Step {
@@ -45,8 +47,13 @@ impl Step {
         self
     }
 
-    const fn ahead(mut self, command: &'static str) -> Self {
-        self.ahead = Some(command);
+    const fn needs(mut self, needs: &'static [fn() -> Result<()>]) -> Self {
+        self.needs = needs;
+        self
+    }
+
+    const fn beside(mut self) -> Self {
+        self.beside = true;
         self
     }
 }
@@ -56,24 +63,30 @@ impl Step {
 pub(crate) const STEPS: &[Step] = &[
     step("fmt", "formatting", formatting),
     step("clippy-native", "lints, native", clippy_native),
-    step("clippy-wasm", "lints, wasm32", clippy_wasm),
+    step("clippy-wasm", "lints, wasm32", clippy_wasm).needs(&[need_target]),
     step("xtask", "tests of the build tool", || cargo_test(cargo(&["test", "--package", "xtask"]))),
     step("native", "native tests and documentation examples", native),
-    step("conformance", "ONNX's own node cases", conformance),
-    step("package", "both wasm builds", || done(wasm::build())).ahead("package"),
-    step("size", "size budget of the wasm builds", || done(wasm::check_size())).after("package"),
-    step("codegen", "interface snapshot", || done(codegen::check())).after("package"),
-    step("types", "TypeScript", || check("tsc", node(&["node_modules/typescript/bin/tsc", "--noEmit"]))).after("package"),
-    step("page", "unit tests of the page", page).after("package"),
-    step("site", "production build of the page", || done(serve::build_page())).after("package"),
-    step("e2e", "the page and both wasm builds in Chromium", end_to_end).after("site"),
-    step("web-build", "wasm tests, compiled", || done(wasm::build_tests())).ahead("wasm-tests"),
-    step("web-node-simd128", "wasm tests in Node, simd128", || in_node(Variant::Simd128)),
-    step("web-browser-simd128", "wasm tests in a Chromium worker, simd128", || in_browser(Variant::Simd128)),
-    step("web-node-relaxed", "wasm tests in Node, relaxed SIMD", || in_node(Variant::Relaxed)),
-    step("web-browser-relaxed", "wasm tests in a Chromium worker, relaxed SIMD", || in_browser(Variant::Relaxed)),
+    step("conformance", "ONNX's own node cases", conformance).needs(&[need_python]),
     step("docs", "documentation builds without warnings", docs),
+    step("package", "both wasm builds", || done(wasm::build())).needs(&[need_target, need_npm]).beside(),
+    step("size", "size budget of the wasm builds", || done(wasm::check_size())).after("package").beside(),
+    step("codegen", "interface snapshot", || done(codegen::check())).after("package").beside(),
+    step("types", "TypeScript", || check("tsc", node(&["node_modules/typescript/bin/tsc", "--noEmit"]))).after("package").beside(),
+    step("page", "unit tests of the page", page).after("package").beside(),
+    step("site", "production build of the page", || done(serve::build_page())).after("package").beside(),
+    step("web-build", "wasm tests, compiled", || done(wasm::build_tests())).needs(&[need_target, need_npm]).beside(),
+    step("web-node-simd128", "wasm tests in Node, simd128", || in_node(Variant::Simd128)).beside(),
+    step("web-browser-simd128", "wasm tests in a Chromium worker, simd128", || in_browser(Variant::Simd128)).needs(BROWSERS).beside(),
+    step("web-node-relaxed", "wasm tests in Node, relaxed SIMD", || in_node(Variant::Relaxed)).beside(),
+    step("web-browser-relaxed", "wasm tests in a Chromium worker, relaxed SIMD", || in_browser(Variant::Relaxed)).needs(BROWSERS).beside(),
+    step("web-firefox-simd128", "wasm tests in a Firefox worker, simd128", || in_engine(Browser::Firefox, Variant::Simd128)).needs(BROWSERS).beside(),
+    step("web-webkit-simd128", "wasm tests in a WebKitGTK worker, simd128", || in_engine(Browser::WebKit, Variant::Simd128)).needs(BROWSERS).beside(),
+    step("web-firefox-relaxed", "wasm tests in a Firefox worker, relaxed SIMD", || in_engine(Browser::Firefox, Variant::Relaxed)).needs(BROWSERS).beside(),
+    step("e2e", "the page and both wasm builds in Chromium", end_to_end).after("site").needs(BROWSERS).beside(),
+    step("engines", "integers and the page in Chromium, Firefox and WebKitGTK", engines).after("site").needs(BROWSERS).beside(),
 ];
+
+const BROWSERS: &[fn() -> Result<()>] = &[|| need_browsers(&Browser::ALL)];
 
 /// A command that only passes or fails.
 fn check(what: &str, mut command: Command) -> Result<Outcome> {
@@ -131,6 +144,9 @@ fn clippy_wasm() -> Result<Outcome> {
         command.args(variant.extra_flags());
         run(&format!("cargo clippy ({})", variant.name()), &mut command)?;
     }
+    let mut bench = cargo(&["clippy", "--profile", "checked", "--package", "bitlens-bench"]);
+    bench.args(["--target", TARGET, "--", "--deny=warnings"]).args(Variant::Relaxed.extra_flags());
+    run("cargo clippy (bench)", &mut bench)?;
     Ok(Outcome::default())
 }
 
@@ -157,8 +173,20 @@ fn page() -> Result<Outcome> {
 }
 
 fn end_to_end() -> Result<Outcome> {
-    need_browser()?;
-    let folder = root().join("tests/e2e");
+    need_browsers(&[Browser::Chromium])?;
+    command_line()?;
+    node_tests("tests/e2e")
+}
+
+fn engines() -> Result<Outcome> {
+    need_browsers(&Browser::ALL)?;
+    command_line()?;
+    node_tests("tests/engines")
+}
+
+/// The test files of a folder, in Node.
+fn node_tests(folder: &str) -> Result<Outcome> {
+    let folder = root().join(folder);
     let mut files: Vec<PathBuf> = fs::read_dir(&folder)
         .and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect())
         .with_context(|| format!("cannot list {}", folder.display()))?;
@@ -167,6 +195,12 @@ fn end_to_end() -> Result<Outcome> {
     let mut command = node(&["--test", "--test-reporter=spec"]);
     command.args(files).env("NO_COLOR", "1");
     tests(Runner::Node, command)
+}
+
+/// The native program, for tests that compare the page with it; the step `native` makes the same.
+fn command_line() -> Result<()> {
+    let mut program = cargo(&["build", "--profile", "checked", "--features", "cli", "--bin", "bitlens"]);
+    run("cargo build (command line)", &mut program)
 }
 
 fn in_node(variant: Variant) -> Result<Outcome> {
@@ -178,11 +212,25 @@ fn in_node(variant: Variant) -> Result<Outcome> {
 }
 
 fn in_browser(variant: Variant) -> Result<Outcome> {
-    need_browser()?;
+    need_browsers(&[Browser::Chromium])?;
     wasm_tests(variant, |command| {
         command.env("WASM_BINDGEN_USE_DEDICATED_WORKER", "1");
     })
 }
+
+/// In a worker of a browser whose driver wasm-bindgen's runner does not know.
+fn in_engine(browser: Browser, variant: Variant) -> Result<Outcome> {
+    need_browsers(&[browser])?;
+    let script = root().join("tests/engines/wasm_tests.mjs");
+    let runner =
+        format!("node {} {} {}", script.display(), browser.name(), std::env::current_exe()?.display());
+    wasm_tests(variant, |command| {
+        command.env(RUNNER, runner);
+    })
+}
+
+/// Where cargo looks for the program that runs wasm tests.
+const RUNNER: &str = "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER";
 
 /// The crate's wasm tests. Where they run is the runner's matter, so Node and the browser share
 /// one compilation.
@@ -193,7 +241,7 @@ fn wasm_tests(variant: Variant, configure: impl FnOnce(&mut Command)) -> Result<
     command.arg("--no-fail-fast");
     // This very program, instead of one more cargo call for each test binary.
     let runner = format!("{} wasm-test-runner", std::env::current_exe()?.display());
-    command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", runner);
+    command.env(RUNNER, runner);
     configure(&mut command);
     tests(Runner::Cargo, command)
 }

@@ -1,84 +1,104 @@
 //! `cargo xtask test`: runs the steps and says, in the end, what each of them said.
 
 use std::ffi::OsString;
+use std::fs::File;
+use std::io::Write;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
-use crate::ahead::Ahead;
-use crate::steps::{Outcome, STEPS, Step};
+use crate::beside::Beside;
+use crate::ran::Ran;
+use crate::steps::{STEPS, Step};
 use crate::summary::Counts;
 
-/// A step that ran.
-struct Ran {
-    step: &'static Step,
-    outcome: Result<Outcome>,
-    time: Duration,
-}
-
-impl Ran {
-    fn failed(&self) -> bool {
-        self.outcome.as_ref().map_or(true, |outcome| outcome.failed)
-    }
-
-    /// The tests of the step. A failure that no test accounts for (a lint, a compile error)
-    /// counts as one, so that the closing line never says `0 failed` of a failed run.
-    fn counts(&self) -> Counts {
-        let mut counts =
-            self.outcome.as_ref().map_or_else(|_| Counts::default(), |outcome| outcome.summary.counts);
-        if self.failed() {
-            counts.failed = counts.failed.max(1);
-        }
-        counts
-    }
+/// What is asked for on the command line.
+struct Asked {
+    steps: Vec<&'static Step>,
+    keep_going: bool,
+    /// Where to write what became of each step: given by the run that this one is the second lane of.
+    results: Option<File>,
 }
 
 /// Runs all steps, or those named; stops at the first failure unless told `--keep-going`.
 /// Returns whether everything passed.
 pub(crate) fn test(arguments: &[OsString]) -> Result<bool> {
-    let mut arguments: Vec<_> = arguments.iter().map(|a| a.to_string_lossy()).collect();
     if arguments.iter().any(|argument| argument == "--list") {
         for step in STEPS {
             println!("{:<20} {}", step.name, step.title);
         }
         return Ok(true);
     }
-    let all = arguments.len();
-    arguments.retain(|argument| argument != "--keep-going");
-    let keep_going = arguments.len() < all;
-    let names: Vec<&str> = arguments.iter().map(AsRef::as_ref).collect();
-
-    let selected = select(&names)?;
+    let mut asked = read(arguments)?;
     let begin = Instant::now();
-    let mut ahead = start_ahead(&selected)?;
-    let mut ran: Vec<Ran> = Vec::new();
-    for (index, step) in selected.iter().enumerate() {
-        println!("\n== {}: {} ({} of {})", step.name, step.title, index + 1, selected.len());
-        let start = Instant::now();
-        let outcome = if ahead.has(step.name) {
-            ahead.finish(step.name).map(|()| Outcome::default())
-        } else {
-            (step.run)()
-        };
-        let time = start.elapsed();
-        ran.push(Ran { step, outcome, time });
-        let Some(last) = ran.last() else { continue };
-        println!("== {}: {} in {:.1} s", step.name, verdict(last), time.as_secs_f64());
-        if let Err(error) = &last.outcome {
-            println!("   {error:#}");
-        }
-        if last.failed() && !keep_going {
-            break;
-        }
-    }
-    drop(ahead);
-    Ok(report(&selected, &ran, begin.elapsed()))
+    let ran = run(&mut asked)?;
+    Ok(report(&asked.steps, &ran, begin.elapsed()))
 }
 
-/// Starts the steps that run beside the others, where there are others before them.
-fn start_ahead(selected: &[&'static Step]) -> Result<Ahead> {
-    let lane: Vec<_> = selected.iter().skip(1).filter_map(|step| Some((step.name, step.ahead?))).collect();
-    Ahead::start(&lane)
+fn read(arguments: &[OsString]) -> Result<Asked> {
+    let (mut names, mut keep_going, mut results) = (Vec::new(), false, None);
+    let mut rest = arguments.iter();
+    while let Some(argument) = rest.next() {
+        let argument = argument.to_string_lossy();
+        match &*argument {
+            "--keep-going" => keep_going = true,
+            "--results" => {
+                let file = rest.next().context("--results needs the name of a file")?;
+                results = Some(File::create(file).context("cannot write the results")?);
+            }
+            _ => names.push(argument),
+        }
+    }
+    let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
+    // The second lane was told every step.
+    let steps = if results.is_some() { named(&names) } else { select(&names)? };
+    Ok(Asked { steps, keep_going, results })
+}
+
+/// Runs the steps in order. Those that can run beside others do so, if there are others, and their
+/// turn in the order is when their lane is waited for.
+fn run(asked: &mut Asked) -> Result<Vec<Ran>> {
+    let (beside, first): (Vec<&Step>, Vec<&Step>) = asked.steps.iter().partition(|step| step.beside);
+    let turn = asked.steps.iter().position(|step| step.beside).unwrap_or(0);
+    let mut lane = None;
+    if turn > 0 {
+        asked.steps.iter().flat_map(|step| step.needs).try_for_each(|need| need())?;
+        lane = Some(Beside::start(beside, asked.keep_going)?);
+    }
+    let in_order = if lane.is_some() { first } else { asked.steps.clone() };
+    let mut ran: Vec<Ran> = Vec::new();
+    for (index, step) in in_order.iter().enumerate() {
+        if index == turn
+            && let Some(lane) = lane.take()
+        {
+            ran.extend(lane.finish()?);
+        }
+        if ran.last().is_some_and(Ran::failed) && !asked.keep_going {
+            break;
+        }
+        let heading = format!("== {}: {} ({} of {})", step.name, step.title, index + 1, in_order.len());
+        println!("\n{heading}");
+        let start = Instant::now();
+        let one = Ran { step, outcome: (step.run)(), time: start.elapsed() };
+        println!("== {}: {} in {:.1} s", step.name, one.verdict(), one.time.as_secs_f64());
+        if let Err(error) = &one.outcome {
+            println!("   {error:#}");
+        }
+        if let Some(results) = &mut asked.results {
+            results.write_all(one.write().as_bytes()).context("cannot write the results")?;
+        }
+        ran.push(one);
+    }
+    let failed = ran.iter().any(Ran::failed);
+    if let Some(lane) = lane.filter(|_| !failed || asked.keep_going) {
+        ran.extend(lane.finish()?);
+    }
+    Ok(ran)
+}
+
+/// The steps of these names.
+fn named(names: &[&str]) -> Vec<&'static Step> {
+    STEPS.iter().filter(|step| names.contains(&step.name)).collect()
 }
 
 /// The steps whose name or prefix is given, with those they stand on; all where none is given.
@@ -106,16 +126,12 @@ fn matches(step: &Step, name: &str) -> bool {
     step.name.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
 }
 
-fn verdict(ran: &Ran) -> &'static str {
-    if ran.failed() { "FAILED" } else { "passed" }
-}
-
 /// Prints a line for each step with the runners' own summaries, and the totals last.
 fn report(selected: &[&Step], ran: &[Ran], time: Duration) -> bool {
     println!("\n== summary");
     let mut total = Counts::default();
     for one in ran {
-        println!("{:<20} {} {:>7.1} s", one.step.name, verdict(one), one.time.as_secs_f64());
+        println!("{:<20} {} {:>7.1} s", one.step.name, one.verdict(), one.time.as_secs_f64());
         if let Ok(outcome) = &one.outcome {
             for line in &outcome.summary.lines {
                 println!("    {line}");
@@ -123,7 +139,8 @@ fn report(selected: &[&Step], ran: &[Ran], time: Duration) -> bool {
         }
         total += one.counts();
     }
-    for step in &selected[ran.len()..] {
+    let is_missing = |step: &&&Step| !ran.iter().any(|one| one.step.name == step.name);
+    for step in selected.iter().filter(is_missing) {
         println!("{:<20} not run", step.name);
     }
     let failed: Vec<_> = ran.iter().filter(|one| one.failed()).map(|one| one.step.name).collect();
@@ -177,10 +194,12 @@ mod tests {
     }
 
     #[test]
-    fn a_step_that_starts_ahead_needs_no_other() {
-        // It would not wait for what it stands on.
-        let mut ahead = STEPS.iter().filter(|step| step.ahead.is_some());
-        assert!(ahead.all(|step| step.after.is_none()));
+    fn steps_beside_others_stand_together_and_on_each_other_only() {
+        // Their lane does not wait for the first one, and its turn is one moment.
+        let places: Vec<_> = (0..STEPS.len()).filter(|&index| STEPS[index].beside).collect();
+        assert!(places.windows(2).all(|pair| pair[1] == pair[0] + 1));
+        let mut after = places.iter().filter_map(|&index| STEPS[index].after);
+        assert!(after.all(|name| STEPS.iter().any(|step| step.name == name && step.beside)));
     }
 
     #[test]

@@ -8,7 +8,6 @@ pub(crate) struct Portable;
 
 impl Floats for Portable {
     const F32_LANES: usize = 4;
-    const F32_ROWS: usize = 4;
     type F32 = [f32; 4];
 
     #[inline(always)]
@@ -24,6 +23,26 @@ impl Floats for Portable {
         core::array::from_fn(|i| a[i] + b[i])
     }
     #[inline(always)]
+    fn subtract_f32(self, a: Self::F32, b: Self::F32) -> Self::F32 {
+        core::array::from_fn(|i| a[i] - b[i])
+    }
+    #[inline(always)]
+    fn larger(self, a: Self::F32, b: Self::F32) -> Self::F32 {
+        core::array::from_fn(|i| if a[i] > b[i] { a[i] } else { b[i] })
+    }
+    #[inline(always)]
+    fn magnitude(self, x: Self::F32) -> Self::F32 {
+        x.map(f32::abs)
+    }
+    #[inline(always)]
+    fn limit(self, x: Self::F32, (lo, hi): (Self::F32, Self::F32)) -> Self::F32 {
+        self.clamp_f32(x, lo, hi)
+    }
+    #[inline(always)]
+    fn exceeds(self, x: Self::F32, limit: Self::F32) -> bool {
+        (0..4).any(|i| x[i] > limit[i])
+    }
+    #[inline(always)]
     fn clamp_f32(self, x: Self::F32, lo: Self::F32, hi: Self::F32) -> Self::F32 {
         core::array::from_fn(|i| limited(x[i], lo[i], hi[i]))
     }
@@ -31,6 +50,16 @@ impl Floats for Portable {
     unsafe fn load_f32(self, from: *const f32) -> Self::F32 {
         // SAFETY: the caller says that four numbers are readable.
         unsafe { from.cast::<[f32; 4]>().read_unaligned() }
+    }
+    #[inline(always)]
+    unsafe fn load_even(self, from: *const f32) -> Self::F32 {
+        // SAFETY: the caller says that eight numbers are readable.
+        let all = unsafe { from.cast::<[f32; 8]>().read_unaligned() };
+        [all[0], all[2], all[4], all[6]]
+    }
+    #[inline(always)]
+    fn maximum(self, first: Self::F32, second: Self::F32) -> Self::F32 {
+        core::array::from_fn(|i| crate::kernels::reference::larger(first[i], second[i]))
     }
     #[inline(always)]
     unsafe fn store_f32(self, to: *mut f32, x: Self::F32) {
@@ -44,9 +73,9 @@ impl Dot for Portable {
     type Weight = i16;
     type Operand = [i16; 8];
     type Sums = [i32; 4];
+    type Reals = [f32; 4];
     const LANES: usize = 4;
     const GROUP: usize = 2;
-    const ROWS: usize = 4;
 
     #[inline(always)]
     fn shift(self) -> i32 {
@@ -55,6 +84,11 @@ impl Dot for Portable {
     #[inline(always)]
     fn activation(self, code: u8) -> i16 {
         code.into()
+    }
+    #[inline(always)]
+    unsafe fn convert16(self, from: *const u8, to: *mut i16) {
+        // SAFETY: the caller says that sixteen codes are readable and sixteen activations writable.
+        unsafe { to.cast::<[i16; 16]>().write_unaligned(from.cast::<[u8; 16]>().read().map(i16::from)) }
     }
     #[inline(always)]
     fn borrow_codes(self, _codes: &[u8]) -> Option<&[i16]> {
@@ -85,15 +119,86 @@ impl Dot for Portable {
         // SAFETY: the caller says that four sums are writable.
         unsafe { to.cast::<[i32; 4]>().write_unaligned(sums) }
     }
+    #[inline(always)]
+    unsafe fn load_sums(self, from: *const i32) -> Self::Sums {
+        // SAFETY: the caller says that four integers are readable.
+        unsafe { from.cast::<[i32; 4]>().read_unaligned() }
+    }
+    #[inline(always)]
+    fn splat_sums(self, x: i32) -> Self::Sums {
+        [x; 4]
+    }
+    #[inline(always)]
+    fn add_sums(self, a: Self::Sums, b: Self::Sums) -> Self::Sums {
+        core::array::from_fn(|i| a[i].wrapping_add(b[i]))
+    }
+    #[inline(always)]
+    unsafe fn load_reals(self, from: *const f32) -> Self::Reals {
+        // SAFETY: the caller says that four numbers are readable.
+        unsafe { from.cast::<[f32; 4]>().read_unaligned() }
+    }
+    #[inline(always)]
+    fn splat_reals(self, x: f32) -> Self::Reals {
+        [x; 4]
+    }
+    #[inline(always)]
+    fn scale(self, sums: Self::Sums, factors: Self::Reals) -> Self::Reals {
+        core::array::from_fn(|i| sums[i] as f32 * factors[i])
+    }
+    #[inline(always)]
+    fn limited_bits(
+        self,
+        x: Self::Reals,
+        (lo, hi): (Self::Reals, Self::Reals),
+        shift: Self::Reals,
+    ) -> Self::Sums {
+        core::array::from_fn(|i| (limited(x[i], lo[i], hi[i]) + shift[i]).to_bits() as i32)
+    }
+    #[inline(always)]
+    unsafe fn store_codes(self, to: *mut u8, first: Self::Sums, second: Self::Sums) {
+        let code = |i: usize| if i < 4 { first[i] } else { second[i - 4] }.clamp(0, 255) as u8;
+        // SAFETY: the caller says that eight codes are writable.
+        unsafe { to.cast::<[u8; 8]>().write_unaligned(core::array::from_fn(code)) }
+    }
 }
 
 impl Taps for Portable {
+    type Bytes = [u8; 16];
+
     #[inline(always)]
-    unsafe fn interleave(self, first: *const u8, second: *const u8) -> Self::Operand {
-        // SAFETY: the caller says that four codes are readable at both.
-        let [first, second] =
-            unsafe { [first.cast::<[u8; 4]>().read_unaligned(), second.cast::<[u8; 4]>().read_unaligned()] };
-        core::array::from_fn(|i| i16::from(if i % 2 == 0 { first[i / 2] } else { second[i / 2] }))
+    unsafe fn interleave(self, first: *const u8, second: *const u8) -> [Self::Operand; 4] {
+        // SAFETY: the caller says that sixteen codes are readable at both.
+        let [first, second] = unsafe { [first.cast::<[u8; 16]>().read(), second.cast::<[u8; 16]>().read()] };
+        let pair =
+            |v: usize, i: usize| i16::from(if i.is_multiple_of(2) { first } else { second }[4 * v + i / 2]);
+        core::array::from_fn(|v| core::array::from_fn(|i| pair(v, i)))
+    }
+    #[inline(always)]
+    unsafe fn load_bytes(self, from: *const u8) -> Self::Bytes {
+        // SAFETY: the caller says that sixteen codes are readable.
+        unsafe { from.cast::<[u8; 16]>().read() }
+    }
+    #[inline(always)]
+    fn max_bytes(self, a: Self::Bytes, b: Self::Bytes) -> Self::Bytes {
+        core::array::from_fn(|i| a[i].max(b[i]))
+    }
+    #[inline(always)]
+    unsafe fn store_bytes(self, to: *mut u8, bytes: Self::Bytes) {
+        // SAFETY: the caller says that sixteen codes are writable.
+        unsafe { to.cast::<[u8; 16]>().write(bytes) }
+    }
+    #[inline(always)]
+    unsafe fn load_codes(self, from: *const u8) -> [Self::Sums; 4] {
+        // SAFETY: the caller says that sixteen codes are readable.
+        unsafe { from.cast::<[[u8; 4]; 4]>().read() }.map(|codes| codes.map(i32::from))
+    }
+    #[inline(always)]
+    fn reals(self, sums: Self::Sums) -> Self::F32 {
+        sums.map(|sum| sum as f32)
+    }
+    #[inline(always)]
+    fn bits(self, x: Self::F32) -> Self::Sums {
+        x.map(|x| x.to_bits() as i32)
     }
 }
 

@@ -9,7 +9,10 @@
 //! tap of one channel over consecutive output pixels, so with stride 1 it is a copy of image rows
 //! with zeros at the ends. A 1×1 convolution takes its blocks straight from the image.
 
-use super::gemm_f32::{BLOCK_COLS, BLOCK_DEPTH, Finish, Lhs, RhsSource, StridedRhs, multiply, pack_lhs};
+use super::gemm_f32::{
+    BLOCK_COLS, BLOCK_DEPTH, BlockOf, Finish, Lhs, RhsSource, StridedRhs, multiply, pack_lhs,
+};
+use super::runs::{copy, copy_strided};
 use super::{Simd, Task};
 use crate::kernels::layout::{Conv2dGeometry, MatLayout, Window2d};
 use core::ops::Range;
@@ -25,18 +28,36 @@ struct Columns<'a> {
 }
 
 impl RhsSource for Columns<'_> {
+    /// Which positions of a plane a tap meets is the same for every plane, and found once.
     #[inline(always)]
-    fn fill(&self, depth: Range<usize>, cols: Range<usize>, block: &mut [f32], stride: usize) {
-        let window = self.window;
-        for (k, row) in depth.zip(block.chunks_mut(stride)) {
-            let (plane, tap) = plane_and_tap(window, k);
-            let plane = &self.planes[plane * window.input_pixels()..];
-            let row = &mut row[..cols.len()];
-            row.fill(0.0);
-            for_each_run(window, tap, cols.clone(), |TapRun { run, source }| {
-                copy_strided(&mut row[run], &plane[source..], window.stride[1]);
-            });
+    fn fill<S: Simd>(&self, simd: S, BlockOf { depth, cols }: BlockOf, block: &mut [f32], stride: usize) {
+        let (window, taps) = (self.window, self.window.taps());
+        let mut runs: Vec<TapRun> = Vec::new();
+        for first in depth.start..depth.end.min(depth.start + taps) {
+            let (_, tap) = plane_and_tap(window, first);
+            runs.clear();
+            for_each_run(window, tap, cols.clone(), |run| runs.push(run));
+            let is_padded = runs.iter().map(|run| run.run.len()).sum::<usize>() < cols.len();
+            for k in (first..depth.end).step_by(taps) {
+                let plane = &self.planes[k / taps * window.input_pixels()..];
+                let row = &mut block[(k - depth.start) * stride..][..cols.len()];
+                if is_padded {
+                    zero(simd, row);
+                }
+                for TapRun { run, source } in &runs {
+                    copy_strided(simd, &plane[*source..], &mut row[run.clone()], window.stride[1]);
+                }
+            }
         }
+    }
+}
+
+/// `to = 0`, in vectors.
+#[inline(always)]
+fn zero<S: Simd>(simd: S, to: &mut [f32]) {
+    const ZEROS: [f32; BLOCK_COLS] = [0.0; BLOCK_COLS];
+    for to in to.chunks_mut(BLOCK_COLS) {
+        copy(simd, &ZEROS[..to.len()], to);
     }
 }
 
@@ -45,11 +66,12 @@ struct TransposedColumns<'a>(Columns<'a>);
 
 impl RhsSource for TransposedColumns<'_> {
     #[inline(always)]
-    fn fill(&self, depth: Range<usize>, cols: Range<usize>, block: &mut [f32], stride: usize) {
+    fn fill<S: Simd>(&self, simd: S, BlockOf { depth, cols }: BlockOf, block: &mut [f32], stride: usize) {
         let mut pixels = [0.0; BLOCK_DEPTH];
         let pixels = &mut pixels[..depth.len()];
         for (col, k) in cols.enumerate() {
-            self.0.fill(k..k + 1, depth.clone(), pixels, depth.len().max(1));
+            let of = BlockOf { depth: k..k + 1, cols: depth.clone() };
+            self.0.fill(simd, of, pixels, depth.len().max(1));
             for (to, from) in block[col..].iter_mut().step_by(stride).zip(pixels.iter()) {
                 *to = *from;
             }
@@ -94,17 +116,6 @@ fn plane_and_tap(window: &Window2d, k: usize) -> (usize, [usize; 2]) {
     (k / window.taps(), [tap / window.kernel[1], tap % window.kernel[1]])
 }
 
-#[inline(always)]
-fn copy_strided(to: &mut [f32], from: &[f32], stride: usize) {
-    if stride == 1 {
-        to.copy_from_slice(&from[..to.len()]);
-    } else {
-        for (to, from) in to.iter_mut().zip(from.iter().step_by(stride)) {
-            *to = *from;
-        }
-    }
-}
-
 /// Lays out the weights of every group as panels; depthwise weights stay as they are.
 pub(crate) struct PackPanels<'a> {
     pub(crate) geometry: &'a Conv2dGeometry,
@@ -114,13 +125,13 @@ pub(crate) struct PackPanels<'a> {
 impl Task for PackPanels<'_> {
     type Output = Vec<f32>;
     #[inline(always)]
-    fn run<S: Simd>(self, simd: S) -> Vec<f32> {
+    fn run<S: Simd>(self, _: S) -> Vec<f32> {
         if self.geometry.is_depthwise() {
             return self.weights.to_vec();
         }
         let layout = weight_matrix(self.geometry);
         let groups = self.weights.chunks_exact(layout.required_len());
-        groups.flat_map(|group| pack_lhs(simd, group, layout)).collect()
+        groups.flat_map(|group| pack_lhs(group, layout)).collect()
     }
 }
 
@@ -201,7 +212,7 @@ impl Task for BackwardInputTask<'_> {
         let group_in = geometry.in_channels_per_group() * window.input_pixels();
         for group in 0..geometry.groups() {
             let weights = &self.weights[group * layout.required_len()..][..layout.required_len()];
-            let panels = pack_lhs(simd, weights, layout.transposed());
+            let panels = pack_lhs(weights, layout.transposed());
             let lhs = Lhs { panels: &panels, rows, depth };
             for image in 0..geometry.batch() {
                 let index = image * geometry.groups() + group;
@@ -228,10 +239,10 @@ struct Shifted<'a> {
 
 impl RhsSource for Shifted<'_> {
     #[inline(always)]
-    fn fill(&self, depth: Range<usize>, cols: Range<usize>, block: &mut [f32], stride: usize) {
+    fn fill<S: Simd>(&self, simd: S, BlockOf { depth, cols }: BlockOf, block: &mut [f32], stride: usize) {
         for (k, row) in depth.zip(block.chunks_mut(stride)) {
             let from = &self.data[k * self.row_stride + self.first + cols.start..];
-            row[..cols.len()].copy_from_slice(&from[..cols.len()]);
+            copy(simd, &from[..cols.len()], &mut row[..cols.len()]);
         }
     }
 }
@@ -272,7 +283,7 @@ impl Task for BackwardWeightsTask<'_> {
         for index in 0..geometry.batch() * geometry.groups() {
             let group = index % geometry.groups();
             let grad_out = &self.grad_out[index * rows * depth..][..rows * depth];
-            let panels = pack_lhs(simd, grad_out, MatLayout::contiguous(rows, depth));
+            let panels = pack_lhs(grad_out, MatLayout::contiguous(rows, depth));
             let lhs = Lhs { panels: &panels, rows, depth };
             let planes = &self.input[index * group_in..][..group_in];
             let rhs = TransposedColumns(Columns { planes, window });

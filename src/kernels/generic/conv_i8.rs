@@ -4,39 +4,31 @@
 //! out [OH·OW × O/g] = rows [OH·OW × KH·KW·C/g] · weights [KH·KW·C/g × O/g]
 //! ```
 //!
-//! A tile of rows is laid out at a time, as many as [`TILE_BYTES`] hold together with their sums. One
-//! row is one output pixel; in NHWC each of its taps is a run of `C/g` codes, and neighbouring taps of
-//! a row of an ungrouped, undilated window are one longer run. Padding is filled with the zero point,
-//! which `Σ (x − z)·w` cancels. A pointwise convolution whose instruction takes codes as they are
-//! reads the image itself.
+//! A tile of rows is laid out at a time, as many as [`TILE_BYTES`] hold. One row is one output pixel; in
+//! NHWC each of its taps is a run of `C/g` codes, and neighbouring taps of a row of an ungrouped,
+//! undilated window are one longer run. Padding is filled with the zero point, which `Σ (x − z)·w`
+//! cancels. A pointwise convolution whose instruction takes codes as they are reads the image itself.
 
-use super::gemm_i8::{PackedWeights, Rows, convert, multiply_rows};
+use super::gemm_i8::{CONVERT_SLACK, PackedWeights, Place, Rows, Sink, convert, multiply_rows};
 use super::{Dot, DotTask};
 use crate::kernels::affine::QuantizedInput;
 use crate::kernels::layout::Conv2dGeometry;
 use core::ops::Range;
 
-/// Bytes of one tile of rows and its sums: well within a second-level cache.
-const TILE_BYTES: usize = 192 * 1024;
+/// Bytes of one tile of rows: within a second-level cache. All weights are read once for each tile, so few
+/// are better; this is one for 7 × 7 positions of 4608 16-bit activations.
+const TILE_BYTES: usize = 464 * 1024;
 
 /// Rows of a tile however deep they are: each panel of weights is read once for all of them.
 const FEWEST_ROWS: usize = 12;
 /// Rows of a tile however shallow they are.
 const MOST_ROWS: usize = 240;
 
-/// Receives finished rows: image pixel, first output channel, raw sums, `Σ(x−z)·w` still to correct.
-pub(crate) trait RowSink {
-    /// Takes the sums of output row `row` (pixel or matrix row), channels `first..`.
-    fn finish(&mut self, row: usize, first: usize, sums: &[i32]);
-    /// Tells what every activation was reduced by.
-    fn set_shift(&mut self, shift: i32);
-}
-
-/// How many rows of `depth` activations and `columns` sums make one tile.
+/// How many rows of `depth` activations make one tile: whole register tiles.
 #[inline(always)]
-fn tile_rows<D: Dot>(_: D, depth: usize, columns: usize) -> usize {
-    let row_bytes = depth * size_of::<D::Activation>() + columns * size_of::<i32>();
-    let fitting = TILE_BYTES / row_bytes.max(1) / D::ROWS * D::ROWS;
+fn tile_rows<D: Dot>(_: D, depth: usize) -> usize {
+    let row_bytes = depth * size_of::<D::Activation>();
+    let fitting = TILE_BYTES / row_bytes.max(1) / 4 * 4;
     fitting.clamp(FEWEST_ROWS, MOST_ROWS)
 }
 
@@ -49,7 +41,7 @@ pub(crate) struct ConvTask<'a, R> {
     pub(crate) sink: &'a mut R,
 }
 
-impl<R: RowSink> DotTask for ConvTask<'_, R> {
+impl<R: Sink> DotTask for ConvTask<'_, R> {
     type Output = ();
     #[inline(always)]
     fn run<D: Dot>(self, dot: D) {
@@ -57,11 +49,11 @@ impl<R: RowSink> DotTask for ConvTask<'_, R> {
         let Some(shape) = self.weights.first() else {
             return;
         };
-        let (depth, columns) = (shape.padded_depth, shape.padded_columns);
+        let depth = shape.padded_depth;
         let pixels = self.geometry.window().output_pixels();
-        let rows = tile_rows(dot, depth, columns).min(pixels);
+        let rows = tile_rows(dot, depth).min(pixels);
+        let count = self.geometry.out_channels_per_group();
         let mut tile = Vec::new();
-        let mut sums = vec![0; rows * columns];
         for image in 0..self.geometry.batch() {
             for first in (0..pixels).step_by(rows.max(1)) {
                 let block = first..pixels.min(first + rows);
@@ -71,15 +63,12 @@ impl<R: RowSink> DotTask for ConvTask<'_, R> {
                     let activations = if let Some(borrowed) = borrowed {
                         borrowed
                     } else {
-                        tile.resize(rows * depth, D::Activation::default());
+                        tile.resize(rows * depth + CONVERT_SLACK, D::Activation::default());
                         source.copy_rows(dot, depth, block.clone(), &mut tile);
                         Rows { data: &tile, stride: depth, count: block.len() }
                     };
-                    multiply_rows(dot, activations, weights, &mut sums);
-                    let channels = self.geometry.out_channels_per_group();
-                    for (row, sums) in block.clone().zip(sums.chunks_exact(columns)) {
-                        self.sink.finish(image * pixels + row, group * channels, &sums[..channels]);
-                    }
+                    let to = Place { row: image * pixels + first, first: group * count, count };
+                    multiply_rows(dot, activations, weights, to, self.sink);
                 }
             }
         }
@@ -112,57 +101,77 @@ impl<'a> Source<'a> {
         dot.borrow_codes(codes).map(|data| Rows { data, stride: depth, count: block.len() })
     }
 
-    /// Lays the rows out in `tile`, `depth` apart.
+    /// Lays the rows out in `tile`, `depth` apart. The groups' padding beyond the depth meets weights of zero.
     #[inline(always)]
     fn copy_rows<D: Dot>(&self, dot: D, depth: usize, block: Range<usize>, tile: &mut [D::Activation]) {
-        let [_, out_w] = self.geometry.window().output;
-        for (pixel, row) in block.zip(tile.chunks_exact_mut(depth)) {
-            self.copy_row(dot, [pixel / out_w, pixel % out_w], row);
-        }
-    }
-
-    #[inline(always)]
-    fn copy_row<D: Dot>(&self, dot: D, at: [usize; 2], row: &mut [D::Activation]) {
         let window = self.geometry.window();
-        let channels = self.geometry.in_channels_per_group();
-        let padding = dot.activation(self.input.zero_point);
-        let (taps, rest) = row.split_at_mut(self.geometry.depth());
-        rest.fill(D::Activation::default());
-        for (kernel_row, run) in taps.chunks_exact_mut(window.kernel[1] * channels).enumerate() {
-            let Some(source_row) = window.source(0, at[0], kernel_row) else {
-                run.fill(padding);
-                continue;
-            };
-            if let Some(codes) = self.contiguous(source_row, at[1]) {
-                convert(dot, codes, run);
-                continue;
-            }
-            for (kernel_col, tap) in run.chunks_exact_mut(channels).enumerate() {
-                match window.source(1, at[1], kernel_col) {
-                    Some(source_col) => convert(dot, self.tap(source_row, source_col), tap),
-                    None => tap.fill(padding),
+        let [_, out_w] = window.output;
+        let inside = self.whole_runs();
+        let mut source_rows = vec![None; window.kernel[0]];
+        let (mut row, mut col) = (block.start / out_w, block.start % out_w);
+        for index in 0..block.len() {
+            if index == 0 || col == 0 {
+                for (kernel_row, source_row) in source_rows.iter_mut().enumerate() {
+                    *source_row = window.source(0, row, kernel_row);
                 }
             }
+            let to = &mut tile[index * depth..];
+            if inside.contains(&col) {
+                self.copy_runs(dot, &source_rows, col, to);
+            } else {
+                self.copy_taps(dot, &source_rows, col, to);
+            }
+            col += 1;
+            if col == out_w {
+                (row, col) = (row + 1, 0);
+            }
         }
     }
 
-    /// All taps of one kernel row, where they are one run of codes.
-    #[inline(always)]
-    fn contiguous(&self, source_row: usize, out_col: usize) -> Option<&'a [u8]> {
+    /// The output columns for which all taps of a kernel row are one run of codes.
+    fn whole_runs(&self) -> Range<usize> {
         let window = self.geometry.window();
-        let first = window.source(1, out_col, 0)?;
-        window.source(1, out_col, window.kernel[1] - 1)?;
-        if self.geometry.groups() != 1 || window.dilation[1] != 1 {
-            return None;
+        if self.geometry.groups() != 1 || (window.dilation[1] != 1 && window.kernel[1] != 1) {
+            return 0..0;
         }
-        let at = self.offset(source_row, first);
-        Some(&self.input.data[at..at + window.kernel[1] * self.geometry.in_channels()])
+        window.valid_outputs(1, 0).start..window.valid_outputs(1, window.kernel[1] - 1).end
     }
 
+    /// Lays out a row of the product whose taps are a run in each kernel row.
+    #[inline(always)]
+    fn copy_runs<D: Dot>(&self, dot: D, rows: &[Option<usize>], col: usize, to: &mut [D::Activation]) {
+        let window = self.geometry.window();
+        let run = window.kernel[1] * self.geometry.in_channels();
+        let first = col * window.stride[1] - window.pad_begin[1];
+        for (kernel_row, source_row) in rows.iter().enumerate() {
+            let to = &mut to[kernel_row * run..];
+            match *source_row {
+                Some(row) => convert(dot, &self.input.data[self.offset(row, first)..], to, run),
+                None => to[..run].fill(dot.activation(self.input.zero_point)),
+            }
+        }
+    }
+
+    /// Lays out a row of the product tap by tap.
+    #[inline(always)]
+    fn copy_taps<D: Dot>(&self, dot: D, rows: &[Option<usize>], col: usize, to: &mut [D::Activation]) {
+        let window = self.geometry.window();
+        let channels = self.geometry.in_channels_per_group();
+        let taps = rows.iter().flat_map(|row| (0..window.kernel[1]).map(move |tap| (*row, tap)));
+        for (index, (source_row, tap)) in taps.enumerate() {
+            let to = &mut to[index * channels..];
+            match source_row.zip(window.source(1, col, tap)) {
+                Some((row, source_col)) => convert(dot, self.tap(row, source_col), to, channels),
+                None => to[..channels].fill(dot.activation(self.input.zero_point)),
+            }
+        }
+    }
+
+    /// The codes from a tap on.
     #[inline(always)]
     fn tap(&self, source_row: usize, source_col: usize) -> &'a [u8] {
         let channels = self.geometry.in_channels_per_group();
-        &self.input.data[self.offset(source_row, source_col) + self.group * channels..][..channels]
+        &self.input.data[self.offset(source_row, source_col) + self.group * channels..]
     }
 
     #[inline(always)]
@@ -182,16 +191,15 @@ pub(crate) struct GemmTask<'a, R> {
     pub(crate) sink: &'a mut R,
 }
 
-impl<R: RowSink> DotTask for GemmTask<'_, R> {
+impl<R: Sink> DotTask for GemmTask<'_, R> {
     type Output = ();
     #[inline(always)]
     fn run<D: Dot>(self, dot: D) {
         self.sink.set_shift(dot.shift());
-        let (depth, columns) = (self.weights.padded_depth, self.weights.padded_columns);
+        let depth = self.weights.padded_depth;
         let count = self.input.data.len() / self.depth;
-        let rows = tile_rows(dot, depth, columns).min(count);
+        let rows = tile_rows(dot, depth).min(count);
         let mut tile = Vec::new();
-        let mut sums = vec![0; rows * columns];
         for first in (0..count).step_by(rows.max(1)) {
             let block = first..count.min(first + rows);
             let codes = &self.input.data[first * self.depth..block.end * self.depth];
@@ -199,16 +207,15 @@ impl<R: RowSink> DotTask for GemmTask<'_, R> {
             let data = if let Some(data) = borrowed {
                 data
             } else {
-                tile.resize(rows * depth, D::Activation::default());
-                for (codes, row) in codes.chunks_exact(self.depth).zip(tile.chunks_exact_mut(depth)) {
-                    convert(dot, codes, row);
+                tile.resize(rows * depth + CONVERT_SLACK, D::Activation::default());
+                for index in 0..block.len() {
+                    convert(dot, &codes[index * self.depth..], &mut tile[index * depth..], self.depth);
                 }
                 &tile
             };
-            multiply_rows(dot, Rows { data, stride: depth, count: block.len() }, self.weights, &mut sums);
-            for (row, sums) in block.zip(sums.chunks_exact(columns)) {
-                self.sink.finish(row, 0, &sums[..self.columns]);
-            }
+            let to = Place { row: first, first: 0, count: self.columns };
+            let rows = Rows { data, stride: depth, count: block.len() };
+            multiply_rows(dot, rows, self.weights, to, self.sink);
         }
     }
 }

@@ -1,15 +1,20 @@
 //! Depthwise convolution in `f32`, NCHW: every plane with its own window, forward and backward.
 //!
 //! ```text
-//! for each plane, for each row of the output:
-//!   for each tap whose input row exists:  out[lo..hi] += weight · input[lo·stride + offset ..]
+//! for each plane:
+//!   copy it into a frame of zeros, so that no tap meets an end
+//!   for 4 vectors of outputs:
+//!     for each tap:  4 × { sums += weight · frame[output · stride + tap ..] }
 //! ```
 //!
-//! `lo..hi` are the outputs whose tap lies inside the input, so padding costs nothing and the inner
-//! loop has no test. An output row stays in the first-level cache while the taps are added to it.
-//! Both gradients walk the same rows with the roles of the three operands exchanged.
+//! Where the four vectors lie, in rows of the output from left to right, is the same for all planes and found
+//! once. A vector that reaches beyond its row writes into what is computed later.
+//!
+//! Both gradients walk rows: for each row of the output, for each tap whose input row exists, the outputs
+//! whose tap lies inside the input are a range, so padding costs nothing and the inner loop has no test.
 
-use super::{Simd, Task, limited};
+use super::runs::copy;
+use super::{Simd, Task};
 use crate::kernels::layout::{Conv2dGeometry, Window2d};
 use core::ops::Range;
 
@@ -58,24 +63,165 @@ pub(crate) struct DepthwiseForward<'a> {
 impl Task for DepthwiseForward<'_> {
     type Output = ();
     #[inline(always)]
-    fn run<S: Simd>(self, _: S) {
-        let window = self.geometry.window();
-        let stride = window.stride[1];
-        let planes = self.input.chunks_exact(window.input_pixels());
-        let outs = self.out.chunks_exact_mut(window.output_pixels().max(1));
-        for (index, (plane, out)) in planes.zip(outs).enumerate() {
+    fn run<S: Simd>(self, simd: S) {
+        match self.geometry.window().stride[1] {
+            1 => self.with_stride::<S, 1>(simd),
+            2 => self.with_stride::<S, 2>(simd),
+            _ => self.with_stride::<S, 0>(simd),
+        }
+    }
+}
+
+/// A plane with zeros around it.
+struct Frame {
+    data: Vec<f32>,
+    width: usize,
+}
+
+impl Frame {
+    /// Zeros, wide enough for whole vectors of outputs.
+    fn new(window: &Window2d, lanes: usize) -> Self {
+        let reach = |axis: usize, outputs: usize| {
+            let last = outputs.saturating_sub(1) * window.stride[axis];
+            let seen = last + (window.kernel[axis] - 1) * window.dilation[axis] + 1;
+            seen.max(window.pad_begin[axis] + window.input[axis])
+        };
+        let width = reach(1, window.output[1].next_multiple_of(lanes));
+        // Every other number of two vectors is read as two vectors.
+        Self { data: vec![0.0; width * reach(0, window.output[0]) + lanes], width }
+    }
+
+    #[inline(always)]
+    fn fill<S: Simd>(&mut self, simd: S, window: &Window2d, plane: &[f32]) {
+        let [top, left] = window.pad_begin;
+        for (row, from) in plane.chunks_exact(window.input[1]).enumerate() {
+            copy(simd, from, &mut self.data[(top + row) * self.width + left..][..from.len()]);
+        }
+    }
+}
+
+/// A vector of outputs: where it is, and where its first tap begins in the frame.
+#[derive(Clone, Copy)]
+struct Place {
+    out: usize,
+    frame: usize,
+}
+
+fn places(window: &Window2d, lanes: usize, width: usize) -> Vec<Place> {
+    let [rows, cols] = window.output;
+    let vectors = (0..rows).flat_map(|row| (0..cols).step_by(lanes).map(move |col| (row, col)));
+    let place = |(row, col)| Place {
+        out: row * cols + col,
+        frame: row * window.stride[0] * width + col * window.stride[1],
+    };
+    let mut places: Vec<Place> = vectors.map(place).collect();
+    if let Some(&last) = places.last() {
+        places.resize(places.len().next_multiple_of(4), last);
+    }
+    places
+}
+
+impl DepthwiseForward<'_> {
+    #[inline(always)]
+    fn with_stride<S: Simd, const STRIDE: usize>(self, simd: S) {
+        let (window, pixels) = (self.geometry.window(), self.geometry.window().output_pixels());
+        let mut frame = Frame::new(window, S::F32_LANES);
+        let places = places(window, S::F32_LANES, frame.width);
+        let tap = |tap: usize| {
+            let (row, col) = (tap / window.kernel[1], tap % window.kernel[1]);
+            row * window.dilation[0] * frame.width + col * window.dilation[1]
+        };
+        let taps: Vec<usize> = (0..window.taps()).map(tap).collect();
+        for (index, plane) in self.input.chunks_exact(window.input_pixels()).enumerate() {
             let channel = index % self.geometry.out_channels();
+            frame.fill(simd, window, plane);
             let weights = &self.weights[channel * window.taps()..][..window.taps()];
-            out.fill(self.bias.map_or(0.0, |bias| bias[channel]));
-            for row in 0..window.output[0] {
-                for_each_tap_row(window, row, |at| {
-                    add_scaled(&mut out[at.out], &plane[at.input], (1, stride), weights[at.tap]);
-                });
+            let bias = simd.splat_f32(self.bias.map_or(0.0, |bias| bias[channel]));
+            let rows = Rows { data: &frame.data, taps: &taps, weights, stride: window.stride[1] };
+            let out = &mut self.out[index * pixels..];
+            let mut rest = places.as_slice();
+            while let [p0, p1, p2, p3, others @ ..] = rest {
+                rest = others;
+                let at = [p0.frame, p1.frame, p2.frame, p3.frame];
+                let [s0, s1, s2, s3] = rows.sums::<S, STRIDE>(simd, bias, at);
+                store(simd, s0, self.clamp, &mut out[p0.out..]);
+                store(simd, s1, self.clamp, &mut out[p1.out..]);
+                store(simd, s2, self.clamp, &mut out[p2.out..]);
+                store(simd, s3, self.clamp, &mut out[p3.out..]);
             }
-            if let Some((lo, hi)) = self.clamp {
-                for value in out {
-                    *value = limited(*value, lo, hi);
+        }
+    }
+}
+
+/// Limits a vector and writes it, or the part of it that there is room for.
+#[inline(always)]
+fn store<S: Simd>(simd: S, mut sum: S::F32, clamp: Option<(f32, f32)>, out: &mut [f32]) {
+    if let Some((lo, hi)) = clamp {
+        sum = simd.clamp_f32(sum, simd.splat_f32(lo), simd.splat_f32(hi));
+    }
+    if out.len() >= S::F32_LANES {
+        // SAFETY: there is room for a vector.
+        return unsafe { simd.store_f32(out.as_mut_ptr(), sum) };
+    }
+    let mut wide = [0.0; 8];
+    // SAFETY: no instruction set has more than eight lanes.
+    unsafe { simd.store_f32(wide.as_mut_ptr(), sum) };
+    out.copy_from_slice(&wide[..out.len()]);
+}
+
+/// A frame, where its taps are from the first, and the weight of each.
+struct Rows<'a> {
+    data: &'a [f32],
+    taps: &'a [usize],
+    weights: &'a [f32],
+    stride: usize,
+}
+
+impl Rows<'_> {
+    /// Four vectors of outputs whose first taps begin at `at`.
+    #[inline(always)]
+    fn sums<S: Simd, const STRIDE: usize>(&self, simd: S, bias: S::F32, at: [usize; 4]) -> [S::F32; 4] {
+        let [at0, at1, at2, at3] = at;
+        let last = at0.max(at1).max(at2).max(at3) + self.taps.last().copied().unwrap_or(0);
+        let read = if STRIDE == 2 { 2 * S::F32_LANES } else { (S::F32_LANES - 1) * self.stride + 1 };
+        assert!(last + read <= self.data.len());
+        let (mut a, mut b, mut c, mut d) = (bias, bias, bias, bias);
+        let data = self.data.as_ptr();
+        assert!(self.weights.len() >= self.taps.len());
+        let mut index = 0;
+        while index < self.taps.len() {
+            let weight = simd.splat_f32(self.weights[index]);
+            // SAFETY: taps grow, and by the assertion the last one's vector is within the frame.
+            unsafe {
+                let data = data.add(self.taps[index]);
+                a = simd.multiply_add(weight, load::<S, STRIDE>(simd, data.add(at0), self.stride), a);
+                b = simd.multiply_add(weight, load::<S, STRIDE>(simd, data.add(at1), self.stride), b);
+                c = simd.multiply_add(weight, load::<S, STRIDE>(simd, data.add(at2), self.stride), c);
+                d = simd.multiply_add(weight, load::<S, STRIDE>(simd, data.add(at3), self.stride), d);
+            }
+            index += 1;
+        }
+        [a, b, c, d]
+    }
+}
+
+/// A vector of numbers a stride apart.
+///
+/// # Safety
+/// All numbers from the first to the last are readable; with a stride of 2 also the one behind the last.
+#[inline(always)]
+unsafe fn load<S: Simd, const STRIDE: usize>(simd: S, from: *const f32, stride: usize) -> S::F32 {
+    // SAFETY: the caller says so; no instruction set has more than eight lanes.
+    unsafe {
+        match STRIDE {
+            1 => simd.load_f32(from),
+            2 => simd.load_even(from),
+            _ => {
+                let mut apart = [0.0; 8];
+                for (lane, number) in apart.iter_mut().take(S::F32_LANES).enumerate() {
+                    *number = *from.add(lane * stride);
                 }
+                simd.load_f32(apart.as_ptr())
             }
         }
     }

@@ -5,20 +5,29 @@
 //! channel by channel, and multiplies with pairs of weights:
 //!
 //! ```text
-//! for each vector of channels:
-//!   for each pair of taps:  sums += (x0·w0 + x1·w1)      one instruction, all lanes
+//! for each block of 4 vectors of channels:
+//!   for each pair of taps:  4 × { sums += (x0·w0 + x1·w1) }      one instruction a vector, all lanes
+//!   the block's sums go from the registers to their sink
 //! ```
 //!
-//! Weights are packed `[vector of channels][pair of taps][lane][2]`; an odd last tap is paired with
-//! weight zero. Channels beyond the last whole vector are copied aside, so that no load passes the end.
+//! Weights are packed `[block][pair of taps][vector][lane][2]`; an odd last tap is paired with weight
+//! zero. Where blocks do not divide the channels, the last one begins early enough to end with them, so
+//! that some channels are computed twice; fewer channels than a block are copied aside.
 
-use super::conv_i8::RowSink;
+use super::gemm_i8::{Place, Sink};
 use super::{Simd, Task};
 use crate::kernels::affine::QuantizedInput;
 use crate::kernels::layout::{Conv2dGeometry, Window2d};
+use core::slice::from_raw_parts;
 
-/// Most lanes of any instruction set.
-const MOST_LANES: usize = 16;
+/// Channels of the largest block of any instruction set.
+const MOST_CHANNELS: usize = 32;
+
+/// First channels of the blocks.
+fn blocks(channels: usize, block: usize) -> impl Iterator<Item = usize> {
+    let last = channels.saturating_sub(block);
+    (0..channels.div_ceil(block)).map(move |index| (index * block).min(last))
+}
 
 /// Packs weights `[channels][taps]`.
 pub(crate) struct PackTask<'a> {
@@ -31,12 +40,16 @@ impl Task for PackTask<'_> {
     type Output = Vec<i16>;
     #[inline(always)]
     fn run<S: Simd>(self, _: S) -> Vec<i16> {
-        let (lanes, pairs) = (S::LANES, self.taps.div_ceil(2));
-        let mut packed = vec![0; self.channels.next_multiple_of(lanes) * pairs * 2];
-        for (channel, weights) in self.weights.chunks_exact(self.taps).enumerate() {
-            for (tap, &weight) in weights.iter().enumerate() {
-                let vector = (channel / lanes * pairs + tap / 2) * lanes;
-                packed[(vector + channel % lanes) * 2 + tap % 2] = weight.into();
+        let (block, pairs) = (4 * S::LANES, self.taps.div_ceil(2));
+        let mut packed = Vec::with_capacity(self.channels.next_multiple_of(block) * pairs * 2);
+        let weight = |channel: usize, tap: usize| {
+            let exists = channel < self.channels && tap < self.taps;
+            if exists { i16::from(self.weights[channel * self.taps + tap]) } else { 0 }
+        };
+        for first in blocks(self.channels, block) {
+            for pair in 0..pairs {
+                let pair_of = |channel| [weight(channel, 2 * pair), weight(channel, 2 * pair + 1)];
+                packed.extend((first..first + block).flat_map(pair_of));
             }
         }
         packed
@@ -51,89 +64,97 @@ pub(crate) struct DepthwiseTask<'a, R> {
     pub(crate) sink: &'a mut R,
 }
 
-impl<R: RowSink> Task for DepthwiseTask<'_, R> {
+impl<R: Sink> Task for DepthwiseTask<'_, R> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         self.sink.set_shift(0);
         let window = self.geometry.window();
         let channels = self.geometry.out_channels();
+        let block = 4 * S::LANES;
         let [out_h, out_w] = window.output;
         let padding = vec![self.input.zero_point; channels];
-        let mut taps = vec![padding.as_slice(); window.taps().next_multiple_of(2)];
-        let mut sums = vec![0; channels.next_multiple_of(S::LANES)];
+        let mut taps = vec![padding.as_ptr(); window.taps().next_multiple_of(2)];
+        let mut aside = vec![0; if channels < block { taps.len() * MOST_CHANNELS } else { 0 }];
         for image in 0..self.geometry.batch() {
             for pixel in 0..out_h * out_w {
-                let at = [pixel / out_w, pixel % out_w];
-                self.find_taps(window, image, at, &padding, &mut taps);
-                sum_pixel(simd, &taps, self.weights, channels, &mut sums);
-                self.sink.finish(image * out_h * out_w + pixel, 0, &sums[..channels]);
+                self.find_taps(window, (image, [pixel / out_w, pixel % out_w]), padding.as_ptr(), &mut taps);
+                let row = image * out_h * out_w + pixel;
+                if channels < block {
+                    for (aside, tap) in aside.chunks_exact_mut(MOST_CHANNELS).zip(&mut taps) {
+                        // SAFETY: a tap has `channels` codes.
+                        aside[..channels].copy_from_slice(unsafe { from_raw_parts(*tap, channels) });
+                        *tap = aside.as_ptr();
+                    }
+                }
+                let (last, mut first, mut weights) = (channels.saturating_sub(block), 0, self.weights);
+                while first < channels {
+                    let (these, others) = weights.split_at(taps.len() * block);
+                    // SAFETY: a tap has `channels` codes, or room for a block of them where that is
+                    // more; a block ends with the last channel at the latest.
+                    let sums = unsafe { sum_block(simd, &taps, these, first.min(last)) };
+                    let place = Place { row, first: first.min(last), count: channels.min(block) };
+                    self.sink.finish_row(simd, place, sums);
+                    (first, weights) = (first + block, others);
+                }
             }
         }
     }
 }
 
-impl<'a, R> DepthwiseTask<'a, R> {
+impl<R> DepthwiseTask<'_, R> {
+    /// Points `taps` to the codes of the input pixels that an output sees, all channels of each.
     #[inline(always)]
-    fn find_taps<'t>(
+    fn find_taps(
         &self,
         window: &Window2d,
-        image: usize,
-        at: [usize; 2],
-        padding: &'t [u8],
-        taps: &mut [&'t [u8]],
-    ) where
-        'a: 't,
-    {
+        (image, at): (usize, [usize; 2]),
+        padding: *const u8,
+        taps: &mut [*const u8],
+    ) {
         let channels = self.geometry.in_channels();
-        let data: &'a [u8] = self.input.data;
+        let plane = &self.input.data[image * window.input_pixels() * channels..];
         for kernel_row in 0..window.kernel[0] {
-            let row = window.source(0, at[0], kernel_row);
-            for kernel_col in 0..window.kernel[1] {
-                let col = window.source(1, at[1], kernel_col);
-                taps[kernel_row * window.kernel[1] + kernel_col] = match (row, col) {
-                    (Some(row), Some(col)) => {
-                        let pixel = image * window.input_pixels() + row * window.input[1] + col;
-                        &data[pixel * channels..][..channels]
-                    }
-                    _ => padding,
-                };
+            let taps = &mut taps[kernel_row * window.kernel[1]..][..window.kernel[1]];
+            let Some(row) = window.source(0, at[0], kernel_row) else {
+                taps.fill(padding);
+                continue;
+            };
+            for (kernel_col, tap) in taps.iter_mut().enumerate() {
+                *tap = window.source(1, at[1], kernel_col).map_or(padding, |col| {
+                    plane[(row * window.input[1] + col) * channels..][..channels].as_ptr()
+                });
             }
         }
+        // An odd last tap is paired with anything.
+        taps[window.taps()..].fill(padding);
     }
 }
 
-/// Sums of one pixel, all channels.
+/// Sums of one pixel: four vectors of channels from `first` on.
+///
+/// # Safety
+/// At every tap `first + 4 · LANES` codes are readable.
 #[inline(always)]
-fn sum_pixel<S: Simd>(simd: S, taps: &[&[u8]], weights: &[i16], channels: usize, sums: &mut [i32]) {
-    let lanes = S::LANES;
-    let vectors = weights.chunks_exact(taps.len() * lanes).zip(sums.chunks_exact_mut(lanes));
-    for (index, (weights, sums)) in vectors.enumerate() {
-        let first = index * lanes;
-        let mut total = simd.zero();
-        for (pair, weights) in taps.chunks_exact(2).zip(weights.chunks_exact(2 * lanes)) {
-            let whole = first + lanes <= channels;
-            let codes = if whole {
-                let (left, right) = (&pair[0][first..][..lanes], &pair[1][first..][..lanes]);
-                // SAFETY: both slices hold a vector of codes.
-                unsafe { simd.interleave(left.as_ptr(), right.as_ptr()) }
-            } else {
-                let (left, right) = (beside(&pair[0][first..]), beside(&pair[1][first..]));
-                // SAFETY: both arrays hold at least a vector of codes.
-                unsafe { simd.interleave(left.as_ptr(), right.as_ptr()) }
-            };
-            // SAFETY: the chunk holds a vector of pairs.
-            total = simd.dot(total, unsafe { simd.load_weights(weights.as_ptr()) }, codes);
+unsafe fn sum_block<S: Simd>(simd: S, taps: &[*const u8], weights: &[i16], first: usize) -> [S::Sums; 4] {
+    let step = 2 * S::LANES;
+    assert!(weights.len() >= taps.len() / 2 * 4 * step);
+    let (mut a, mut b, mut c, mut d) = (simd.zero(), simd.zero(), simd.zero(), simd.zero());
+    let mut w = weights.as_ptr();
+    let mut pair = 0;
+    while pair + 1 < taps.len() {
+        // SAFETY: the caller says that four vectors of codes are readable at both taps; by the assertion
+        // there are four vectors of weights for each pair. `wrapping_add` lets the pointer stop at the end.
+        unsafe {
+            let (left, right) = (taps[pair].add(first), taps[pair + 1].add(first));
+            let [x0, x1, x2, x3] = simd.interleave(left, right);
+            a = simd.dot(a, simd.load_weights(w), x0);
+            b = simd.dot(b, simd.load_weights(w.add(step)), x1);
+            c = simd.dot(c, simd.load_weights(w.add(2 * step)), x2);
+            d = simd.dot(d, simd.load_weights(w.add(3 * step)), x3);
         }
-        // SAFETY: the chunk holds a vector of sums.
-        unsafe { simd.store_sums(sums.as_mut_ptr(), total) };
+        w = w.wrapping_add(4 * step);
+        pair += 2;
     }
-}
-
-/// The last few codes of a pixel, with room for a whole vector.
-#[inline(always)]
-fn beside(codes: &[u8]) -> [u8; MOST_LANES] {
-    let mut wide = [0; MOST_LANES];
-    wide[..codes.len()].copy_from_slice(codes);
-    wide
+    [a, b, c, d]
 }

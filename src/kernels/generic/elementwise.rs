@@ -6,21 +6,21 @@
 //! the sum are the integer. It holds for `|x| ≤ 2²²`, so values are limited first; limits are whole
 //! numbers, so limiting before or after rounding gives the same.
 
-use super::conv_i8::RowSink;
 use super::{Simd, Task};
-use crate::kernels::affine::{AddU8, AffineParams, Requantize, fused};
+use crate::kernels::affine::{AddU8, AffineParams};
 use crate::kernels::layout::ImageLayout;
+use crate::kernels::reference;
 
 /// `1.5 · 2²³`.
-const ROUNDING: f32 = 12_582_912.0;
-const ROUNDING_BITS: i32 = ROUNDING.to_bits() as i32;
+pub(super) const ROUNDING: f32 = 12_582_912.0;
+pub(super) const ROUNDING_BITS: i32 = ROUNDING.to_bits() as i32;
 
 /// Whole-number limits around the zero point.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
-    lo: f32,
-    hi: f32,
-    zero_point: i32,
+    pub(super) lo: f32,
+    pub(super) hi: f32,
+    pub(super) zero_point: i32,
 }
 
 impl Limits {
@@ -63,101 +63,11 @@ fn steps_of(x: f32, scale: f32) -> f32 {
     if steps.is_nan() { 0.0 } else { steps }
 }
 
-/// `Σ (x − zero_point)·w` from the sum of stored activations, per output channel.
-#[inline(always)]
-fn correct(corrections: &mut [i32], weight_sums: &[i32], zero_point: u8, shift: i32) {
-    for (correction, &sum) in corrections.iter_mut().zip(weight_sums) {
-        *correction = sum.wrapping_mul(shift - i32::from(zero_point));
-    }
-}
-
-/// Finished rows as `i32`.
-pub(crate) struct SumSink<'a> {
-    zero_point: u8,
-    weight_sums: &'a [i32],
-    corrections: Vec<i32>,
-    out: &'a mut [i32],
-}
-
-impl<'a> SumSink<'a> {
-    pub(crate) fn new(zero_point: u8, weight_sums: &'a [i32], out: &'a mut [i32]) -> Self {
-        Self { zero_point, weight_sums, corrections: vec![0; weight_sums.len()], out }
-    }
-}
-
-impl RowSink for SumSink<'_> {
-    #[inline(always)]
-    fn set_shift(&mut self, shift: i32) {
-        correct(&mut self.corrections, self.weight_sums, self.zero_point, shift);
-    }
-
-    #[inline(always)]
-    fn finish(&mut self, row: usize, first: usize, sums: &[i32]) {
-        let channels = self.corrections.len();
-        let out = &mut self.out[row * channels + first..][..sums.len()];
-        let corrections = &self.corrections[first..][..sums.len()];
-        for i in 0..sums.len() {
-            out[i] = sums[i].wrapping_add(corrections[i]);
-        }
-    }
-}
-
-/// Finished rows as `u8` codes, see [`Requantize`].
-pub(crate) struct RequantizeSink<'a> {
-    zero_point: u8,
-    weight_sums: &'a [i32],
-    corrections: Vec<i32>,
-    bias: &'a [i32],
-    multipliers: Vec<f32>,
-    limits: Limits,
-    out: &'a mut [u8],
-}
-
-impl<'a> RequantizeSink<'a> {
-    pub(crate) fn new(
-        zero_point: u8,
-        weight_sums: &'a [i32],
-        requantize: &'a Requantize,
-        out: &'a mut [u8],
-    ) -> Self {
-        let channels = weight_sums.len();
-        let multipliers = match requantize.multiplier.as_slice() {
-            [all] => vec![*all; channels],
-            each => each.to_vec(),
-        };
-        Self {
-            zero_point,
-            weight_sums,
-            corrections: vec![0; channels],
-            bias: &requantize.bias,
-            multipliers,
-            limits: Limits::of_u8(requantize.zero_point, requantize.min, requantize.max),
-            out,
-        }
-    }
-}
-
-impl RowSink for RequantizeSink<'_> {
-    #[inline(always)]
-    fn set_shift(&mut self, shift: i32) {
-        correct(&mut self.corrections, self.weight_sums, self.zero_point, shift);
-    }
-
-    #[inline(always)]
-    fn finish(&mut self, row: usize, first: usize, sums: &[i32]) {
-        let (channels, count) = (self.corrections.len(), sums.len());
-        let out = &mut self.out[row * channels + first..][..count];
-        let corrections = &self.corrections[first..][..count];
-        let bias = &self.bias[first..][..count];
-        let multipliers = &self.multipliers[first..][..count];
-        for i in 0..count {
-            let sum = sums[i].wrapping_add(corrections[i]).saturating_add(bias[i]);
-            out[i] = self.limits.code(sum as f32 * multipliers[i]) as u8;
-        }
-    }
-}
-
 /// See [`crate::kernels::add_u8`].
+///
+/// The definition rounds in an order that takes an instruction for `x · y + z` with one rounding. Here
+/// the sum is rounded in whatever way is fast, and a vector of sums of which one lies so close to a half
+/// step that the difference could decide its code is computed again as the definition says.
 pub(crate) struct AddTask<'a> {
     pub(crate) lhs: &'a [u8],
     pub(crate) rhs: &'a [u8],
@@ -165,18 +75,89 @@ pub(crate) struct AddTask<'a> {
     pub(crate) out: &'a mut [u8],
 }
 
+impl AddTask<'_> {
+    /// How far from a half step a sum decides its code alone: 0.5 less what roundings can differ by.
+    ///
+    /// With `u = 2⁻²⁴`, `A = 255·|fa|`, `B = 255·|fb|` and the offset `o`, the definition's inner sum is
+    /// within `u·(B + |o|)` of the exact one. Here the product `b·fb` is rounded as well, or not, which is
+    /// `u·B` more, then their sum, the product `a·fa`, and the whole: where the code is not limited that is
+    /// below 257 in magnitude in both. The bound doubles this, for the roundings of the bound itself.
+    fn safe_distance(&self, offset: f32) -> f32 {
+        let AddU8 { lhs_factor, rhs_factor, .. } = self.add;
+        let (a, b) = (255.0 * lhs_factor.abs(), 255.0 * rhs_factor.abs());
+        let roundings = 2.0 * (b + offset.abs()) + b + a + 2.0 * 257.0;
+        0.5 - 2.0 * roundings * (f32::EPSILON / 2.0)
+    }
+}
+
 impl Task for AddTask<'_> {
     type Output = ();
     #[inline(always)]
-    fn run<S: Simd>(self, _: S) {
+    fn run<S: Simd>(self, simd: S) {
         let AddU8 { lhs_factor, rhs_factor, min, max, .. } = self.add;
-        let (limits, offset) = (Limits::of_u8(0, min, max), self.add.offset());
-        let add = |code: u8, factor: f32, addend: f32| {
-            if S::HAS_FMA { f32::from(code).mul_add(factor, addend) } else { fused(code, factor, addend) }
+        let (offset, width) = (self.add.offset(), 4 * S::LANES);
+        let sums = Addition {
+            factors: (simd.splat_f32(lhs_factor), simd.splat_f32(rhs_factor)),
+            offset: simd.splat_f32(offset),
+            limits: (simd.splat_f32(min.into()), simd.splat_f32(max.into())),
+            safe: simd.splat_f32(self.safe_distance(offset)),
         };
-        for (out, (&a, &b)) in self.out.iter_mut().zip(self.lhs.iter().zip(self.rhs)) {
-            *out = limits.code(add(a, lhs_factor, add(b, rhs_factor, offset))) as u8;
+        let whole = self.out.len() / width * width;
+        let (vectors, rest) = self.out.split_at_mut(whole);
+        for (index, out) in vectors.chunks_exact_mut(width).enumerate() {
+            let (lhs, rhs) = (&self.lhs[index * width..][..width], &self.rhs[index * width..][..width]);
+            if sums.is_unsafe(simd, lhs, rhs, out) {
+                for ((out, &a), &b) in out.iter_mut().zip(lhs).zip(rhs) {
+                    *out = reference::add_u8(a, b, &self.add);
+                }
+            }
         }
+        for ((out, &a), &b) in rest.iter_mut().zip(&self.lhs[whole..]).zip(&self.rhs[whole..]) {
+            *out = reference::add_u8(a, b, &self.add);
+        }
+    }
+}
+
+/// The numbers of an [`AddTask`] in every lane.
+struct Addition<F> {
+    factors: (F, F),
+    offset: F,
+    limits: (F, F),
+    safe: F,
+}
+
+impl<F: Copy> Addition<F> {
+    /// Adds four vectors of codes; true where one of the sums is too close to a half step.
+    #[inline(always)]
+    fn is_unsafe<S: Simd<F32 = F>>(&self, simd: S, lhs: &[u8], rhs: &[u8], out: &mut [u8]) -> bool {
+        assert!(lhs.len() == 4 * S::LANES && rhs.len() == lhs.len() && out.len() == lhs.len());
+        let zero = simd.splat_sums(0_i32.wrapping_sub(ROUNDING_BITS));
+        // SAFETY: by the assertion all three hold four vectors of codes.
+        unsafe {
+            let [a0, a1, a2, a3] = simd.load_codes(lhs.as_ptr());
+            let [b0, b1, b2, b3] = simd.load_codes(rhs.as_ptr());
+            let (sum0, far0) = self.sum(simd, a0, b0);
+            let (sum1, far1) = self.sum(simd, a1, b1);
+            simd.store_codes(out.as_mut_ptr(), simd.add_sums(sum0, zero), simd.add_sums(sum1, zero));
+            let (sum2, far2) = self.sum(simd, a2, b2);
+            let (sum3, far3) = self.sum(simd, a3, b3);
+            let to = out.as_mut_ptr().add(2 * S::LANES);
+            simd.store_codes(to, simd.add_sums(sum2, zero), simd.add_sums(sum3, zero));
+            let farthest = simd.larger(simd.larger(far0, far1), simd.larger(far2, far3));
+            simd.exceeds(farthest, self.safe)
+        }
+    }
+
+    /// The bits of a vector of limited sums plus [`ROUNDING`], and how far each sum is from its code.
+    #[inline(always)]
+    fn sum<S: Simd<F32 = F>>(&self, simd: S, a: S::Sums, b: S::Sums) -> (S::Sums, F) {
+        let rounding = simd.splat_f32(ROUNDING);
+        let inner = simd.multiply_add(simd.reals(b), self.factors.1, self.offset);
+        let sum = simd.multiply_add(simd.reals(a), self.factors.0, inner);
+        let limited = simd.limit(sum, self.limits);
+        let rounded = simd.add_f32(limited, rounding);
+        let code = simd.subtract_f32(rounded, rounding);
+        (simd.bits(rounded), simd.magnitude(simd.subtract_f32(limited, code)))
     }
 }
 

@@ -1,20 +1,23 @@
 //! `out = clamp(lhs · rhs + bias)` in `f32`, row-major out.
 //!
 //! ```text
-//! for 128 columns of rhs:                 a block of rhs stays in the second-level cache
+//! for 224 columns of rhs:                 a block of rhs stays in the second-level cache
 //!   for 256 of the depth:
 //!     lay out the block of rhs            row-major, one cache line of slack a row
-//!     for ROWS rows of lhs:               a packed panel, read once per strip
+//!     for 4 rows of lhs:                  a packed panel, read once per strip
 //!       for 2 vectors of columns:         a strip: 256 rows of two vectors, first-level cache
-//!         register tile: ROWS × 2 accumulators over the depth
+//!         register tile: 4 × 2 accumulators over the depth
 //! ```
 //!
-//! `lhs` is packed in panels of `ROWS` rows, each `[depth][rows]`, so that one pointer serves the
-//! whole tile; the last panel is narrower, not padded:
+//! `lhs` is packed in panels of 4 rows, each `[depth][rows]`, so that one pointer serves the whole tile;
+//! rows that are left over are panels of one. All panels of 256 of the depth lie before those of the next,
+//! so that large weights are read from the first to the last:
 //!
 //! ```text
-//! panel 0: a00 a10 a20 a30 | a01 a11 a21 a31 | …     panel 1: a40 a50 | a41 a51 | …
+//! panel 0: a00 a10 a20 a30 | a01 a11 a21 a31 | …     panel 1: a40 a41 a42 …     panel 2: a50 a51 …
 //! ```
+//!
+//! Accumulators are locals written out one by one: they are then registers at any level of optimization.
 //!
 //! Where products are not fused, the order of a sum is thus the same for every instruction set: the
 //! depth in blocks of 256, each summed from the first product to the last, then added to the blocks
@@ -23,31 +26,68 @@
 //! The slack of a row keeps a strip from falling into few cache sets, which a power-of-two stride
 //! would do. A right-hand side that is constant is packed beforehand in strips `[depth][2 vectors]`.
 
+use super::runs::copy;
 use super::{Floats, Simd, Task};
 use crate::kernels::layout::MatLayout;
 use core::ops::Range;
 
-/// Columns of a block of `rhs`.
-pub(crate) const BLOCK_COLS: usize = 128;
+/// Most columns of a block of `rhs`, which is then 240 kB: each block reads all of `lhs`, so few are better.
+pub(crate) const BLOCK_COLS: usize = 224;
 /// Depth of a block of `rhs`.
 pub(crate) const BLOCK_DEPTH: usize = 256;
 /// One cache line of `f32`.
 const ROW_SLACK: usize = 16;
-/// Largest register tile of any instruction set: 6 rows of 2 vectors of 8.
-const LARGEST_TILE: usize = 96;
+/// Elements of `lhs` that are packed at a time, where `rhs` is packed already: they fit a second-level cache.
+const PART_ELEMENTS: usize = 64 * 1024;
+/// Rows of a register tile and of a panel of `lhs`.
+const ROWS: usize = 4;
+/// Largest register tile of any instruction set: 4 rows of 2 vectors of 8.
+const LARGEST_TILE: usize = 64;
+
+/// Columns of a block, whole strips: the fewest blocks, all of about the same width.
+fn block_cols(cols: usize, strip: usize) -> usize {
+    let blocks = cols.div_ceil(BLOCK_COLS).max(1);
+    cols.div_ceil(blocks).next_multiple_of(strip).max(strip)
+}
+
+/// First row and number of rows of each panel.
+fn panels(rows: usize) -> impl Iterator<Item = (usize, usize)> {
+    let whole = rows / ROWS * ROWS;
+    (0..whole).step_by(ROWS).map(|first| (first, ROWS)).chain((whole..rows).map(|first| (first, 1)))
+}
 
 /// Copies a strided matrix into panels of `lhs`.
-pub(crate) fn pack_lhs<S: Floats>(_: S, lhs: &[f32], layout: MatLayout) -> Vec<f32> {
+pub(crate) fn pack_lhs(lhs: &[f32], layout: MatLayout) -> Vec<f32> {
     let (rows, depth) = (layout.rows(), layout.cols());
-    let mut panels = Vec::with_capacity(rows * depth);
-    for first in (0..rows).step_by(S::F32_ROWS) {
-        let panel = first..rows.min(first + S::F32_ROWS);
-        for k in 0..depth {
-            let column = k * layout.col_stride();
-            panels.extend(panel.clone().map(|row| lhs[row * layout.row_stride() + column]));
+    let mut packed = vec![0.0; rows * depth];
+    for start in (0..depth).step_by(BLOCK_DEPTH) {
+        let block = start..depth.min(start + BLOCK_DEPTH);
+        for (first, count) in panels(rows) {
+            let to = &mut packed[start * rows + first * block.len()..][..count * block.len()];
+            if count == ROWS && layout.col_stride() == 1 {
+                let row = |i: usize| &lhs[(first + i) * layout.row_stride()..][block.clone()];
+                interleave([row(0), row(1), row(2), row(3)], to);
+                continue;
+            }
+            for (index, to) in to.iter_mut().enumerate() {
+                let (row, k) = (first + index % count, start + index / count);
+                *to = lhs[row * layout.row_stride() + k * layout.col_stride()];
+            }
         }
     }
-    panels
+    packed
+}
+
+/// The first numbers of four rows, the second ones, and so on.
+fn interleave([a, b, c, d]: [&[f32]; 4], to: &mut [f32]) {
+    let depth = a.len();
+    let (b, c, d, to) = (&b[..depth], &c[..depth], &d[..depth], &mut to[..ROWS * depth]);
+    for k in 0..depth {
+        to[ROWS * k] = a[k];
+        to[ROWS * k + 1] = b[k];
+        to[ROWS * k + 2] = c[k];
+        to[ROWS * k + 3] = d[k];
+    }
 }
 
 /// A block of `rhs`, ready for the register tile: strips of two vectors.
@@ -59,22 +99,27 @@ pub(crate) struct Strips<'a> {
     strip_stride: usize,
 }
 
+/// Which part of `rhs` a block is.
+#[derive(Debug, Clone)]
+pub(crate) struct BlockOf {
+    pub(crate) depth: Range<usize>,
+    pub(crate) cols: Range<usize>,
+}
+
 /// Where the columns of `rhs` come from.
 pub(crate) trait RhsSource {
-    /// Writes `rhs[depth, cols]` to `block`, row by row, `stride` apart.
-    fn fill(&self, depth: Range<usize>, cols: Range<usize>, block: &mut [f32], stride: usize);
+    /// Whether its blocks exist, so that asking for one costs nothing.
+    const IS_READY: bool = false;
+
+    /// Writes a part of `rhs` to `block`, row by row, `stride` apart.
+    fn fill<S: Simd>(&self, simd: S, of: BlockOf, block: &mut [f32], stride: usize);
 
     /// The block as strips, laid out in `buffer` unless it already exists.
     #[inline(always)]
-    fn strips<'a>(
-        &'a self,
-        depth: Range<usize>,
-        cols: Range<usize>,
-        strip: usize,
-        buffer: &'a mut [f32],
-    ) -> Strips<'a> {
-        let row_stride = cols.len().next_multiple_of(strip) + ROW_SLACK;
-        self.fill(depth, cols, buffer, row_stride);
+    fn strips<'a, S: Simd>(&'a self, simd: S, of: BlockOf, buffer: &'a mut [f32]) -> Strips<'a> {
+        let strip = strip_width(simd);
+        let row_stride = of.cols.len().next_multiple_of(strip) + ROW_SLACK;
+        self.fill(simd, of, buffer, row_stride);
         Strips { data: buffer, row_stride, strip_stride: strip }
     }
 }
@@ -87,13 +132,13 @@ pub(crate) struct StridedRhs<'a> {
 
 impl RhsSource for StridedRhs<'_> {
     #[inline(always)]
-    fn fill(&self, depth: Range<usize>, cols: Range<usize>, block: &mut [f32], stride: usize) {
+    fn fill<S: Simd>(&self, simd: S, BlockOf { depth, cols }: BlockOf, block: &mut [f32], stride: usize) {
         let (row_stride, col_stride) = (self.layout.row_stride(), self.layout.col_stride());
         for (k, row) in depth.zip(block.chunks_mut(stride)) {
             let source = &self.data[k * row_stride + cols.start * col_stride..];
             let row = &mut row[..cols.len()];
             if col_stride == 1 {
-                row.copy_from_slice(&source[..cols.len()]);
+                copy(simd, &source[..cols.len()], row);
             } else {
                 for (col, to) in row.iter_mut().enumerate() {
                     *to = source[col * col_stride];
@@ -129,16 +174,13 @@ impl PackedRhs {
 }
 
 impl RhsSource for PackedRhs {
-    fn fill(&self, _: Range<usize>, _: Range<usize>, _: &mut [f32], _: usize) {}
+    const IS_READY: bool = true;
+
+    fn fill<S: Simd>(&self, _: S, _: BlockOf, _: &mut [f32], _: usize) {}
 
     #[inline(always)]
-    fn strips<'a>(
-        &'a self,
-        depth: Range<usize>,
-        cols: Range<usize>,
-        strip: usize,
-        _: &'a mut [f32],
-    ) -> Strips<'a> {
+    fn strips<'a, S: Simd>(&'a self, simd: S, of: BlockOf, _: &'a mut [f32]) -> Strips<'a> {
+        let (BlockOf { depth, cols }, strip) = (of, strip_width(simd));
         let data = &self.data[cols.start * self.depth + depth.start * strip..];
         Strips { data, row_stride: strip, strip_stride: strip * self.depth }
     }
@@ -171,10 +213,16 @@ impl<R: RhsSource> Task for ProductTask<'_, R> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let panels = pack_lhs(simd, self.lhs, self.lhs_layout);
-        let (rows, depth) = (self.lhs_layout.rows(), self.lhs_layout.cols());
-        let lhs = Lhs { panels: &panels, rows, depth };
-        multiply(simd, lhs, (self.rhs, self.cols), self.finish, self.out);
+        let (all, depth) = (self.lhs_layout.rows(), self.lhs_layout.cols());
+        // What must be laid out again for each part of the rows is laid out for all of them at once.
+        let part = if R::IS_READY { (PART_ELEMENTS / depth.max(1)).next_multiple_of(ROWS) } else { all };
+        for first in (0..all).step_by(part.max(1)) {
+            let rows = part.min(all - first);
+            let from = &self.lhs[(first * self.lhs_layout.row_stride()).min(self.lhs.len())..];
+            let panels = pack_lhs(from, self.lhs_layout.with_rows(rows));
+            let lhs = Lhs { panels: &panels, rows, depth };
+            multiply(simd, lhs, (self.rhs, self.cols), self.finish, &mut self.out[first * self.cols..]);
+        }
     }
 }
 
@@ -216,16 +264,18 @@ pub(crate) fn multiply<S: Simd, R: RhsSource>(
     out: &mut [f32],
 ) {
     let strip = strip_width(simd);
-    let widest = BLOCK_COLS.min(cols.next_multiple_of(strip)) + ROW_SLACK;
+    let block = block_cols(cols, strip);
+    let widest = block.min(cols.next_multiple_of(strip)) + ROW_SLACK;
     let mut buffer = vec![0.0; widest * BLOCK_DEPTH.min(lhs.depth)];
-    for first_col in (0..cols).step_by(BLOCK_COLS) {
-        let block_cols = first_col..cols.min(first_col + BLOCK_COLS);
+    for first_col in (0..cols).step_by(block) {
+        let block_cols = first_col..cols.min(first_col + block);
         let mut start = 0;
         loop {
             let depth = start..lhs.depth.min(start + BLOCK_DEPTH);
             start = depth.end;
             let is_last = start == lhs.depth;
-            let strips = rhs.strips(depth.clone(), block_cols.clone(), strip, &mut buffer);
+            let of = BlockOf { depth: depth.clone(), cols: block_cols.clone() };
+            let strips = rhs.strips(simd, of, &mut buffer);
             let block = Block {
                 depth: depth.clone(),
                 cols: block_cols.clone(),
@@ -260,22 +310,21 @@ fn multiply_block<S: Simd>(
     (out, out_stride): (&mut [f32], usize),
 ) {
     let width = strip_width(simd);
-    for first_row in (0..lhs.rows).step_by(S::F32_ROWS) {
-        let rows = S::F32_ROWS.min(lhs.rows - first_row);
-        let panel = &lhs.panels[first_row * lhs.depth + block.depth.start * rows..];
+    for (row, rows) in panels(lhs.rows) {
+        let panel = &lhs.panels[block.depth.start * lhs.rows + row * block.depth.len()..];
         for (index, col) in block.cols.clone().step_by(width).enumerate() {
             let operands = Operands {
                 panel,
                 strip: &strips.data[index * strips.strip_stride..],
                 strip_stride: strips.row_stride,
                 depth: block.depth.len(),
-                row: first_row,
+                row,
                 col,
             };
-            let to = (&mut out[first_row * out_stride + col..], out_stride);
+            let to = (&mut out[row * out_stride + col..], out_stride);
             let cols = width.min(block.cols.end - col);
             if cols == width {
-                tile_of(simd, rows, &operands, &block.finish, to);
+                tile(simd, rows, &operands, &block.finish, to);
             } else {
                 narrow_tile(simd, (rows, cols), &operands, &block.finish, to);
             }
@@ -313,91 +362,133 @@ fn narrow_tile<S: Simd>(
         &wide_bias[..]
     });
     let at_zero = Operands { col: 0, ..*operands };
-    tile_of(simd, rows, &at_zero, &Finish { col_bias, ..*finish }, (&mut wide, width));
+    tile(simd, rows, &at_zero, &Finish { col_bias, ..*finish }, (&mut wide, width));
     for row in 0..rows {
         out[row * out_stride..][..cols].copy_from_slice(&wide[row * width..][..cols]);
     }
 }
 
+/// One register tile of four rows, or of one.
 #[inline(always)]
-fn tile_of<S: Simd>(
+fn tile<S: Simd>(
     simd: S,
     rows: usize,
-    operands: &Operands<'_>,
-    finish: &Finish<'_>,
-    to: (&mut [f32], usize),
-) {
-    match rows {
-        1 => tile::<S, 1>(simd, operands, finish, to),
-        2 => tile::<S, 2>(simd, operands, finish, to),
-        3 => tile::<S, 3>(simd, operands, finish, to),
-        4 => tile::<S, 4>(simd, operands, finish, to),
-        5 if S::F32_ROWS > 4 => tile::<S, 5>(simd, operands, finish, to),
-        6 if S::F32_ROWS > 4 => tile::<S, 6>(simd, operands, finish, to),
-        _ => {}
-    }
-}
-
-#[inline(always)]
-fn tile<S: Simd, const ROWS: usize>(
-    simd: S,
     operands: &Operands<'_>,
     finish: &Finish<'_>,
     (out, out_stride): (&mut [f32], usize),
 ) {
     let (lanes, depth, stride) = (S::F32_LANES, operands.depth, operands.strip_stride);
-    assert!(operands.panel.len() >= depth * ROWS);
+    assert!(operands.panel.len() >= depth * rows);
     assert!(depth == 0 || operands.strip.len() >= (depth - 1) * stride + 2 * lanes);
-    assert!(out.len() >= (ROWS - 1) * out_stride + 2 * lanes);
-    let mut sums = [[simd.splat_f32(0.0); 2]; ROWS];
-    let (mut a, mut b) = (operands.panel.as_ptr(), operands.strip.as_ptr());
-    for _ in 0..depth {
-        // SAFETY: by the assertions, `a` has ROWS numbers for each of `depth` steps and `b` two
-        // vectors at each; `wrapping_add` lets both stop beyond the end.
-        unsafe {
-            let (left, right) = (simd.load_f32(b), simd.load_f32(b.add(lanes)));
-            for (row, sums) in sums.iter_mut().enumerate() {
-                let factor = simd.splat_f32(*a.add(row));
-                sums[0] = simd.multiply_add(factor, left, sums[0]);
-                sums[1] = simd.multiply_add(factor, right, sums[1]);
-            }
+    assert!(out.len() >= (rows - 1) * out_stride + 2 * lanes);
+    let of = (operands.panel.as_ptr(), operands.strip.as_ptr());
+    let out = out.as_mut_ptr();
+    // SAFETY: by the assertions the panel has a number of each row for each of `depth` steps, the strip
+    // two vectors for each, and two vectors of `out` are readable and writable at each row.
+    unsafe {
+        if rows < ROWS {
+            let sums = sums_of_one(simd, of, (depth, stride));
+            return finish_row(simd, sums, finish, (operands.row, operands.col), out);
         }
-        a = a.wrapping_add(ROWS);
-        b = b.wrapping_add(stride);
-    }
-    for (row, sums) in sums.into_iter().enumerate() {
-        for (half, sum) in sums.into_iter().enumerate() {
-            let out = &mut out[row * out_stride + half * lanes..][..lanes];
-            let place = (operands.row + row, operands.col + half * lanes);
-            finish_vector(simd, sum, finish, place, out);
-        }
+        let [first, second, third, fourth] = sums_of_four(simd, of, (depth, stride));
+        let (row, col) = (operands.row, operands.col);
+        finish_row(simd, first, finish, (row, col), out);
+        finish_row(simd, second, finish, (row + 1, col), out.add(out_stride));
+        finish_row(simd, third, finish, (row + 2, col), out.add(2 * out_stride));
+        finish_row(simd, fourth, finish, (row + 3, col), out.add(3 * out_stride));
     }
 }
 
+/// # Safety
+/// Four numbers are readable at the panel and two vectors at the strip, and again for each of the other
+/// steps of the depth, the strip's a stride apart.
 #[inline(always)]
-fn finish_vector<S: Simd>(
+unsafe fn sums_of_four<S: Simd>(
     simd: S,
-    mut sum: S::F32,
+    (mut panel, mut strip): (*const f32, *const f32),
+    (depth, stride): (usize, usize),
+) -> [(S::F32, S::F32); 4] {
+    let zero = simd.splat_f32(0.0);
+    let (mut a0, mut b0, mut a1, mut b1) = (zero, zero, zero, zero);
+    let (mut a2, mut b2, mut a3, mut b3) = (zero, zero, zero, zero);
+    for _ in 0..depth {
+        // SAFETY: the caller says so; `wrapping_add` lets both stop beyond the end.
+        unsafe {
+            let (left, right) = (simd.load_f32(strip), simd.load_f32(strip.add(S::F32_LANES)));
+            let x = simd.splat_f32(*panel);
+            a0 = simd.multiply_add(x, left, a0);
+            b0 = simd.multiply_add(x, right, b0);
+            let x = simd.splat_f32(*panel.add(1));
+            a1 = simd.multiply_add(x, left, a1);
+            b1 = simd.multiply_add(x, right, b1);
+            let x = simd.splat_f32(*panel.add(2));
+            a2 = simd.multiply_add(x, left, a2);
+            b2 = simd.multiply_add(x, right, b2);
+            let x = simd.splat_f32(*panel.add(3));
+            a3 = simd.multiply_add(x, left, a3);
+            b3 = simd.multiply_add(x, right, b3);
+        }
+        panel = panel.wrapping_add(ROWS);
+        strip = strip.wrapping_add(stride);
+    }
+    [(a0, b0), (a1, b1), (a2, b2), (a3, b3)]
+}
+
+/// # Safety
+/// As of [`sums_of_four`], with one number a step at the panel.
+#[inline(always)]
+unsafe fn sums_of_one<S: Simd>(
+    simd: S,
+    (mut panel, mut strip): (*const f32, *const f32),
+    (depth, stride): (usize, usize),
+) -> (S::F32, S::F32) {
+    let (mut a, mut b) = (simd.splat_f32(0.0), simd.splat_f32(0.0));
+    for _ in 0..depth {
+        // SAFETY: the caller says so; `wrapping_add` lets both stop beyond the end.
+        unsafe {
+            let x = simd.splat_f32(*panel);
+            a = simd.multiply_add(x, simd.load_f32(strip), a);
+            b = simd.multiply_add(x, simd.load_f32(strip.add(S::F32_LANES)), b);
+        }
+        panel = panel.wrapping_add(1);
+        strip = strip.wrapping_add(stride);
+    }
+    (a, b)
+}
+
+/// # Safety
+/// Two vectors are readable and writable at `out`.
+#[inline(always)]
+unsafe fn finish_row<S: Simd>(
+    simd: S,
+    (mut left, mut right): (S::F32, S::F32),
     finish: &Finish<'_>,
     (row, col): (usize, usize),
-    out: &mut [f32],
+    out: *mut f32,
 ) {
-    assert!(out.len() >= S::F32_LANES);
+    let lanes = S::F32_LANES;
     if finish.accumulate {
-        // SAFETY: by the assertion a vector is readable.
-        sum = simd.add_f32(sum, unsafe { simd.load_f32(out.as_ptr()) });
+        // SAFETY: the caller says so.
+        let before = unsafe { (simd.load_f32(out), simd.load_f32(out.add(lanes))) };
+        (left, right) = (simd.add_f32(left, before.0), simd.add_f32(right, before.1));
     }
     if let Some(bias) = finish.row_bias {
-        sum = simd.add_f32(sum, simd.splat_f32(bias[row]));
+        let bias = simd.splat_f32(bias[row]);
+        (left, right) = (simd.add_f32(left, bias), simd.add_f32(right, bias));
     }
     if let Some(bias) = finish.col_bias {
-        let bias = &bias[col..][..S::F32_LANES];
-        // SAFETY: the slice is a vector long.
-        sum = simd.add_f32(sum, unsafe { simd.load_f32(bias.as_ptr()) });
+        let bias = bias[col..][..2 * lanes].as_ptr();
+        // SAFETY: the slice is two vectors long.
+        let bias = unsafe { (simd.load_f32(bias), simd.load_f32(bias.add(lanes))) };
+        (left, right) = (simd.add_f32(left, bias.0), simd.add_f32(right, bias.1));
     }
     if let Some((lo, hi)) = finish.clamp {
-        sum = simd.clamp_f32(sum, simd.splat_f32(lo), simd.splat_f32(hi));
+        let (lo, hi) = (simd.splat_f32(lo), simd.splat_f32(hi));
+        (left, right) = (simd.clamp_f32(left, lo, hi), simd.clamp_f32(right, lo, hi));
     }
-    // SAFETY: by the assertion a vector is writable.
-    unsafe { simd.store_f32(out.as_mut_ptr(), sum) };
+    // SAFETY: the caller says so.
+    unsafe {
+        simd.store_f32(out, left);
+        simd.store_f32(out.add(lanes), right);
+    }
 }

@@ -19,6 +19,8 @@ pub(crate) mod gemm_i8;
 #[cfg(test)]
 mod model;
 pub(crate) mod pooling;
+mod runs;
+pub(crate) mod sinks;
 mod vectors;
 
 pub(crate) use vectors::{Dot, DotTask, Floats, Simd, Taps, Task, WeightElement, WeightPanels, limited};

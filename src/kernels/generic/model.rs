@@ -2,8 +2,8 @@
 //! everywhere: the four-product dot with activations as they are, and shifted by 128.
 
 use super::conv_i8::{ConvTask, GemmTask};
-use super::elementwise::SumSink;
 use super::gemm_i8::{PackTask, PackedWeights};
+use super::sinks::{SumSink, WeightSums};
 use super::{Dot, DotTask};
 use crate::kernels::affine::QuantizedInput;
 use crate::kernels::layout::Conv2dGeometry;
@@ -20,15 +20,19 @@ impl<const SHIFTED: bool> Dot for Model<SHIFTED> {
     type Weight = i8;
     type Operand = [u8; 8];
     type Sums = [i32; 2];
+    type Reals = [f32; 2];
     const LANES: usize = 2;
     const GROUP: usize = 4;
-    const ROWS: usize = 3;
 
     fn shift(self) -> i32 {
         if SHIFTED { 128 } else { 0 }
     }
     fn activation(self, code: u8) -> u8 {
         if SHIFTED { code ^ 128 } else { code }
+    }
+    unsafe fn convert16(self, from: *const u8, to: *mut u8) {
+        // SAFETY: the caller says that sixteen codes are readable and sixteen activations writable.
+        unsafe { to.cast::<[u8; 16]>().write(from.cast::<[u8; 16]>().read().map(|c| self.activation(c))) }
     }
     fn borrow_codes(self, codes: &[u8]) -> Option<&[u8]> {
         (!SHIFTED).then_some(codes)
@@ -56,11 +60,40 @@ impl<const SHIFTED: bool> Dot for Model<SHIFTED> {
         // SAFETY: the caller says that two sums are writable.
         unsafe { to.cast::<[i32; 2]>().write_unaligned(sums) }
     }
+    unsafe fn load_sums(self, from: *const i32) -> [i32; 2] {
+        // SAFETY: the caller says that two integers are readable.
+        unsafe { from.cast::<[i32; 2]>().read_unaligned() }
+    }
+    fn splat_sums(self, x: i32) -> [i32; 2] {
+        [x; 2]
+    }
+    fn add_sums(self, a: [i32; 2], b: [i32; 2]) -> [i32; 2] {
+        [a[0].wrapping_add(b[0]), a[1].wrapping_add(b[1])]
+    }
+    unsafe fn load_reals(self, from: *const f32) -> [f32; 2] {
+        // SAFETY: the caller says that two numbers are readable.
+        unsafe { from.cast::<[f32; 2]>().read_unaligned() }
+    }
+    fn splat_reals(self, x: f32) -> [f32; 2] {
+        [x; 2]
+    }
+    fn scale(self, sums: [i32; 2], factors: [f32; 2]) -> [f32; 2] {
+        [sums[0] as f32 * factors[0], sums[1] as f32 * factors[1]]
+    }
+    fn limited_bits(self, x: [f32; 2], (lo, hi): ([f32; 2], [f32; 2]), shift: [f32; 2]) -> [i32; 2] {
+        core::array::from_fn(|i| (x[i].clamp(lo[i], hi[i]) + shift[i]).to_bits() as i32)
+    }
+    unsafe fn store_codes(self, to: *mut u8, first: [i32; 2], second: [i32; 2]) {
+        let codes = [first[0], first[1], second[0], second[1]].map(|code| code.clamp(0, 255) as u8);
+        // SAFETY: the caller says that four codes are writable.
+        unsafe { to.cast::<[u8; 4]>().write(codes) }
+    }
 }
 
 /// `Σw` per row of `depth` weights.
-fn row_sums(weights: &[i8], depth: usize) -> Vec<i32> {
-    weights.chunks_exact(depth).map(|row| row.iter().map(|&w| i32::from(w)).sum()).collect()
+fn row_sums(weights: &[i8], depth: usize) -> WeightSums {
+    let signed = weights.chunks_exact(depth).map(|row| row.iter().map(|&w| i32::from(w)).sum()).collect();
+    WeightSums { signed, absolute: Vec::new() }
 }
 
 fn check_gemm<D: Dot>(dot: D) {

@@ -1,11 +1,11 @@
-//! Pooling of `u8` codes, NHWC: all channels of a position are one run, so each tap of a window is one
-//! pass over such a run, and the compiler vectorizes it.
+//! Pooling. Of `u8` codes, NHWC: all channels of a position are one run, so the taps of a window are as many
+//! runs, which meet sixteen channels at a time. Of `f32`, NCHW: rows meet before columns.
 
 use super::elementwise::Limits;
 use super::{Simd, Task};
 use crate::kernels::affine::AveragePoolU8;
-use crate::kernels::layout::Pool2dGeometry;
-use crate::kernels::reference::divisor;
+use crate::kernels::layout::{Pool2dGeometry, Window2d};
+use crate::kernels::reference::{divisor, larger};
 
 /// Calls `visit` with the codes of every tap of one output that is not in the padding.
 #[inline(always)]
@@ -46,16 +46,117 @@ pub(crate) struct MaxPoolTask<'a> {
 
 impl Task for MaxPoolTask<'_> {
     type Output = ();
+    /// The taps of a position are found once; each sixteen channels of them meet in one register.
     #[inline(always)]
-    fn run<S: Simd>(self, _: S) {
-        for (pixel, out) in self.out.chunks_exact_mut(self.geometry.channels()).enumerate() {
-            out.fill(0);
-            for_each_tap(self.geometry, self.input, place(self.geometry, pixel), |codes| {
-                for (out, &code) in out.iter_mut().zip(codes) {
-                    *out = (*out).max(code);
-                }
-            });
+    fn run<S: Simd>(self, simd: S) {
+        let channels = self.geometry.channels();
+        let mut taps = Vec::with_capacity(self.geometry.window().taps());
+        for (pixel, out) in self.out.chunks_exact_mut(channels).enumerate() {
+            taps.clear();
+            for_each_tap(self.geometry, self.input, place(self.geometry, pixel), |codes| taps.push(codes));
+            largest(simd, &taps, out);
         }
+    }
+}
+
+/// The largest of each channel over `taps`, each of which has all channels.
+#[inline(always)]
+fn largest<S: Simd>(simd: S, taps: &[&[u8]], out: &mut [u8]) {
+    let Some((first, others)) = taps.split_first() else { return out.fill(0) };
+    assert!(taps.iter().all(|tap| tap.len() == out.len()));
+    let whole = out.len() / 16 * 16;
+    for at in (0..whole).step_by(16) {
+        // SAFETY: by the assertion sixteen codes from `at` on are within each tap and within `out`.
+        unsafe {
+            let mut best = simd.load_bytes(first.as_ptr().add(at));
+            for tap in others {
+                best = simd.max_bytes(best, simd.load_bytes(tap.as_ptr().add(at)));
+            }
+            simd.store_bytes(out.as_mut_ptr().add(at), best);
+        }
+    }
+    for (at, out) in out.iter_mut().enumerate().skip(whole) {
+        *out = taps.iter().map(|tap| tap[at]).max().unwrap_or(0);
+    }
+}
+
+/// See [`crate::kernels::max_pool_f32`].
+pub(crate) struct MaxPoolF32Task<'a> {
+    pub(crate) geometry: &'a Pool2dGeometry,
+    pub(crate) input: &'a [f32],
+    pub(crate) out: &'a mut [f32],
+}
+
+impl Task for MaxPoolF32Task<'_> {
+    type Output = ();
+    /// First the rows under a row of windows meet in one row, then the columns of that; what lies in the
+    /// padding is −∞.
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let window = self.geometry.window();
+        let [rows, cols] = window.output;
+        let [first, width] = [window.pad_begin[1], window.input[1]];
+        let reach =
+            cols.next_multiple_of(S::F32_LANES) * window.stride[1] + window.kernel[1] * window.dilation[1];
+        let mut joined = vec![f32::NEG_INFINITY; reach.max(first + width) + S::F32_LANES];
+        for (index, plane) in self.input.chunks_exact(window.input_pixels()).enumerate() {
+            for row in 0..rows {
+                let lines = (0..window.kernel[0]).filter_map(|tap| window.source(0, row, tap));
+                let lines = lines.map(|line| &plane[line * width..][..width]);
+                join_rows(simd, lines, &mut joined[first..first + width]);
+                join_cols(simd, window, &joined, &mut self.out[(index * rows + row) * cols..][..cols]);
+            }
+        }
+    }
+}
+
+/// The largest of each column over `lines`.
+#[inline(always)]
+fn join_rows<'a, S: Simd>(simd: S, mut lines: impl Iterator<Item = &'a [f32]>, joined: &mut [f32]) {
+    let Some(line) = lines.next() else { return joined.fill(f32::NEG_INFINITY) };
+    joined.copy_from_slice(line);
+    for line in lines {
+        let vectors = joined.len() / S::F32_LANES * S::F32_LANES;
+        assert!(line.len() == joined.len());
+        let (to, from) = (joined.as_mut_ptr(), line.as_ptr());
+        for at in (0..vectors).step_by(S::F32_LANES) {
+            // SAFETY: `at` counts whole vectors of both, which are of one length.
+            unsafe {
+                let larger = simd.maximum(simd.load_f32(to.add(at)), simd.load_f32(from.add(at)));
+                simd.store_f32(to.add(at), larger);
+            };
+        }
+        for (to, &from) in joined[vectors..].iter_mut().zip(&line[vectors..]) {
+            *to = larger(*to, from);
+        }
+    }
+}
+
+/// The largest under each window of a row with its padding.
+#[inline(always)]
+fn join_cols<S: Simd>(simd: S, window: &Window2d, joined: &[f32], out: &mut [f32]) {
+    let (lanes, stride, step) = (S::F32_LANES, window.stride[1], window.dilation[1]);
+    let mut done = 0;
+    while stride <= 2 && out.len() - done >= lanes {
+        let from = &joined[done * stride..][..(window.kernel[1] - 1) * step + 2 * lanes];
+        let load = |tap: usize| {
+            // SAFETY: the slice holds two vectors from the last tap on.
+            unsafe {
+                let from = from.as_ptr().add(tap * step);
+                if stride == 1 { simd.load_f32(from) } else { simd.load_even(from) }
+            }
+        };
+        let mut best = load(0);
+        for tap in 1..window.kernel[1] {
+            best = simd.maximum(best, load(tap));
+        }
+        // SAFETY: as was just seen, a vector is left.
+        unsafe { simd.store_f32(out.as_mut_ptr().add(done), best) };
+        done += lanes;
+    }
+    for (col, out) in out.iter_mut().enumerate().skip(done) {
+        let taps = joined[col * stride..].iter().step_by(step).take(window.kernel[1]);
+        *out = taps.copied().reduce(larger).unwrap_or(f32::NEG_INFINITY);
     }
 }
 

@@ -9,10 +9,6 @@
 pub(crate) trait Floats: Copy {
     /// Lanes of a vector.
     const F32_LANES: usize;
-    /// Rows of a register tile: as many as leave accumulators, operands and one splat in registers.
-    const F32_ROWS: usize;
-    /// Whether `f32::mul_add` is an instruction.
-    const HAS_FMA: bool = false;
     /// A vector of `f32`.
     type F32: Copy;
 
@@ -23,6 +19,16 @@ pub(crate) trait Floats: Copy {
     fn multiply_add(self, a: Self::F32, b: Self::F32, c: Self::F32) -> Self::F32;
     /// `a + b`.
     fn add_f32(self, a: Self::F32, b: Self::F32) -> Self::F32;
+    /// `a − b`.
+    fn subtract_f32(self, a: Self::F32, b: Self::F32) -> Self::F32;
+    /// The larger of each two, neither being NaN.
+    fn larger(self, a: Self::F32, b: Self::F32) -> Self::F32;
+    /// Whether a lane of `x` is greater than the same of `limit`.
+    fn exceeds(self, x: Self::F32, limit: Self::F32) -> bool;
+    /// `|x|`.
+    fn magnitude(self, x: Self::F32) -> Self::F32;
+    /// `min(max(x, lo), hi)`; nothing is NaN.
+    fn limit(self, x: Self::F32, limits: (Self::F32, Self::F32)) -> Self::F32;
     /// `x` limited to `lo..=hi`; NaN stays NaN.
     fn clamp_f32(self, x: Self::F32, lo: Self::F32, hi: Self::F32) -> Self::F32;
     /// Reads [`Self::F32_LANES`] numbers.
@@ -30,6 +36,13 @@ pub(crate) trait Floats: Copy {
     /// # Safety
     /// They are readable; alignment is that of `f32`.
     unsafe fn load_f32(self, from: *const f32) -> Self::F32;
+    /// Reads twice as many numbers and gives those at even places.
+    ///
+    /// # Safety
+    /// They are readable; alignment is that of `f32`.
+    unsafe fn load_even(self, from: *const f32) -> Self::F32;
+    /// The larger of each two, NaN where one of them is; the first of equals.
+    fn maximum(self, first: Self::F32, second: Self::F32) -> Self::F32;
     /// Writes [`Self::F32_LANES`] numbers.
     ///
     /// # Safety
@@ -58,17 +71,22 @@ pub(crate) trait Dot: Copy {
     type Operand: Copy;
     /// `LANES` sums.
     type Sums: Copy;
+    /// `LANES` real numbers.
+    type Reals: Copy;
     /// 32-bit lanes.
     const LANES: usize;
     /// Products summed into one lane by one instruction.
     const GROUP: usize;
-    /// Rows of a register tile.
-    const ROWS: usize;
 
     /// What is subtracted from a code when it is stored as an [`Self::Activation`].
     fn shift(self) -> i32;
     /// A code as the instruction wants it: `code − shift`.
     fn activation(self, code: u8) -> Self::Activation;
+    /// Sixteen codes as the instruction wants them.
+    ///
+    /// # Safety
+    /// They are readable, and as many activations writable.
+    unsafe fn convert16(self, from: *const u8, to: *mut Self::Activation);
     /// The codes themselves, where the instruction takes them as they are.
     fn borrow_codes(self, codes: &[u8]) -> Option<&[Self::Activation]>;
     /// All sums zero.
@@ -90,20 +108,76 @@ pub(crate) trait Dot: Copy {
     /// # Safety
     /// They are writable.
     unsafe fn store_sums(self, to: *mut i32, sums: Self::Sums);
-}
-
-/// Two taps of neighbouring channels as pairs, for depthwise convolution.
-pub(crate) trait Taps: Dot<Activation = i16, Weight = i16> {
-    /// Lane `i` becomes the pair `(first[i], second[i])`.
+    /// Reads `LANES` integers.
     ///
     /// # Safety
-    /// `LANES` codes are readable at both.
-    unsafe fn interleave(self, first: *const u8, second: *const u8) -> Self::Operand;
+    /// They are readable.
+    unsafe fn load_sums(self, from: *const i32) -> Self::Sums;
+    /// The same integer in every lane.
+    fn splat_sums(self, x: i32) -> Self::Sums;
+    /// `a + b`, wrapping.
+    fn add_sums(self, a: Self::Sums, b: Self::Sums) -> Self::Sums;
+    /// Reads `LANES` real numbers.
+    ///
+    /// # Safety
+    /// They are readable.
+    unsafe fn load_reals(self, from: *const f32) -> Self::Reals;
+    /// The same number in every lane.
+    fn splat_reals(self, x: f32) -> Self::Reals;
+    /// `sums as f32 · factors`, rounded after each of the two.
+    fn scale(self, sums: Self::Sums, factors: Self::Reals) -> Self::Reals;
+    /// The bits of `min(max(x, lo), hi) + shift`; nothing is NaN.
+    fn limited_bits(
+        self,
+        x: Self::Reals,
+        limits: (Self::Reals, Self::Reals),
+        shift: Self::Reals,
+    ) -> Self::Sums;
+    /// Writes two vectors of integers within −32768..=32767 as `2 · LANES` codes, saturating.
+    ///
+    /// # Safety
+    /// They are writable.
+    unsafe fn store_codes(self, to: *mut u8, first: Self::Sums, second: Self::Sums);
+}
+
+/// Two taps of neighbouring channels as pairs, for depthwise convolution, and bytes by themselves.
+pub(crate) trait Taps:
+    Floats + Dot<Activation = i16, Weight = i16, Reals = <Self as Floats>::F32>
+{
+    /// Sixteen codes.
+    type Bytes: Copy;
+
+    /// Lane `i` of vector `v` becomes the pair `(first[v · LANES + i], second[v · LANES + i])`.
+    ///
+    /// # Safety
+    /// `4 · LANES` codes are readable at both.
+    unsafe fn interleave(self, first: *const u8, second: *const u8) -> [Self::Operand; 4];
+    /// Reads sixteen codes.
+    ///
+    /// # Safety
+    /// They are readable.
+    unsafe fn load_bytes(self, from: *const u8) -> Self::Bytes;
+    /// The larger of each two.
+    fn max_bytes(self, a: Self::Bytes, b: Self::Bytes) -> Self::Bytes;
+    /// Writes sixteen codes.
+    ///
+    /// # Safety
+    /// They are writable.
+    unsafe fn store_bytes(self, to: *mut u8, bytes: Self::Bytes);
+    /// `4 · LANES` codes as integers.
+    ///
+    /// # Safety
+    /// They are readable.
+    unsafe fn load_codes(self, from: *const u8) -> [Self::Sums; 4];
+    /// Integers as real numbers.
+    fn reals(self, sums: Self::Sums) -> Self::F32;
+    /// The bits of real numbers.
+    fn bits(self, x: Self::F32) -> Self::Sums;
 }
 
 /// Everything that a general algorithm may use.
-pub(crate) trait Simd: Floats + Taps {}
-impl<T: Floats + Taps> Simd for T {}
+pub(crate) trait Simd: Taps {}
+impl<T: Taps> Simd for T {}
 
 /// An algorithm that is ready to run on whichever instruction set is chosen.
 pub(crate) trait Task {

@@ -1,7 +1,7 @@
 //! Floating-point matrix product and convolution, summed in `f64`, with the sum of magnitudes that
 //! bounds the error of any other order of summation.
 
-use crate::kernels::layout::{Conv2dGeometry, MatLayout};
+use crate::kernels::layout::{Conv2dGeometry, MatLayout, Pool2dGeometry};
 
 /// A value and `Σ|a||b|` over the products that made it.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -36,6 +36,30 @@ pub fn gemm_f32(
         }
     }
     out
+}
+
+/// The larger of two numbers: NaN where one of them is, the first of equals.
+pub fn larger(first: f32, second: f32) -> f32 {
+    if first.is_nan() || second <= first { first } else { second }
+}
+
+/// Largest number under each window, `[N, C, H, W]` to `[N, C, OH, OW]`, see [`larger`]; a window entirely
+/// in the padding gives −∞.
+pub fn max_pool_f32(geometry: &Pool2dGeometry, input: &[f32], out: &mut [f32]) {
+    let window = geometry.window();
+    let [rows, cols] = window.output;
+    for (at, out) in out.iter_mut().enumerate() {
+        let plane = &input[at / (rows * cols) * window.input_pixels()..];
+        let (row, col) = (at / cols % rows, at % cols);
+        *out = f32::NEG_INFINITY;
+        for tap in 0..window.taps() {
+            let y = window.source(0, row, tap / window.kernel[1]);
+            let x = window.source(1, col, tap % window.kernel[1]);
+            if let Some((y, x)) = y.zip(x) {
+                *out = larger(*out, plane[y * window.input[1] + x]);
+            }
+        }
+    }
 }
 
 /// Where one product of a convolution comes from and goes to: offsets into NCHW and OIHW tensors.

@@ -102,19 +102,20 @@ pub(crate) fn gemm_reads_any_strides_and_accumulates(isa: Isa) {
 
 pub(crate) fn packed_gemm_adds_the_bias_and_clamps(isa: Isa) {
     let mut cases = Cases::new(13);
-    for m in [0, 1, 2, 5, 7] {
-        for [k, n] in [[1, 1], [8, 16], [9, 17], [300, 33], [70, 300], [4, 129]] {
-            let (lhs, rhs, bias) = (cases.reals(m * k), cases.reals(n * k), cases.reals(n));
-            let lhs_layout = MatLayout::row_major(m, k).unwrap();
-            let rhs_layout = MatLayout::row_major(n, k).unwrap().transposed();
-            let packed = PackedGemmF32::pack(isa, &rhs, rhs_layout).unwrap();
-            let mut out = vec![f32::NAN; m * n];
-            let epilogue = Epilogue { bias: Some(&bias), clamp: Some((-0.5, 0.75)) };
-            gemm_packed_f32(&lhs, lhs_layout, &packed, epilogue, &mut out).unwrap();
-            let sums = reference::gemm_f32((&lhs, lhs_layout), (&rhs, rhs_layout));
-            let added = |i: usize| bias[i % n];
-            Expected { sums: &sums, depth: k, added: &added, clamp: (-0.5, 0.75) }.check(&out, &(m, k, n));
-        }
+    let shapes = [[1, 1], [8, 16], [9, 17], [300, 33], [70, 300], [4, 129]];
+    let few = [0, 1, 2, 5, 7].map(|m| shapes.map(|[k, n]| [m, k, n]));
+    // Rows of the last one are packed in three parts.
+    for [m, k, n] in few.into_iter().flatten().chain([[18, 9000, 9]]) {
+        let (lhs, rhs, bias) = (cases.reals(m * k), cases.reals(n * k), cases.reals(n));
+        let lhs_layout = MatLayout::row_major(m, k).unwrap();
+        let rhs_layout = MatLayout::row_major(n, k).unwrap().transposed();
+        let packed = PackedGemmF32::pack(isa, &rhs, rhs_layout).unwrap();
+        let mut out = vec![f32::NAN; m * n];
+        let epilogue = Epilogue { bias: Some(&bias), clamp: Some((-0.5, 0.75)) };
+        gemm_packed_f32(&lhs, lhs_layout, &packed, epilogue, &mut out).unwrap();
+        let sums = reference::gemm_f32((&lhs, lhs_layout), (&rhs, rhs_layout));
+        let added = |i: usize| bias[i % n];
+        Expected { sums: &sums, depth: k, added: &added, clamp: (-0.5, 0.75) }.check(&out, &(m, k, n));
     }
 }
 

@@ -56,6 +56,7 @@ macro_rules! kernel_conformance {
                 ],
                 pooling: [
                     max_pooling_equals_the_reference,
+                    max_pooling_of_reals_equals_the_reference,
                     average_pooling_equals_the_reference,
                     global_average_pooling_of_extremes_is_exact,
                 ],

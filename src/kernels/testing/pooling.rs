@@ -2,7 +2,9 @@
 
 use super::Cases;
 use crate::kernels::isa::Isa;
-use crate::kernels::{AveragePoolU8, Pool2dGeometry, PoolDivisor, average_pool_u8, max_pool_u8, reference};
+use crate::kernels::{
+    AveragePoolU8, Pool2dGeometry, PoolDivisor, average_pool_u8, max_pool_f32, max_pool_u8, reference,
+};
 
 fn geometries(seed: u64) -> Vec<Pool2dGeometry> {
     let mut cases = Cases::new(seed);
@@ -18,6 +20,22 @@ pub(crate) fn max_pooling_equals_the_reference(isa: Isa) {
         max_pool_u8(isa, &geometry, &input, &mut actual).unwrap();
         reference::max_pool_u8(&geometry, &input, &mut expected);
         assert_eq!(actual, expected, "{geometry:?}");
+    }
+}
+
+pub(crate) fn max_pooling_of_reals_equals_the_reference(isa: Isa) {
+    let mut cases = Cases::new(35);
+    for geometry in geometries(36) {
+        let mut input = cases.reals(geometry.input_len());
+        for _ in 0..input.len() / 50 {
+            let at = cases.between(0, input.len() - 1);
+            input[at] = cases.pick(&[f32::NAN, f32::INFINITY, f32::NEG_INFINITY]);
+        }
+        let (mut actual, mut expected) = (vec![1.0; geometry.output_len()], vec![2.0; geometry.output_len()]);
+        max_pool_f32(isa, &geometry, &input, &mut actual).unwrap();
+        reference::max_pool_f32(&geometry, &input, &mut expected);
+        let same = |(a, b): (&f32, &f32)| a == b || (a.is_nan() && b.is_nan());
+        assert!(actual.iter().zip(&expected).all(same), "{geometry:?}");
     }
 }
 

@@ -1,10 +1,10 @@
 //! Functions that a file defines, and what becomes of their calls.
 
 use super::fixtures::{TestFile, int_attribute, node, with};
+use crate::onnx::import;
 use crate::onnx::proto::{
     self, AttributeProto, FunctionProto, NodeProto, OperatorSetIdProto, attribute_type,
 };
-use crate::onnx::{ImportError, import};
 
 fn function(name: &str, inputs: &[&str], outputs: &[&str], nodes: &[NodeProto]) -> FunctionProto {
     let texts = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
@@ -45,12 +45,6 @@ fn shape_of(file: TestFile) -> String {
         format!("{}: {} = {op_type}({})\n", node.name, outputs.join(", "), inputs.join(", "))
     });
     nodes.collect()
-}
-
-fn refuses(file: TestFile, message: &str) -> ImportError {
-    let error = import(&file.bytes()).expect_err("the file should have been refused");
-    assert_eq!(error.to_string(), message);
-    error
 }
 
 #[test]
@@ -125,7 +119,6 @@ fn a_function_has_an_operator_set_of_its_own() {
     };
     assert_eq!(rows(11), "Softmax(Softmax { rows: From(1) })");
     assert_eq!(rows(13), "Softmax(Softmax { rows: Along(-1) })");
-    refuses(softmax(99), "This file uses ONNX opset 99; Bitlens reads 7 to 27.");
 }
 
 #[test]
@@ -161,62 +154,7 @@ fn inputs_may_be_left_out_or_handed_on_and_outputs_left_out() {
 }
 
 #[test]
-fn what_stands_in_a_function_is_named_in_errors() {
-    let of =
-        |body: &[NodeProto]| file(&call("F", "f", &["x"], &["y"]), &[function("F", &["a"], &["b"], body)]);
-    refuses(
-        of(&[node("Foo", "n", &["a"], &["b"])]),
-        "Node `f/n` uses operator `Foo`, which Bitlens does not support.",
-    );
-    refuses(
-        of(&[node("Neg", "n", &["ghost"], &["b"])]),
-        "Node `f/n` reads `f/ghost`, which no node, input or initializer of this file provides.",
-    );
-    refuses(
-        of(&[node("Neg", "n", &["x"], &["b"])]),
-        "Node `f/n` reads `f/x`, which no node, input or initializer of this file provides.",
-    );
-    refuses(
-        of(&[]),
-        "The network's output reads `y`, which no node, input or initializer of this file provides.",
-    );
-    refuses(
-        of(&[node("Neg", "n", &["a"], &["a"])]),
-        "The value `a` is defined twice: by an input of function `own.F` and again by one of its nodes.",
-    );
-    refuses(
-        of(&[node("Neg", "n", &["a"], &[""])]),
-        "This ONNX file is not valid: in function `own.F`: node `n` has no output.",
-    );
-}
-
-#[test]
-fn calls_that_do_not_fit_the_function_are_refused() {
-    let relu = || [function("F", &["a"], &["b"], &[node("Relu", "n", &["a"], &["b"])])];
-    let message = |problem: &str| format!("Node `f` calls the function `own.F` of this file, but {problem}.");
-    let error = refuses(
-        file(&call("F", "f", &["x", "x"], &["y"]), &relu()),
-        &message("gives it 2 inputs where it has 1"),
-    );
-    assert_eq!((error.code(), error.node()), ("onnx/function", Some("f")));
-    refuses(
-        file(&call("F", "f", &["x"], &["y", "z"]), &relu()),
-        &message("gives it 2 outputs where it has 1"),
-    );
-    refuses(
-        file(&with(call("F", "f", &["x"], &["y"]), &int_attribute("zoom", 1)), &relu()),
-        &message("the function does not know the attribute `zoom`"),
-    );
-}
-
-#[test]
-fn functions_that_never_end_are_refused() {
-    let endless = function("F", &["a"], &["b"], &[call("F", "f", &["a"], &["b"])]);
-    let error = import(&file(&call("F", "f", &["x"], &["y"]), &[endless]).bytes()).unwrap_err();
-    assert!(
-        error.to_string().ends_with("inside 64 other calls: functions cannot call themselves."),
-        "{error}"
-    );
+fn functions_that_stand_for_far_more_than_the_file_are_refused() {
     // Each calls the next one twice and none does anything: 2⁴⁰ calls in a few hundred bytes.
     let bomb: Vec<FunctionProto> = (0..40)
         .map(|i| {
@@ -232,7 +170,7 @@ fn functions_that_never_end_are_refused() {
         .collect();
     let started = std::time::Instant::now();
     let error = import(&file(&call("F0", "f", &["x"], &["y"]), &bomb).bytes()).unwrap_err();
-    assert!(error.to_string().contains("come to more than 131072 nodes"), "{error}");
+    assert_eq!((error.code(), error.node()), ("onnx/function", Some("f")));
     assert!(started.elapsed().as_secs() < 30);
 }
 

@@ -187,7 +187,7 @@ export class MockEngine implements Engine {
     if (bytes && bytes.length > 8 && bytes[0] !== 8 && bytes[0] !== 10) throw refuse('not_onnx', 'This is not an ONNX file: its first bytes are no model header.', null, 'Export the network to ONNX first.');
     const weights = [...new TextDecoder().decode(bytes).matchAll(/weights in (\S+)/g)].map((found) => found[1] ?? '');
     const missing = weights.filter((file) => !beside.some((one) => one.split('/').pop() === file));
-    if (missing.length > 0) throw { ...refuse('onnx/external-data', `The elements of Initializer \`w\` are in another file, \`${missing[0]}\`, which is missing.`), missing };
+    if (missing.length > 0) throw { ...refuse('onnx/external-data', `The elements of initializer \`w\` are in another file, \`${missing[0]}\`, which is missing.`), missing };
     if (memoryLimit < MEMORY) throw { ...refuse('session/memory', 'To quantize and compare this network takes about 200 MB of memory.'), neededBytes: MEMORY };
     const parameters = LAYERS.reduce((sum, [, , shape]) => sum + weightsOf(shape), 0);
     this.#source = 'guessed';

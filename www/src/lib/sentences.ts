@@ -29,8 +29,11 @@ function attentionSentence({ spearman, top10Overlap }: LensView): string {
   return `${what}: rank correlation ${correlation(spearman)}${overlap}.`;
 }
 
+/** What the quantized network is held against. A file that is quantized already has no full precision. */
+export const reference = (fixed: boolean): string => (fixed ? 'the definition in float' : 'full precision');
+
 /** Who is right, where the true class is known. */
-export function truth(lens: LensView, classes: string[]): string | null {
+export function truth(lens: LensView, classes: string[], fixed = false): string | null {
   const { expected } = lens;
   if (expected === null) return null;
   const known = lens.answers.find((answer) => answer.class === expected)?.name ?? classes[expected];
@@ -38,10 +41,14 @@ export function truth(lens: LensView, classes: string[]): string | null {
   const full = lens.fullTop.class === expected;
   const quantized = lens.quantizedTop.class === expected;
   if (full && quantized) return `True class: ${name}. Both are right.`;
-  if (full) return `True class: ${name}. Only full precision is right.`;
-  if (quantized) return `True class: ${name}. Only the quantized network is right.`;
+  if (full) return `True class: ${name}. Only ${reference(fixed)} is right.`;
+  if (quantized) return `True class: ${name}. Only ${fixed ? 'the integers are' : 'the quantized network is'} right.`;
   return `True class: ${name}. Both are wrong.`;
 }
+
+/** What the figures say of a file that is quantized already. */
+export const OF_TWO_ROUNDINGS =
+  'This file is quantized already. Its definition in float rounds to the same codes as its integers; only where a number lies about half-way between two codes may they take different ones, and the layers behind can enlarge that. So the figures say how far the two drift apart, and nothing about what quantizing this network cost.';
 
 /** How the quantized network is called beside “full precision”. */
 export function quantizedLabel({ weightBits, activationBits }: Recipe): string {

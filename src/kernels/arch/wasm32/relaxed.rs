@@ -3,11 +3,11 @@
 //! [`Quads`] and [`ShiftedQuads`] are exact only where the start-up probe has said so
 //! ([`relaxed_dot`](crate::kernels::relaxed_dot)); packing chooses between them and the 16-bit pairs.
 
-use super::simd128::Simd128;
+use super::simd128::{Simd128, impl_sums};
 use crate::kernels::generic::{Dot, Floats, Taps};
 use core::arch::wasm32::{
-    f32x4_relaxed_madd, i32x4_relaxed_dot_i8x16_i7x16_add, i32x4_splat, v128, v128_load, v128_load32_splat,
-    v128_store,
+    f32x4_relaxed_madd, i8x16_splat, i8x16_sub, i32x4_relaxed_dot_i8x16_i7x16_add, i32x4_splat, v128,
+    v128_load, v128_load32_splat, v128_store,
 };
 
 /// The module validated, so the instructions exist.
@@ -16,7 +16,6 @@ pub(crate) struct Relaxed;
 
 impl Floats for Relaxed {
     const F32_LANES: usize = 4;
-    const F32_ROWS: usize = 4;
     type F32 = v128;
 
     #[inline(always)]
@@ -32,6 +31,26 @@ impl Floats for Relaxed {
         Simd128.add_f32(a, b)
     }
     #[inline(always)]
+    fn subtract_f32(self, a: v128, b: v128) -> v128 {
+        Simd128.subtract_f32(a, b)
+    }
+    #[inline(always)]
+    fn larger(self, a: v128, b: v128) -> v128 {
+        Simd128.larger(a, b)
+    }
+    #[inline(always)]
+    fn magnitude(self, x: v128) -> v128 {
+        Simd128.magnitude(x)
+    }
+    #[inline(always)]
+    fn limit(self, x: v128, limits: (v128, v128)) -> v128 {
+        Simd128.limit(x, limits)
+    }
+    #[inline(always)]
+    fn exceeds(self, x: v128, limit: v128) -> bool {
+        Simd128.exceeds(x, limit)
+    }
+    #[inline(always)]
     fn clamp_f32(self, x: v128, lo: v128, hi: v128) -> v128 {
         Simd128.clamp_f32(x, lo, hi)
     }
@@ -39,6 +58,15 @@ impl Floats for Relaxed {
     unsafe fn load_f32(self, from: *const f32) -> v128 {
         // SAFETY: the same contract.
         unsafe { Simd128.load_f32(from) }
+    }
+    #[inline(always)]
+    unsafe fn load_even(self, from: *const f32) -> v128 {
+        // SAFETY: the same contract.
+        unsafe { Simd128.load_even(from) }
+    }
+    #[inline(always)]
+    fn maximum(self, first: v128, second: v128) -> v128 {
+        Simd128.maximum(first, second)
     }
     #[inline(always)]
     unsafe fn store_f32(self, to: *mut f32, x: v128) {
@@ -52,9 +80,9 @@ impl Dot for Relaxed {
     type Weight = i16;
     type Operand = v128;
     type Sums = v128;
+    type Reals = v128;
     const LANES: usize = Simd128::LANES;
     const GROUP: usize = Simd128::GROUP;
-    const ROWS: usize = Simd128::ROWS;
 
     #[inline(always)]
     fn shift(self) -> i32 {
@@ -65,12 +93,13 @@ impl Dot for Relaxed {
         code.into()
     }
     #[inline(always)]
-    fn borrow_codes(self, _codes: &[u8]) -> Option<&[i16]> {
-        None
+    unsafe fn convert16(self, from: *const u8, to: *mut i16) {
+        // SAFETY: the same contract.
+        unsafe { Simd128.convert16(from, to) }
     }
     #[inline(always)]
-    fn zero(self) -> v128 {
-        Simd128.zero()
+    fn borrow_codes(self, _codes: &[u8]) -> Option<&[i16]> {
+        None
     }
     #[inline(always)]
     fn dot(self, sums: v128, weights: v128, activations: v128) -> v128 {
@@ -86,18 +115,43 @@ impl Dot for Relaxed {
         // SAFETY: the same contract.
         unsafe { Simd128.splat_activations(from) }
     }
-    #[inline(always)]
-    unsafe fn store_sums(self, to: *mut i32, sums: v128) {
-        // SAFETY: the same contract.
-        unsafe { Simd128.store_sums(to, sums) }
-    }
+    impl_sums!();
 }
 
 impl Taps for Relaxed {
+    type Bytes = v128;
+
     #[inline(always)]
-    unsafe fn interleave(self, first: *const u8, second: *const u8) -> v128 {
+    unsafe fn interleave(self, first: *const u8, second: *const u8) -> [v128; 4] {
         // SAFETY: the same contract.
         unsafe { Simd128.interleave(first, second) }
+    }
+    #[inline(always)]
+    unsafe fn load_bytes(self, from: *const u8) -> v128 {
+        // SAFETY: the same contract.
+        unsafe { Simd128.load_bytes(from) }
+    }
+    #[inline(always)]
+    fn max_bytes(self, a: v128, b: v128) -> v128 {
+        Simd128.max_bytes(a, b)
+    }
+    #[inline(always)]
+    unsafe fn store_bytes(self, to: *mut u8, bytes: v128) {
+        // SAFETY: the same contract.
+        unsafe { Simd128.store_bytes(to, bytes) }
+    }
+    #[inline(always)]
+    unsafe fn load_codes(self, from: *const u8) -> [v128; 4] {
+        // SAFETY: the same contract.
+        unsafe { Simd128.load_codes(from) }
+    }
+    #[inline(always)]
+    fn reals(self, sums: v128) -> v128 {
+        Simd128.reals(sums)
+    }
+    #[inline(always)]
+    fn bits(self, x: v128) -> v128 {
+        x
     }
 }
 
@@ -117,9 +171,9 @@ macro_rules! impl_quads {
             type Weight = i8;
             type Operand = v128;
             type Sums = v128;
+            type Reals = v128;
             const LANES: usize = 4;
             const GROUP: usize = 4;
-            const ROWS: usize = 4;
 
             #[inline(always)]
             fn shift(self) -> i32 {
@@ -130,13 +184,18 @@ macro_rules! impl_quads {
                 code.wrapping_sub($shift)
             }
             #[inline(always)]
+            unsafe fn convert16(self, from: *const u8, to: *mut u8) {
+                // SAFETY: the caller says that sixteen codes are readable and sixteen activations
+                // writable; any alignment will do.
+                unsafe {
+                    let codes = v128_load(from.cast());
+                    v128_store(to.cast(), i8x16_sub(codes, i8x16_splat($shift as u8 as i8)));
+                }
+            }
+            #[inline(always)]
             fn borrow_codes(self, codes: &[u8]) -> Option<&[u8]> {
                 let borrow: fn(&[u8]) -> Option<&[u8]> = $borrow;
                 borrow(codes)
-            }
-            #[inline(always)]
-            fn zero(self) -> v128 {
-                i32x4_splat(0)
             }
             #[inline(always)]
             fn dot(self, sums: v128, weights: v128, activations: v128) -> v128 {
@@ -152,11 +211,7 @@ macro_rules! impl_quads {
                 // SAFETY: the caller says that four activations are readable; any alignment will do.
                 unsafe { v128_load32_splat(from.cast()) }
             }
-            #[inline(always)]
-            unsafe fn store_sums(self, to: *mut i32, sums: v128) {
-                // SAFETY: the caller says that four sums are writable; any alignment will do.
-                unsafe { v128_store(to.cast(), sums) }
-            }
+            impl_sums!();
         }
     };
 }

@@ -4,10 +4,14 @@
 use crate::kernels::generic::{Dot, Floats, Taps, Task};
 use crate::kernels::isa::Isa;
 use core::arch::x86_64::{
-    __m256, __m256i, _mm_loadl_epi64, _mm_unpacklo_epi8, _mm256_add_epi32, _mm256_add_ps,
-    _mm256_cvtepu8_epi16, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_madd_epi16,
-    _mm256_max_ps, _mm256_min_ps, _mm256_mul_ps, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setzero_si256,
-    _mm256_storeu_ps, _mm256_storeu_si256,
+    __m128i, __m256, __m256i, _CMP_GT_OQ, _CMP_UNORD_Q, _mm_loadl_epi64, _mm_loadu_si128, _mm_max_epu8,
+    _mm_packus_epi16, _mm_storeu_si128, _mm_unpackhi_epi8, _mm_unpacklo_epi8, _mm256_add_epi32,
+    _mm256_add_ps, _mm256_andnot_ps, _mm256_blendv_ps, _mm256_castpd_ps, _mm256_castps_pd,
+    _mm256_castps_si256, _mm256_castsi256_si128, _mm256_cmp_ps, _mm256_cvtepi32_ps, _mm256_cvtepu8_epi16,
+    _mm256_cvtepu8_epi32, _mm256_extracti128_si256, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256,
+    _mm256_madd_epi16, _mm256_max_ps, _mm256_min_ps, _mm256_movemask_ps, _mm256_mul_ps, _mm256_packs_epi32,
+    _mm256_permute4x64_epi64, _mm256_permute4x64_pd, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setzero_si256,
+    _mm256_shuffle_ps, _mm256_storeu_ps, _mm256_storeu_si256, _mm256_sub_ps,
 };
 
 /// Proof that the processor has AVX2 and FMA; `FUSED` says whether `f32` kernels use the latter.
@@ -33,8 +37,6 @@ impl<const FUSED: bool> Avx2<FUSED> {
 
 impl<const FUSED: bool> Floats for Avx2<FUSED> {
     const F32_LANES: usize = 8;
-    const F32_ROWS: usize = 6;
-    const HAS_FMA: bool = true;
     type F32 = __m256;
 
     #[inline(always)]
@@ -53,6 +55,31 @@ impl<const FUSED: bool> Floats for Avx2<FUSED> {
         unsafe { _mm256_add_ps(a, b) }
     }
     #[inline(always)]
+    fn subtract_f32(self, a: __m256, b: __m256) -> __m256 {
+        // SAFETY: `self` proves that the instruction exists.
+        unsafe { _mm256_sub_ps(a, b) }
+    }
+    #[inline(always)]
+    fn larger(self, a: __m256, b: __m256) -> __m256 {
+        // SAFETY: `self` proves that the instruction exists.
+        unsafe { _mm256_max_ps(a, b) }
+    }
+    #[inline(always)]
+    fn magnitude(self, x: __m256) -> __m256 {
+        // SAFETY: `self` proves that the instructions exist.
+        unsafe { _mm256_andnot_ps(_mm256_set1_ps(-0.0), x) }
+    }
+    #[inline(always)]
+    fn limit(self, x: __m256, (lo, hi): (__m256, __m256)) -> __m256 {
+        // SAFETY: `self` proves that the instructions exist.
+        unsafe { _mm256_min_ps(_mm256_max_ps(x, lo), hi) }
+    }
+    #[inline(always)]
+    fn exceeds(self, x: __m256, limit: __m256) -> bool {
+        // SAFETY: `self` proves that the instructions exist.
+        unsafe { _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(x, limit)) != 0 }
+    }
+    #[inline(always)]
     fn clamp_f32(self, x: __m256, lo: __m256, hi: __m256) -> __m256 {
         // SAFETY: `self` proves that the instructions exist. Both return their second operand when
         // either is NaN, so NaN in `x` stays.
@@ -62,6 +89,25 @@ impl<const FUSED: bool> Floats for Avx2<FUSED> {
     unsafe fn load_f32(self, from: *const f32) -> __m256 {
         // SAFETY: the caller says that eight numbers are readable; `self` proves the instruction.
         unsafe { _mm256_loadu_ps(from) }
+    }
+    #[inline(always)]
+    unsafe fn load_even(self, from: *const f32) -> __m256 {
+        // SAFETY: the caller says that sixteen numbers are readable; `self` proves the instructions.
+        unsafe {
+            let (low, high) = (_mm256_loadu_ps(from), _mm256_loadu_ps(from.add(8)));
+            // The shuffle works on halves; the permutation puts them in order.
+            let even = _mm256_castps_pd(_mm256_shuffle_ps::<0b10_00_10_00>(low, high));
+            _mm256_castpd_ps(_mm256_permute4x64_pd::<0b11_01_10_00>(even))
+        }
+    }
+    #[inline(always)]
+    fn maximum(self, first: __m256, second: __m256) -> __m256 {
+        // SAFETY: `self` proves that the instructions exist. The second operand is returned of equals and
+        // where either is NaN, so only NaN in `second` is left.
+        unsafe {
+            let larger = _mm256_max_ps(second, first);
+            _mm256_blendv_ps(larger, second, _mm256_cmp_ps::<_CMP_UNORD_Q>(second, second))
+        }
     }
     #[inline(always)]
     unsafe fn store_f32(self, to: *mut f32, x: __m256) {
@@ -75,9 +121,9 @@ impl<const FUSED: bool> Dot for Avx2<FUSED> {
     type Weight = i16;
     type Operand = __m256i;
     type Sums = __m256i;
+    type Reals = __m256;
     const LANES: usize = 8;
     const GROUP: usize = 2;
-    const ROWS: usize = 6;
 
     #[inline(always)]
     fn shift(self) -> i32 {
@@ -86,6 +132,11 @@ impl<const FUSED: bool> Dot for Avx2<FUSED> {
     #[inline(always)]
     fn activation(self, code: u8) -> i16 {
         code.into()
+    }
+    #[inline(always)]
+    unsafe fn convert16(self, from: *const u8, to: *mut i16) {
+        // SAFETY: the caller says that sixteen codes are readable and sixteen activations writable.
+        unsafe { _mm256_storeu_si256(to.cast(), _mm256_cvtepu8_epi16(_mm_loadu_si128(from.cast()))) }
     }
     #[inline(always)]
     fn borrow_codes(self, _codes: &[u8]) -> Option<&[i16]> {
@@ -116,17 +167,105 @@ impl<const FUSED: bool> Dot for Avx2<FUSED> {
         // SAFETY: the caller says that eight sums are writable; any alignment will do.
         unsafe { _mm256_storeu_si256(to.cast(), sums) }
     }
+    #[inline(always)]
+    unsafe fn load_sums(self, from: *const i32) -> __m256i {
+        // SAFETY: the caller says that eight integers are readable; any alignment will do.
+        unsafe { _mm256_loadu_si256(from.cast()) }
+    }
+    #[inline(always)]
+    fn splat_sums(self, x: i32) -> __m256i {
+        // SAFETY: `self` proves that the instruction exists.
+        unsafe { _mm256_set1_epi32(x) }
+    }
+    #[inline(always)]
+    fn add_sums(self, a: __m256i, b: __m256i) -> __m256i {
+        // SAFETY: `self` proves that the instruction exists.
+        unsafe { _mm256_add_epi32(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn load_reals(self, from: *const f32) -> __m256 {
+        // SAFETY: the caller says that eight numbers are readable; `self` proves the instruction.
+        unsafe { _mm256_loadu_ps(from) }
+    }
+    #[inline(always)]
+    fn splat_reals(self, x: f32) -> __m256 {
+        self.splat_f32(x)
+    }
+    #[inline(always)]
+    fn scale(self, sums: __m256i, factors: __m256) -> __m256 {
+        // SAFETY: `self` proves that the instructions exist.
+        unsafe { _mm256_mul_ps(_mm256_cvtepi32_ps(sums), factors) }
+    }
+    #[inline(always)]
+    fn limited_bits(self, x: __m256, (lo, hi): (__m256, __m256), shift: __m256) -> __m256i {
+        // SAFETY: `self` proves that the instructions exist.
+        unsafe { _mm256_castps_si256(_mm256_add_ps(_mm256_min_ps(_mm256_max_ps(x, lo), hi), shift)) }
+    }
+    #[inline(always)]
+    unsafe fn store_codes(self, to: *mut u8, first: __m256i, second: __m256i) {
+        // SAFETY: the caller says that sixteen codes are writable; `self` proves the instructions.
+        unsafe {
+            // Packing works on halves; the permutation puts them in order.
+            let words = _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_packs_epi32(first, second));
+            let halves = (_mm256_castsi256_si128(words), _mm256_extracti128_si256::<1>(words));
+            _mm_storeu_si128(to.cast(), _mm_packus_epi16(halves.0, halves.1));
+        }
+    }
 }
 
 impl<const FUSED: bool> Taps for Avx2<FUSED> {
+    type Bytes = __m128i;
+
     #[inline(always)]
-    unsafe fn interleave(self, first: *const u8, second: *const u8) -> __m256i {
-        // SAFETY: the caller says that eight codes are readable at both; `self` proves the rest.
+    unsafe fn interleave(self, first: *const u8, second: *const u8) -> [__m256i; 4] {
+        // SAFETY: the caller says that 32 codes are readable at both; `self` proves the rest.
         unsafe {
-            let first = _mm_loadl_epi64(first.cast());
-            let second = _mm_loadl_epi64(second.cast());
-            _mm256_cvtepu8_epi16(_mm_unpacklo_epi8(first, second))
+            let [first0, first1] = [_mm_loadu_si128(first.cast()), _mm_loadu_si128(first.add(16).cast())];
+            let [second0, second1] = [_mm_loadu_si128(second.cast()), _mm_loadu_si128(second.add(16).cast())];
+            [
+                _mm256_cvtepu8_epi16(_mm_unpacklo_epi8(first0, second0)),
+                _mm256_cvtepu8_epi16(_mm_unpackhi_epi8(first0, second0)),
+                _mm256_cvtepu8_epi16(_mm_unpacklo_epi8(first1, second1)),
+                _mm256_cvtepu8_epi16(_mm_unpackhi_epi8(first1, second1)),
+            ]
         }
+    }
+    #[inline(always)]
+    unsafe fn load_bytes(self, from: *const u8) -> __m128i {
+        // SAFETY: the caller says that sixteen codes are readable; any alignment will do.
+        unsafe { _mm_loadu_si128(from.cast()) }
+    }
+    #[inline(always)]
+    fn max_bytes(self, a: __m128i, b: __m128i) -> __m128i {
+        // SAFETY: `self` proves that the instruction exists.
+        unsafe { _mm_max_epu8(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn store_bytes(self, to: *mut u8, bytes: __m128i) {
+        // SAFETY: the caller says that sixteen codes are writable; any alignment will do.
+        unsafe { _mm_storeu_si128(to.cast(), bytes) }
+    }
+    #[inline(always)]
+    unsafe fn load_codes(self, from: *const u8) -> [__m256i; 4] {
+        // SAFETY: the caller says that 32 codes are readable; `self` proves the rest.
+        unsafe {
+            [
+                _mm256_cvtepu8_epi32(_mm_loadl_epi64(from.cast())),
+                _mm256_cvtepu8_epi32(_mm_loadl_epi64(from.add(8).cast())),
+                _mm256_cvtepu8_epi32(_mm_loadl_epi64(from.add(16).cast())),
+                _mm256_cvtepu8_epi32(_mm_loadl_epi64(from.add(24).cast())),
+            ]
+        }
+    }
+    #[inline(always)]
+    fn reals(self, sums: __m256i) -> __m256 {
+        // SAFETY: `self` proves that the instruction exists.
+        unsafe { _mm256_cvtepi32_ps(sums) }
+    }
+    #[inline(always)]
+    fn bits(self, x: __m256) -> __m256i {
+        // SAFETY: `self` proves that the instruction exists.
+        unsafe { _mm256_castps_si256(x) }
     }
 }
 

@@ -1,8 +1,16 @@
 /** What each headline number means, how it is computed, and in which unit. */
 import type { LatencyView, Summary } from '../../engine/protocol';
-import { isaName, storageSentence } from '../../lib/sentences';
+import { isaName, OF_TWO_ROUNDINGS, reference, storageSentence } from '../../lib/sentences';
 import { milliseconds, percent, plural } from '../../lib/format';
 import { useSlice } from '../../state/store';
+
+/** Whether the file is quantized already. */
+const useFixed = () => useSlice((state) => state.model?.quantized ?? false);
+
+/** What the figures mean then. */
+function OfTwoRoundings() {
+  return useFixed() ? <p>{OF_TWO_ROUNDINGS}</p> : null;
+}
 
 function Size() {
   const layers = useSlice((state) => state.quantized?.value.layers);
@@ -17,14 +25,16 @@ function Size() {
 }
 
 function Agreement({ top1 }: { top1: Summary['top1'] }) {
+  const against = reference(useFixed());
   return (
     <>
       <h2>Same answers</h2>
-      <p>The share of pictures for which the quantized network's first answer is full precision's. The range beside it holds the true share in 95 of 100 such samples (Wilson's interval): few pictures, wide range.</p>
+      <p>The share of pictures for which the quantized network's first answer is that of {against}. The range beside it holds the true share in 95 of 100 such samples (Wilson's interval): few pictures, wide range.</p>
       <p class="formula">#(argmax q = argmax f) / n</p>
+      <OfTwoRoundings />
       {top1 && (
         <p>
-          Of {plural(top1.labelled, 'picture')} with a known class, full precision gets <span class="full">{percent(top1.full)}</span> right, quantized <span class="quantized">{percent(top1.quantized)}</span>.
+          Of {plural(top1.labelled, 'picture')} with a known class, {against} gets <span class="full">{percent(top1.full)}</span> right, quantized <span class="quantized">{percent(top1.quantized)}</span>.
         </p>
       )}
     </>
@@ -32,10 +42,11 @@ function Agreement({ top1 }: { top1: Summary['top1'] }) {
 }
 
 function Attention({ method, images }: { method: string; images: number }) {
+  const against = reference(useFixed());
   return (
     <>
       <h2>Same attention</h2>
-      <p>Both networks get a map of where they look for full precision's answer ({method}). The cells of each map are ranked from hot to cold; the number says how alike the two orders are: 1 the same, 0 unrelated, −1 reversed.</p>
+      <p>Both networks get a map of where they look for the answer of {against} ({method}). The cells of each map are ranked from hot to cold; the number says how alike the two orders are: 1 the same, 0 unrelated, −1 reversed.</p>
       <p class="formula">Spearman: ρ = corr(rank f, rank q)</p>
       <p>Kendall's τ counts pairs of cells in the same order instead (τ-b, ties corrected); it reads lower than ρ for the same agreement. {images > 0 && `Means over ${plural(images, 'picture')}.`}</p>
     </>
@@ -43,11 +54,13 @@ function Attention({ method, images }: { method: string; images: number }) {
 }
 
 function Signal() {
+  const fixed = useFixed();
   return (
     <>
       <h2>Signal kept</h2>
-      <p>How strong the logits are against the error that quantization adds to them, in decibels. 20 dB: the error is a tenth of the signal. 6 dB more: half the error, about what one more bit brings.</p>
+      <p>How strong the logits are against {fixed ? 'what lies between the two runs of them' : 'the error that quantization adds to them'}, in decibels. 20 dB: the error is a tenth of the signal. 6 dB more: half the error, about what one more bit brings.</p>
       <p class="formula">SQNR = 10 · log₁₀( Σ f² / Σ (f − q)² ) dB</p>
+      <OfTwoRoundings />
     </>
   );
 }
@@ -55,13 +68,14 @@ function Signal() {
 function Latency({ latency }: { latency: LatencyView | null }) {
   const probe = useSlice((state) => state.engine.info?.probe);
   const integers = latency?.quantized.path === 'int8';
+  const against = reference(useFixed());
   return (
     <>
       <h2>One picture, here, now</h2>
       <p>The median time for one picture on this computer, in this browser, both networks taking turns so that a busy moment hits both. Not a promise for another machine.</p>
       {latency && (
         <dl class="facts-list">
-          <div><dt class="full">full precision</dt><dd>{milliseconds(latency.full.medianMs)} ms, fastest {milliseconds(latency.full.minMs)}</dd></div>
+          <div><dt class="full">{against}</dt><dd>{milliseconds(latency.full.medianMs)} ms, fastest {milliseconds(latency.full.minMs)}</dd></div>
           <div><dt class="quantized">quantized</dt><dd>{milliseconds(latency.quantized.medianMs)} ms, fastest {milliseconds(latency.quantized.minMs)}</dd></div>
           <div><dt>samples of each</dt><dd>{latency.runs}</dd></div>
           <div><dt>instructions</dt><dd>{isaName(latency.isa)}</dd></div>

@@ -3,7 +3,7 @@ import type { ComponentChildren } from 'preact';
 import { Popover } from '../../components/popover';
 import { soFar } from '../../lib/stats';
 import * as format from '../../lib/format';
-import { isaName, pathTitle } from '../../lib/sentences';
+import { isaName, pathTitle, reference } from '../../lib/sentences';
 import { compareKey, latencyKey, quantizeKey } from '../../state/tasks';
 import { useSlice } from '../../state/store';
 import { testids } from '../../testids';
@@ -82,7 +82,11 @@ function useComparison() {
   return { summary: summary?.value ?? null, current, partial };
 }
 
+/** Whether the file is quantized already. */
+const useFixed = () => useSlice((state) => state.model?.quantized ?? false);
+
 function Agreement() {
+  const fixed = useFixed();
   const { summary, current, partial } = useComparison();
   const agreement = partial?.agreement ?? summary?.agreement;
   const images = partial?.images ?? summary?.images ?? 0;
@@ -97,7 +101,7 @@ function Agreement() {
     <BigNumber
       name="Same answers"
       value={agreement ? format.percent(agreement.value) : WAITING}
-      small={small ?? 'as full precision'}
+      small={small ?? `as ${reference(fixed)}`}
       state={partial ? 'updating' : freshness(!!agreement, current)}
       testid={testids.headlineAgreement}
     >
@@ -142,12 +146,13 @@ function Signal() {
 }
 
 function Latency() {
+  const fixed = useFixed();
   const latency = useSlice((state) => state.latency);
   const key = useSlice(latencyKey);
   const value = latency?.value;
   const small = value && (
     <>
-      full <span class="full">{format.milliseconds(value.full.medianMs)} ms</span> · {pathTitle(value.quantized.path).toLowerCase()}, {isaName(value.isa)}
+      {fixed ? 'in float' : 'full'} <span class="full">{format.milliseconds(value.full.medianMs)} ms</span> · {pathTitle(value.quantized.path).toLowerCase()}, {isaName(value.isa)}
     </>
   );
   return (

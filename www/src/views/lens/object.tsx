@@ -15,13 +15,13 @@ export function Outline({ mask }: { mask: ObjectMask }) {
   );
 }
 
-export function Pointing({ maps, mask }: { maps: LensMaps; mask: ObjectMask }) {
+export function Pointing({ maps, mask, fixed }: { maps: LensMaps; mask: ObjectMask; fixed: boolean }) {
   const full = useMemo(() => onObject({ ...maps, values: maps.full }, mask), [maps, mask]);
   const quantized = useMemo(() => onObject({ ...maps, values: maps.quantized }, mask), [maps, mask]);
   if (full === null || quantized === null) return null;
   return (
     <p class="small quiet" data-testid={testids.pointing}>
-      Of the heat, <span class="full">{percent(full)}</span> lies on the object in full precision, <span class="quantized">{percent(quantized)}</span> quantized; spread evenly it would be {percent(coverage(mask))}.
+      Of the heat, <span class="full">{percent(full)}</span> lies on the object in {fixed ? 'float' : 'full precision'}, <span class="quantized">{percent(quantized)}</span> {fixed ? 'on integers' : 'quantized'}; spread evenly it would be {percent(coverage(mask))}.
     </p>
   );
 }

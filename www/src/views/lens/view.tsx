@@ -58,7 +58,7 @@ function Picture({ preview, lens }: { preview: Seen; lens: LensData | null }) {
         aspect={preview.width / preview.height}
         leftLabel={fixed ? 'In float' : 'Full precision'}
         rightLabel={quantizedLabel(recipe)}
-        left={<HeatCanvas picture={preview} map={mapOf(data, 'full')} overlay={overlay} label={label('full-precision')} testid={testids.mapFull} />}
+        left={<HeatCanvas picture={preview} map={mapOf(data, 'full')} overlay={overlay} label={label(fixed ? 'float' : 'full-precision')} testid={testids.mapFull} />}
         right={<HeatCanvas picture={preview} map={mapOf(data, 'quantized')} overlay={overlay} label={label('quantized')} testid={testids.mapQuantized} />}
       >
         {preview.object && outlined && <Outline mask={preview.object} />}
@@ -119,7 +119,7 @@ function Story({ data: { lens, maps } }: { data: LensData }) {
   const object = useSlice((state) => (state.preview?.key === previewKey(state) ? state.preview.value.object : null));
   const fixed = useSlice((state) => state.model?.quantized ?? false);
   const full = shortName(lens.fullTop.name);
-  const right = truth(lens, classes);
+  const right = truth(lens, classes, fixed);
   return (
     <>
       <p class="small quiet name">
@@ -136,7 +136,7 @@ function Story({ data: { lens, maps } }: { data: LensData }) {
           )}
         </h2>
         <p class="small quiet" data-testid={testids.sentence}>{whatHappened(lens, maps !== null)}</p>
-        {maps && object && <Pointing maps={maps} mask={object} />}
+        {maps && object && <Pointing maps={maps} mask={object} fixed={fixed} />}
         {right && <p class="small" data-testid={testids.truth}>{right}</p>}
         <Answers lens={lens} full={fixed ? 'float' : 'full'} />
         <Why lens={lens} />

@@ -2,6 +2,7 @@
 import type { ComponentChildren } from 'preact';
 import { useState } from 'preact/hooks';
 import { Dialog } from '../../components/dialog';
+import { Chevron } from '../../components/icons';
 import { useDispatch, useSlice } from '../../state/store';
 import { testids } from '../../testids';
 import { fromForm, toForm, type Form } from './form';
@@ -79,11 +80,14 @@ interface ChoiceProps {
 function Choice({ name, value, options, onChange, children }: ChoiceProps) {
   return (
     <Row name={name}>
-      <select aria-label={name} value={value} onChange={(event) => onChange(event.currentTarget.value)}>
-        {Object.entries(options).map(([key, words]) => (
-          <option key={key} value={key}>{words}</option>
-        ))}
-      </select>
+      <span class="select">
+        <select aria-label={name} value={value} onChange={(event) => onChange(event.currentTarget.value)}>
+          {Object.entries(options).map(([key, words]) => (
+            <option key={key} value={key}>{words}</option>
+          ))}
+        </select>
+        <Chevron />
+      </span>
       {children}
     </Row>
   );

@@ -54,7 +54,7 @@ function Choices() {
   const preset = PRESETS.find(({ id }) => id === recipe.preset);
   return (
     <>
-      <label class="preset">
+      <label class="preset select">
         <span class="spoken">Preset</span>
         <select value={recipe.preset} data-testid={testids.preset} onChange={(event) => dispatch({ type: 'recipeEdited', recipe: { ...recipe, preset: event.currentTarget.value as Recipe['preset'], weightBits: MAX_BITS, activationBits: MAX_BITS }, field: 'preset', at: performance.now() })}>
           {PRESETS.map(({ id, title }) => (

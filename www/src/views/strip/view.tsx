@@ -1,6 +1,7 @@
 /** On which pictures it happened: every picture as a thumbnail, flipped answers and moved attention marked. */
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { PictureComparison, PictureView } from '../../engine/protocol';
+import { Chevron } from '../../components/icons';
 import { correlation } from '../../lib/format';
 import { MOVED } from '../../lib/sentences';
 import { useDispatch, useSlice, useStore } from '../../state/store';
@@ -39,10 +40,13 @@ function StripControls({ flipped }: { flipped: number }) {
     <div class="strip-controls small">
       <label>
         <span class="quiet">Order </span>
-        <select value={order} data-testid={testids.stripOrder} onChange={(event) => dispatch({ type: 'viewChanged', view: { stripOrder: event.currentTarget.value as typeof order } })}>
-          <option value="changed">what changed most</option>
-          <option value="file">as the files came</option>
-        </select>
+        <span class="select">
+          <select value={order} data-testid={testids.stripOrder} onChange={(event) => dispatch({ type: 'viewChanged', view: { stripOrder: event.currentTarget.value as typeof order } })}>
+            <option value="changed">what changed most</option>
+            <option value="file">as the files came</option>
+          </select>
+          <Chevron />
+        </span>
       </label>
       <label class="check">
         <input type="checkbox" checked={flippedOnly} data-testid={testids.flippedOnly} onChange={(event) => dispatch({ type: 'viewChanged', view: { flippedOnly: event.currentTarget.checked } })} />
