@@ -37,8 +37,8 @@ const visit = async () => {
     check();
   });
   await page.goto(site.address);
-  await page.waitForFunction('window.shown', null, { timeout: person.PATIENCE_MS });
-  const shown = await page.evaluate('window.shown');
+  await page.waitForFunction(() => window.shown, null, { timeout: person.PATIENCE_MS });
+  const shown = await page.evaluate(() => window.shown);
   await page.close();
   return shown;
 };
