@@ -197,10 +197,11 @@ fn node_tests(folder: &str) -> Result<Outcome> {
     tests(Runner::Node, command)
 }
 
-/// The native program, for tests that compare the page with it; the step `native` makes the same.
+/// The native program, for tests that compare the page with it. Made as the step `native` makes it, for
+/// its own tests: `cargo build` would compile the dependencies anew, without what only tests ask of them.
 fn command_line() -> Result<()> {
-    let mut program = cargo(&["build", "--profile", "checked", "--features", "cli", "--bin", "bitlens"]);
-    run("cargo build (command line)", &mut program)
+    let mut program = cargo(&["test", "--profile", "checked", "--features", "cli", "--test", "it"]);
+    run("cargo test --no-run (command line)", program.arg("--no-run"))
 }
 
 fn in_node(variant: Variant) -> Result<Outcome> {
