@@ -8,6 +8,18 @@ use super::generic::elementwise::{
 };
 use super::isa::Isa;
 use super::layout::ImageLayout;
+use super::threads::{ByRows, rows};
+use core::ops::Range;
+
+/// About what an element takes, in picoseconds.
+const ELEMENT_COST: u64 = 400;
+/// Elements that are not worth dividing.
+const STEP: usize = 64;
+
+/// Divides an output of which each element needs those at its own place only.
+fn elements<T: Send>(out: &mut [T], work: impl Fn(Range<usize>, &mut [T]) -> Result<()> + Sync) -> Result<()> {
+    rows(out, ByRows { width: 1, step: STEP, cost: ELEMENT_COST }, work)
+}
 
 /// Adds two `u8` tensors of the same shape in the scale of the output, see [`AddU8`].
 ///
@@ -17,7 +29,9 @@ pub fn add_u8(isa: Isa, lhs: &[u8], rhs: &[u8], add: &AddU8, out: &mut [u8]) -> 
     check_length("rhs", lhs.len(), rhs.len())?;
     check_length("out", lhs.len(), out.len())?;
     add.check()?;
-    arch::run(isa, AddTask { lhs, rhs, add: *add, out })
+    elements(out, |at, out| {
+        arch::run(isa, AddTask { lhs: &lhs[at.clone()], rhs: &rhs[at], add: *add, out })
+    })
 }
 
 /// Replaces each code by its entry in a table: any function of one `u8` variable.
@@ -26,7 +40,7 @@ pub fn add_u8(isa: Isa, lhs: &[u8], rhs: &[u8], add: &AddU8, out: &mut [u8]) -> 
 /// Lengths that differ, an unavailable `isa`.
 pub fn lookup_u8(isa: Isa, table: &[u8; 256], input: &[u8], out: &mut [u8]) -> Result<()> {
     check_length("out", input.len(), out.len())?;
-    arch::run(isa, LookupTask { table, input, out })
+    elements(out, |at, out| arch::run(isa, LookupTask { table, input: &input[at], out }))
 }
 
 /// Reals to `u8` codes, element by element as [`super::reference::quantize`].
@@ -36,7 +50,7 @@ pub fn lookup_u8(isa: Isa, table: &[u8; 256], input: &[u8], out: &mut [u8]) -> R
 pub fn quantize_u8(isa: Isa, input: &[f32], params: &AffineParams, out: &mut [u8]) -> Result<()> {
     params.check_codes(0, 255)?;
     check_length("out", input.len(), out.len())?;
-    arch::run(isa, QuantizeTask { input, params, out })
+    elements(out, |at, out| arch::run(isa, QuantizeTask { input: &input[at], params, out }))
 }
 
 /// Reals to `i8` codes, element by element as [`super::reference::quantize`].
@@ -46,7 +60,7 @@ pub fn quantize_u8(isa: Isa, input: &[f32], params: &AffineParams, out: &mut [u8
 pub fn quantize_i8(isa: Isa, input: &[f32], params: &AffineParams, out: &mut [i8]) -> Result<()> {
     params.check_codes(-128, 127)?;
     check_length("out", input.len(), out.len())?;
-    arch::run(isa, QuantizeTask { input, params, out })
+    elements(out, |at, out| arch::run(isa, QuantizeTask { input: &input[at], params, out }))
 }
 
 /// `u8` codes to reals: `(q − zero_point) · scale`. Codes beyond `qmin..=qmax` are taken as they are.
@@ -55,7 +69,7 @@ pub fn quantize_i8(isa: Isa, input: &[f32], params: &AffineParams, out: &mut [i8
 /// Lengths that differ, an unavailable `isa`.
 pub fn dequantize_u8(isa: Isa, input: &[u8], params: &AffineParams, out: &mut [f32]) -> Result<()> {
     check_length("out", input.len(), out.len())?;
-    arch::run(isa, DequantizeTask { input, params, out })
+    elements(out, |at, out| arch::run(isa, DequantizeTask { input: &input[at], params, out }))
 }
 
 /// `i8` codes to reals: `(q − zero_point) · scale`. Codes beyond `qmin..=qmax` are taken as they are.
@@ -64,7 +78,7 @@ pub fn dequantize_u8(isa: Isa, input: &[u8], params: &AffineParams, out: &mut [f
 /// Lengths that differ, an unavailable `isa`.
 pub fn dequantize_i8(isa: Isa, input: &[i8], params: &AffineParams, out: &mut [f32]) -> Result<()> {
     check_length("out", input.len(), out.len())?;
-    arch::run(isa, DequantizeTask { input, params, out })
+    elements(out, |at, out| arch::run(isa, DequantizeTask { input: &input[at], params, out }))
 }
 
 /// Reals to the nearest reals that have a code: quantize and dequantize in one go, per tensor.
@@ -73,7 +87,7 @@ pub fn dequantize_i8(isa: Isa, input: &[i8], params: &AffineParams, out: &mut [f
 /// Lengths that differ, an unavailable `isa`.
 pub fn fake_quantize_f32(isa: Isa, input: &[f32], params: &AffineParams, out: &mut [f32]) -> Result<()> {
     check_length("out", input.len(), out.len())?;
-    arch::run(isa, FakeQuantizeTask { input, params, out })
+    elements(out, |at, out| arch::run(isa, FakeQuantizeTask { input: &input[at], params, out }))
 }
 
 /// An `[N, C, H, W]` image of reals to `[N, H, W, C]` codes: the entry to the integer network.
@@ -89,28 +103,28 @@ pub fn quantize_u8_nchw_to_nhwc(
 ) -> Result<()> {
     params.check_codes(0, 255)?;
     check_image(layout, input.len(), out.len())?;
-    arch::run(isa, TransposeTask { layout, input, convert: quantizer(params), out })
+    transpose(isa, layout, input, quantizer(params), out)
 }
 
 /// `[N, C, P]` to `[N, P, C]`.
 ///
 /// # Errors
 /// Lengths that do not fit `layout`, an unavailable `isa`.
-pub fn transpose_nchw_to_nhwc<T: Copy>(
+pub fn transpose_nchw_to_nhwc<T: Copy + Send + Sync>(
     isa: Isa,
     layout: ImageLayout,
     input: &[T],
     out: &mut [T],
 ) -> Result<()> {
     check_image(layout, input.len(), out.len())?;
-    arch::run(isa, TransposeTask { layout, input, convert: |x| x, out })
+    transpose(isa, layout, input, |x| x, out)
 }
 
 /// `[N, P, C]` to `[N, C, P]`.
 ///
 /// # Errors
 /// Lengths that do not fit `layout`, an unavailable `isa`.
-pub fn transpose_nhwc_to_nchw<T: Copy>(
+pub fn transpose_nhwc_to_nchw<T: Copy + Send + Sync>(
     isa: Isa,
     layout: ImageLayout,
     input: &[T],
@@ -118,7 +132,21 @@ pub fn transpose_nhwc_to_nchw<T: Copy>(
 ) -> Result<()> {
     check_image(layout, input.len(), out.len())?;
     let layout = ImageLayout { channels: layout.pixels, pixels: layout.channels, ..layout };
-    arch::run(isa, TransposeTask { layout, input, convert: |x| x, out })
+    transpose(isa, layout, input, |x| x, out)
+}
+
+/// `[N, R, C]` to `[N, C, R]`, divided by the rows of the output.
+fn transpose<T: Copy + Sync, Q: Send>(
+    isa: Isa,
+    layout: ImageLayout,
+    input: &[T],
+    convert: impl Fn(T) -> Q + Copy + Sync,
+    out: &mut [Q],
+) -> Result<()> {
+    let width = layout.channels;
+    rows(out, ByRows { width, step: 1, cost: ELEMENT_COST * width as u64 }, |lines, out| {
+        arch::run(isa, TransposeTask { layout, input, convert, lines, out })
+    })
 }
 
 fn check_image(layout: ImageLayout, input: usize, out: usize) -> Result<()> {

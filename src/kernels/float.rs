@@ -4,10 +4,18 @@ use super::arch;
 use super::error::{KernelError, Result, check_equal, check_length};
 use super::generic::conv_f32::{BackwardInputTask, BackwardWeightsTask, ConvTask, PackPanels};
 use super::generic::depthwise_f32::{DepthwiseBackwardInput, DepthwiseBackwardWeights, DepthwiseForward};
-use super::generic::gemm_f32::{Finish, PackRhs, PackedRhs, ProductTask, StridedRhs};
+use super::generic::gemm_f32::{Division, Finish, PackRhs, PackedRhs, ProductTask, RhsSource, StridedRhs};
 use super::integer::WeightShape;
 use super::isa::Isa;
 use super::layout::{Conv2dGeometry, MatLayout};
+use super::threads::{ByRows, Shared, rows, split};
+
+/// About what a product takes, in picoseconds.
+const PRODUCT_COST: u64 = 40;
+/// About what a product of a depthwise convolution takes, in picoseconds.
+const DEPTHWISE_COST: u64 = 120;
+/// Rows of a register tile.
+const TILE_ROWS: usize = 4;
 
 /// Whether a product replaces what the output holds or adds to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,7 +90,7 @@ pub fn gemm_f32(isa: Isa, operands: &GemmF32<'_>, out: &mut [f32], accumulate: A
     check_length("out", lhs_layout.rows() * cols, out.len())?;
     let finish = Finish { accumulate: accumulate == Accumulate::Add, ..Finish::default() };
     let rhs = &StridedRhs { data: rhs, layout: rhs_layout };
-    arch::run(isa, ProductTask { lhs, lhs_layout, rhs, cols, finish, out })
+    product(isa, ProductTask { lhs, lhs_layout, rhs, cols, finish, out })
 }
 
 /// A constant right-hand side `K × N`, laid out once for one instruction set.
@@ -131,7 +139,18 @@ pub fn gemm_packed_f32(
     check_length("out", lhs_layout.rows() * cols, out.len())?;
     epilogue.check(cols)?;
     let finish = Finish { col_bias: epilogue.bias, clamp: epilogue.clamp, ..Finish::default() };
-    arch::run(packed.isa, ProductTask { lhs, lhs_layout, rhs: &packed.rhs, cols, finish, out })
+    product(packed.isa, ProductTask { lhs, lhs_layout, rhs: &packed.rhs, cols, finish, out })
+}
+
+/// A product, divided by rows.
+fn product<R: RhsSource + Sync>(isa: Isa, task: ProductTask<'_, R>) -> Result<()> {
+    let ProductTask { lhs, lhs_layout, rhs, cols, finish, out } = task;
+    let by = ByRows { width: cols, step: TILE_ROWS, cost: PRODUCT_COST * (cols * lhs_layout.cols()) as u64 };
+    rows(out, by, |rows, out| {
+        let lhs = &lhs[(rows.start * lhs_layout.row_stride()).min(lhs.len())..];
+        let lhs_layout = lhs_layout.with_rows(rows.len());
+        arch::run(isa, ProductTask { lhs, lhs_layout, rhs, cols, finish, out })
+    })
 }
 
 /// Weights of a convolution, laid out once for one instruction set.
@@ -176,10 +195,21 @@ pub fn conv2d_f32(
     let Epilogue { bias, clamp } = epilogue;
     if geometry.is_depthwise() {
         let weights = &packed.weights;
-        return arch::run(packed.isa, DepthwiseForward { geometry, input, weights, bias, clamp, out });
+        let (width, seen) = (geometry.window().output_pixels(), geometry.window().input_pixels());
+        let cost = DEPTHWISE_COST * (width * geometry.depth()) as u64;
+        return rows(out, ByRows { width, step: 1, cost }, |planes, out| {
+            let (first, input) = (planes.start, &input[planes.start * seen..planes.end * seen]);
+            arch::run(packed.isa, DepthwiseForward { geometry, input, first, weights, bias, clamp, out })
+        });
     }
     let finish = Finish { row_bias: bias, clamp, ..Finish::default() };
-    arch::run(packed.isa, ConvTask { geometry, input, panels: &packed.weights, finish, out })
+    let product = [geometry.out_channels_per_group(), geometry.window().output_pixels()];
+    let division = Division::of(product, geometry.macs().saturating_mul(PRODUCT_COST));
+    let out = Shared::new(out, product[1]);
+    split(division.count, |index| {
+        let part = division.part(index);
+        arch::run(packed.isa, ConvTask { geometry, input, panels: &packed.weights, finish, part, out })
+    })
 }
 
 /// Gradient of a convolution with respect to its input, `[N, C, H, W]`, replaced.

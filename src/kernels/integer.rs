@@ -10,9 +10,18 @@ use super::generic::gemm_i8::{PackTask, PackedWeights, Sink};
 use super::generic::sinks::{RequantizeSink, SumSink, WeightSums};
 use super::isa::{Isa, RelaxedDot, relaxed_dot};
 use super::layout::Conv2dGeometry;
+use super::threads::{ByRows, rows};
+use core::ops::Range;
 
 /// Sum of two adjacent weights' magnitudes up to which a saturating pair sum is exact: `255 · 128 < 2¹⁵`.
 const PAIR_LIMIT: u32 = 128;
+
+/// About what a product takes, in picoseconds.
+const PRODUCT_COST: u64 = 10;
+/// About what a product of a depthwise convolution takes, in picoseconds.
+const DEPTHWISE_COST: u64 = 100;
+/// Rows of a register tile.
+const TILE_ROWS: usize = 4;
 
 /// Weights of a convolution, laid out once for one instruction set.
 #[derive(Debug, Clone)]
@@ -105,15 +114,31 @@ impl PackedConvI8 {
         check_length("out", geometry.output_len(), out)
     }
 
-    fn run(&self, geometry: &Conv2dGeometry, input: QuantizedInput<'_>, sink: &mut impl Sink) -> Result<()> {
+    /// Some rows of the output, an image's positions one after the other; the sink's first is the first.
+    fn run(
+        &self,
+        geometry: &Conv2dGeometry,
+        input: QuantizedInput<'_>,
+        rows: Range<usize>,
+        sink: &mut impl Sink,
+    ) -> Result<()> {
         match &self.weights {
             ConvWeights::Depthwise(weights) => {
-                arch::run(self.isa, DepthwiseTask { geometry, input, weights, sink })
+                arch::run(self.isa, DepthwiseTask { geometry, input, weights, rows, sink })
             }
             ConvWeights::Groups(weights) => {
-                arch::run_dot(self.isa, self.form, ConvTask { geometry, input, weights, sink })
+                arch::run_dot(self.isa, self.form, ConvTask { geometry, input, weights, rows, sink })
             }
         }
+    }
+
+    fn by_rows(&self, geometry: &Conv2dGeometry) -> ByRows {
+        let width = geometry.out_channels();
+        let (step, cost) = match self.weights {
+            ConvWeights::Depthwise(_) => (1, DEPTHWISE_COST),
+            ConvWeights::Groups(_) => (TILE_ROWS, PRODUCT_COST),
+        };
+        ByRows { width, step, cost: cost * (width * geometry.depth()) as u64 }
     }
 }
 
@@ -132,8 +157,10 @@ pub fn conv2d_u8(
 ) -> Result<()> {
     packed.check(geometry, input, out.len())?;
     requantize.check(geometry.out_channels())?;
-    let mut sink = RequantizeSink::new(input.zero_point, &packed.weight_sums, requantize, out);
-    packed.run(geometry, input, &mut sink)
+    rows(out, packed.by_rows(geometry), |rows, out| {
+        let mut sink = RequantizeSink::new(input.zero_point, &packed.weight_sums, requantize, out);
+        packed.run(geometry, input, rows, &mut sink)
+    })
 }
 
 /// Convolution of `[N, H, W, C]` codes to the `[N, OH, OW, O]` accumulators `Σ (x − zero_point)·w`.
@@ -147,7 +174,9 @@ pub fn conv2d_i32(
     out: &mut [i32],
 ) -> Result<()> {
     packed.check(geometry, input, out.len())?;
-    packed.run(geometry, input, &mut SumSink::new(input.zero_point, &packed.weight_sums, out))
+    rows(out, packed.by_rows(geometry), |rows, out| {
+        packed.run(geometry, input, rows, &mut SumSink::new(input.zero_point, &packed.weight_sums, out))
+    })
 }
 
 /// Weights `N × K` of a matrix product, laid out once for one instruction set.
@@ -192,10 +221,17 @@ impl PackedGemmI8 {
         info(self.isa, self.form)
     }
 
-    fn run(&self, input: QuantizedInput<'_>, sink: &mut impl Sink) -> Result<()> {
+    /// Some rows of the product; the sink's first is the first.
+    fn run(&self, input: QuantizedInput<'_>, rows: Range<usize>, sink: &mut impl Sink) -> Result<()> {
         let (depth, columns) = (self.depth, self.columns());
+        let input = QuantizedInput { data: &input.data[rows.start * depth..rows.end * depth], ..input };
         let task = GemmTask { input, depth, columns, weights: &self.weights, sink };
         arch::run_dot(self.isa, self.form, task)
+    }
+
+    fn by_rows(&self) -> ByRows {
+        let cost = PRODUCT_COST * (self.columns() * self.depth) as u64;
+        ByRows { width: self.columns(), step: TILE_ROWS, cost }
     }
 
     fn check(&self, input: QuantizedInput<'_>, out: usize) -> Result<()> {
@@ -217,8 +253,10 @@ pub fn gemm_u8(
 ) -> Result<()> {
     packed.check(lhs, out.len())?;
     requantize.check(packed.columns())?;
-    let mut sink = RequantizeSink::new(lhs.zero_point, &packed.weight_sums, requantize, out);
-    packed.run(lhs, &mut sink)
+    rows(out, packed.by_rows(), |rows, out| {
+        let mut sink = RequantizeSink::new(lhs.zero_point, &packed.weight_sums, requantize, out);
+        packed.run(lhs, rows, &mut sink)
+    })
 }
 
 /// Matrix product of `M × K` codes and packed weights to the accumulators `Σ (x − zero_point)·w`.
@@ -227,7 +265,9 @@ pub fn gemm_u8(
 /// Lengths that do not fit.
 pub fn gemm_i32(lhs: QuantizedInput<'_>, packed: &PackedGemmI8, out: &mut [i32]) -> Result<()> {
     packed.check(lhs, out.len())?;
-    packed.run(lhs, &mut SumSink::new(lhs.zero_point, &packed.weight_sums, out))
+    rows(out, packed.by_rows(), |rows, out| {
+        packed.run(lhs, rows, &mut SumSink::new(lhs.zero_point, &packed.weight_sums, out))
+    })
 }
 
 /// OIHW to OHWI: the depth in the order in which NHWC activations are read.

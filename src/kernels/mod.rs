@@ -26,6 +26,7 @@ mod isa;
 mod layout;
 mod pooling;
 pub mod reference;
+pub mod threads;
 #[cfg(test)]
 mod testing;
 

@@ -6,6 +6,10 @@ use super::error::{KernelError, Result, check_length};
 use super::generic::pooling::{AveragePoolTask, MaxPoolF32Task, MaxPoolTask};
 use super::isa::Isa;
 use super::layout::Pool2dGeometry;
+use super::threads::{ByRows, rows};
+
+/// About what a tap of an element takes, in picoseconds.
+const TAP_COST: u64 = 60;
 
 /// Largest code under each window, `[N, H, W, C]` to `[N, OH, OW, C]`. Padding is excluded; a window
 /// entirely in the padding gives 0.
@@ -15,7 +19,11 @@ use super::layout::Pool2dGeometry;
 pub fn max_pool_u8(isa: Isa, geometry: &Pool2dGeometry, input: &[u8], out: &mut [u8]) -> Result<()> {
     check_length("input", geometry.input_len(), input.len())?;
     check_length("out", geometry.output_len(), out.len())?;
-    arch::run(isa, MaxPoolTask { geometry, input, out })
+    let width = geometry.channels();
+    let cost = TAP_COST * (width * geometry.window().taps()) as u64;
+    rows(out, ByRows { width, step: 1, cost }, |pixels, out| {
+        arch::run(isa, MaxPoolTask { geometry, input, first: pixels.start, out })
+    })
 }
 
 /// Largest number under each window, `[N, C, H, W]` to `[N, C, OH, OW]`: NaN where one is under it, and of
@@ -26,7 +34,12 @@ pub fn max_pool_u8(isa: Isa, geometry: &Pool2dGeometry, input: &[u8], out: &mut 
 pub fn max_pool_f32(isa: Isa, geometry: &Pool2dGeometry, input: &[f32], out: &mut [f32]) -> Result<()> {
     check_length("input", geometry.input_len(), input.len())?;
     check_length("out", geometry.output_len(), out.len())?;
-    arch::run(isa, MaxPoolF32Task { geometry, input, out })
+    let (width, seen) = (geometry.window().output_pixels(), geometry.window().input_pixels());
+    let cost = TAP_COST * (width * geometry.window().taps()) as u64;
+    rows(out, ByRows { width, step: 1, cost }, |planes, out| {
+        let input = &input[planes.start * seen..planes.end * seen];
+        arch::run(isa, MaxPoolF32Task { geometry, input, out })
+    })
 }
 
 /// Average of the codes under each window, `[N, H, W, C]` to `[N, OH, OW, C]`, see [`AveragePoolU8`].

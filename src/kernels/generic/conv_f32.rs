@@ -10,11 +10,12 @@
 //! with zeros at the ends. A 1×1 convolution takes its blocks straight from the image.
 
 use super::gemm_f32::{
-    BLOCK_COLS, BLOCK_DEPTH, BlockOf, Finish, Lhs, RhsSource, StridedRhs, multiply, pack_lhs,
+    BLOCK_COLS, BLOCK_DEPTH, BlockOf, Finish, Lhs, Part, RhsSource, StridedRhs, multiply, pack_lhs,
 };
 use super::runs::{copy, copy_strided};
 use super::{Simd, Task};
 use crate::kernels::layout::{Conv2dGeometry, MatLayout, Window2d};
+use crate::kernels::threads::Shared;
 use core::ops::Range;
 
 /// Elements of one tile of columns going back to the planes.
@@ -141,14 +142,17 @@ fn weight_matrix(geometry: &Conv2dGeometry) -> MatLayout {
     MatLayout::contiguous(geometry.out_channels_per_group(), geometry.depth())
 }
 
-/// A whole convolution, for [`crate::kernels::arch::run`].
+/// A part of a convolution, for [`crate::kernels::arch::run`].
 pub(crate) struct ConvTask<'a> {
     pub(crate) geometry: &'a Conv2dGeometry,
     pub(crate) input: &'a [f32],
     /// Panels of each group, one group after the other.
     pub(crate) panels: &'a [f32],
     pub(crate) finish: Finish<'a>,
-    pub(crate) out: &'a mut [f32],
+    /// Of the product of every image and group.
+    pub(crate) part: Part,
+    /// Rows are of one channel.
+    pub(crate) out: Shared<'a, f32>,
 }
 
 impl Task for ConvTask<'_> {
@@ -163,12 +167,12 @@ impl Task for ConvTask<'_> {
         for index in 0..geometry.batch() * geometry.groups() {
             let group = index % geometry.groups();
             let planes = &self.input[index * group_in..][..group_in];
-            let out = &mut self.out[index * group_out..][..group_out];
+            let out = self.out.slice(index * group_out..(index + 1) * group_out);
             let panels = &self.panels[group * rows * depth..][..rows * depth];
             let lhs = Lhs { panels, rows, depth };
             let row_bias = self.finish.row_bias.map(|bias| &bias[group * rows..][..rows]);
             let finish = Finish { row_bias, ..self.finish };
-            multiply_columns(simd, window, (lhs, planes), finish, out);
+            multiply_columns(simd, window, (lhs, planes), finish, (out, self.part.clone()));
         }
     }
 }
@@ -179,14 +183,13 @@ fn multiply_columns<S: Simd>(
     window: &Window2d,
     (lhs, planes): (Lhs<'_>, &[f32]),
     finish: Finish<'_>,
-    out: &mut [f32],
+    to: (Shared<'_, f32>, Part),
 ) {
-    let cols = window.output_pixels();
     if window.is_pointwise() {
-        let layout = MatLayout::contiguous(lhs.depth, cols);
-        multiply(simd, lhs, (&StridedRhs { data: planes, layout }, cols), finish, out);
+        let layout = MatLayout::contiguous(lhs.depth, window.output_pixels());
+        multiply(simd, lhs, &StridedRhs { data: planes, layout }, finish, to);
     } else {
-        multiply(simd, lhs, (&Columns { planes, window }, cols), finish, out);
+        multiply(simd, lhs, &Columns { planes, window }, finish, to);
     }
 }
 
@@ -222,7 +225,9 @@ impl Task for BackwardInputTask<'_> {
                     let cols = first..pixels.min(first + tile_cols);
                     let source = Shifted { data: grad_out, row_stride: pixels, first };
                     let tile = &mut tile[..rows * cols.len()];
-                    multiply(simd, lhs, (&source, cols.len()), Finish::default(), tile);
+                    let part = Part { rows: 0..rows, cols: 0..cols.len() };
+                    let out = Shared::new(tile, cols.len());
+                    multiply(simd, lhs, &source, Finish::default(), (out, part));
                     add_columns(window, tile, cols, planes);
                 }
             }
@@ -288,7 +293,8 @@ impl Task for BackwardWeightsTask<'_> {
             let planes = &self.input[index * group_in..][..group_in];
             let rhs = TransposedColumns(Columns { planes, window });
             let grad_weights = &mut self.grad_weights[group * rows * cols..][..rows * cols];
-            multiply(simd, lhs, (&rhs, cols), finish, grad_weights);
+            let part = Part { rows: 0..rows, cols: 0..cols };
+            multiply(simd, lhs, &rhs, finish, (Shared::new(grad_weights, cols), part));
         }
     }
 }

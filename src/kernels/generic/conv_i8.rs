@@ -32,12 +32,15 @@ fn tile_rows<D: Dot>(_: D, depth: usize) -> usize {
     fitting.clamp(FEWEST_ROWS, MOST_ROWS)
 }
 
-/// A whole convolution, for [`crate::kernels::arch::run_dot`].
+/// Rows of a convolution, for [`crate::kernels::arch::run_dot`].
 pub(crate) struct ConvTask<'a, R> {
     pub(crate) geometry: &'a Conv2dGeometry,
     pub(crate) input: QuantizedInput<'a>,
     /// One for each group.
     pub(crate) weights: &'a [PackedWeights],
+    /// Which positions of the output, those of an image after those of the one before.
+    pub(crate) rows: Range<usize>,
+    /// Its first row is the first of `rows`.
     pub(crate) sink: &'a mut R,
 }
 
@@ -51,26 +54,27 @@ impl<R: Sink> DotTask for ConvTask<'_, R> {
         };
         let depth = shape.padded_depth;
         let pixels = self.geometry.window().output_pixels();
-        let rows = tile_rows(dot, depth).min(pixels);
+        let rows = tile_rows(dot, depth).min(pixels).min(self.rows.len());
         let count = self.geometry.out_channels_per_group();
         let mut tile = Vec::new();
-        for image in 0..self.geometry.batch() {
-            for first in (0..pixels).step_by(rows.max(1)) {
-                let block = first..pixels.min(first + rows);
-                for (group, weights) in self.weights.iter().enumerate() {
-                    let source = Source { geometry: self.geometry, input: self.input, image, group };
-                    let borrowed = source.borrow_rows(dot, depth, block.clone());
-                    let activations = if let Some(borrowed) = borrowed {
-                        borrowed
-                    } else {
-                        tile.resize(rows * depth + CONVERT_SLACK, D::Activation::default());
-                        source.copy_rows(dot, depth, block.clone(), &mut tile);
-                        Rows { data: &tile, stride: depth, count: block.len() }
-                    };
-                    let to = Place { row: image * pixels + first, first: group * count, count };
-                    multiply_rows(dot, activations, weights, to, self.sink);
-                }
+        let mut at = self.rows.start;
+        while at < self.rows.end {
+            let (image, first) = (at / pixels, at % pixels);
+            let block = first..pixels.min(first + rows.min(self.rows.end - at));
+            for (group, weights) in self.weights.iter().enumerate() {
+                let source = Source { geometry: self.geometry, input: self.input, image, group };
+                let borrowed = source.borrow_rows(dot, depth, block.clone());
+                let activations = if let Some(borrowed) = borrowed {
+                    borrowed
+                } else {
+                    tile.resize(rows * depth + CONVERT_SLACK, D::Activation::default());
+                    source.copy_rows(dot, depth, block.clone(), &mut tile);
+                    Rows { data: &tile, stride: depth, count: block.len() }
+                };
+                let to = Place { row: at - self.rows.start, first: group * count, count };
+                multiply_rows(dot, activations, weights, to, self.sink);
             }
+            at += block.len();
         }
     }
 }

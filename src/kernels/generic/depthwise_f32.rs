@@ -53,7 +53,10 @@ fn for_each_tap_row(window: &Window2d, row: usize, mut visit: impl FnMut(TapRow)
 /// `out = clamp(Σ input · weights + bias)`.
 pub(crate) struct DepthwiseForward<'a> {
     pub(crate) geometry: &'a Conv2dGeometry,
+    /// Some planes, those of an image after those of the one before.
     pub(crate) input: &'a [f32],
+    /// The number of the first of them.
+    pub(crate) first: usize,
     pub(crate) weights: &'a [f32],
     pub(crate) bias: Option<&'a [f32]>,
     pub(crate) clamp: Option<(f32, f32)>,
@@ -133,7 +136,7 @@ impl DepthwiseForward<'_> {
         };
         let taps: Vec<usize> = (0..window.taps()).map(tap).collect();
         for (index, plane) in self.input.chunks_exact(window.input_pixels()).enumerate() {
-            let channel = index % self.geometry.out_channels();
+            let channel = (self.first + index) % self.geometry.out_channels();
             frame.fill(simd, window, plane);
             let weights = &self.weights[channel * window.taps()..][..window.taps()];
             let bias = simd.splat_f32(self.bias.map_or(0.0, |bias| bias[channel]));

@@ -18,6 +18,7 @@ use super::gemm_i8::{Place, Sink};
 use super::{Simd, Task};
 use crate::kernels::affine::QuantizedInput;
 use crate::kernels::layout::{Conv2dGeometry, Window2d};
+use core::ops::Range;
 use core::slice::from_raw_parts;
 
 /// Channels of the largest block of any instruction set.
@@ -56,11 +57,14 @@ impl Task for PackTask<'_> {
     }
 }
 
-/// A whole depthwise convolution, for [`crate::kernels::arch::run`].
+/// Rows of a depthwise convolution, for [`crate::kernels::arch::run`].
 pub(crate) struct DepthwiseTask<'a, R> {
     pub(crate) geometry: &'a Conv2dGeometry,
     pub(crate) input: QuantizedInput<'a>,
     pub(crate) weights: &'a [i16],
+    /// Which positions of the output, those of an image after those of the one before.
+    pub(crate) rows: Range<usize>,
+    /// Its first row is the first of `rows`.
     pub(crate) sink: &'a mut R,
 }
 
@@ -76,27 +80,25 @@ impl<R: Sink> Task for DepthwiseTask<'_, R> {
         let padding = vec![self.input.zero_point; channels];
         let mut taps = vec![padding.as_ptr(); window.taps().next_multiple_of(2)];
         let mut aside = vec![0; if channels < block { taps.len() * MOST_CHANNELS } else { 0 }];
-        for image in 0..self.geometry.batch() {
-            for pixel in 0..out_h * out_w {
-                self.find_taps(window, (image, [pixel / out_w, pixel % out_w]), padding.as_ptr(), &mut taps);
-                let row = image * out_h * out_w + pixel;
-                if channels < block {
-                    for (aside, tap) in aside.chunks_exact_mut(MOST_CHANNELS).zip(&mut taps) {
-                        // SAFETY: a tap has `channels` codes.
-                        aside[..channels].copy_from_slice(unsafe { from_raw_parts(*tap, channels) });
-                        *tap = aside.as_ptr();
-                    }
+        for (row, at) in self.rows.clone().enumerate() {
+            let (image, pixel) = (at / (out_h * out_w), at % (out_h * out_w));
+            self.find_taps(window, (image, [pixel / out_w, pixel % out_w]), padding.as_ptr(), &mut taps);
+            if channels < block {
+                for (aside, tap) in aside.chunks_exact_mut(MOST_CHANNELS).zip(&mut taps) {
+                    // SAFETY: a tap has `channels` codes.
+                    aside[..channels].copy_from_slice(unsafe { from_raw_parts(*tap, channels) });
+                    *tap = aside.as_ptr();
                 }
-                let (last, mut first, mut weights) = (channels.saturating_sub(block), 0, self.weights);
-                while first < channels {
-                    let (these, others) = weights.split_at(taps.len() * block);
-                    // SAFETY: a tap has `channels` codes, or room for a block of them where that is
-                    // more; a block ends with the last channel at the latest.
-                    let sums = unsafe { sum_block(simd, &taps, these, first.min(last)) };
-                    let place = Place { row, first: first.min(last), count: channels.min(block) };
-                    self.sink.finish_row(simd, place, sums);
-                    (first, weights) = (first + block, others);
-                }
+            }
+            let (last, mut first, mut weights) = (channels.saturating_sub(block), 0, self.weights);
+            while first < channels {
+                let (these, others) = weights.split_at(taps.len() * block);
+                // SAFETY: a tap has `channels` codes, or room for a block of them where that is
+                // more; a block ends with the last channel at the latest.
+                let sums = unsafe { sum_block(simd, &taps, these, first.min(last)) };
+                let place = Place { row, first: first.min(last), count: channels.min(block) };
+                self.sink.finish_row(simd, place, sums);
+                (first, weights) = (first + block, others);
             }
         }
     }

@@ -10,6 +10,7 @@ use super::{Simd, Task};
 use crate::kernels::affine::{AddU8, AffineParams};
 use crate::kernels::layout::ImageLayout;
 use crate::kernels::reference;
+use core::ops::Range;
 
 /// `1.5 · 2²³`.
 pub(super) const ROUNDING: f32 = 12_582_912.0;
@@ -260,12 +261,14 @@ impl Task for LookupTask<'_> {
     }
 }
 
-/// `[N, R, C]` to `[N, C, R]` with a change of element on the way.
+/// `[N, R, C]` to `[N, C, R]` with a change of element on the way; some of the `N · C` rows of it.
 pub(crate) struct TransposeTask<'a, T, Q, F> {
     /// `channels` are the rows `R` of the input, `pixels` its columns `C`.
     pub(crate) layout: ImageLayout,
     pub(crate) input: &'a [T],
     pub(crate) convert: F,
+    /// Which rows of the output `out` has.
+    pub(crate) lines: Range<usize>,
     pub(crate) out: &'a mut [Q],
 }
 
@@ -276,26 +279,31 @@ impl<T: Copy, Q, F: Fn(T) -> Q> Task for TransposeTask<'_, T, Q, F> {
     fn run<S: Simd>(self, _: S) {
         const BLOCK: usize = 32;
         let (rows, cols) = (self.layout.channels, self.layout.pixels);
-        let images = self.input.chunks_exact((rows * cols).max(1));
-        for (input, out) in images.zip(self.out.chunks_exact_mut((rows * cols).max(1))) {
+        let mut line = self.lines.start;
+        while line < self.lines.end {
+            let (image, first) = (line / cols, line % cols);
+            let these = first..cols.min(first + self.lines.end - line);
+            let input = &self.input[image * rows * cols..][..rows * cols];
+            let out = &mut self.out[(line - self.lines.start) * rows..];
             for first_row in (0..rows).step_by(BLOCK) {
-                for first_col in (0..cols).step_by(BLOCK) {
-                    for col in first_col..cols.min(first_col + BLOCK) {
+                for first_col in these.clone().step_by(BLOCK) {
+                    for col in first_col..these.end.min(first_col + BLOCK) {
                         let block_rows = first_row..rows.min(first_row + BLOCK);
-                        let to = &mut out[col * rows..][block_rows.clone()];
+                        let to = &mut out[(col - first) * rows..][block_rows.clone()];
                         for (to, row) in to.iter_mut().zip(block_rows) {
                             *to = (self.convert)(input[row * cols + col]);
                         }
                     }
                 }
             }
+            line += these.len();
         }
     }
 }
 
 /// One real to one code, for [`TransposeTask`].
 #[inline(always)]
-pub(crate) fn quantizer(params: &AffineParams) -> impl Fn(f32) -> u8 + use<> {
+pub(crate) fn quantizer(params: &AffineParams) -> impl Fn(f32) -> u8 + Copy + Sync + use<> {
     let (limits, scale) = (Limits::of(params), params.scale());
     move |x| limits.code(steps_of(x, scale)) as u8
 }

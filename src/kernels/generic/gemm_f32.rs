@@ -29,7 +29,9 @@
 use super::runs::copy;
 use super::{Floats, Simd, Task};
 use crate::kernels::layout::MatLayout;
+use crate::kernels::threads::{Shared, part, parts};
 use core::ops::Range;
+use core::slice::{from_raw_parts, from_raw_parts_mut};
 
 /// Most columns of a block of `rhs`, which is then 240 kB: each block reads all of `lhs`, so few are better.
 pub(crate) const BLOCK_COLS: usize = 224;
@@ -41,8 +43,10 @@ const ROW_SLACK: usize = 16;
 const PART_ELEMENTS: usize = 64 * 1024;
 /// Rows of a register tile and of a panel of `lhs`.
 const ROWS: usize = 4;
-/// Largest register tile of any instruction set: 4 rows of 2 vectors of 8.
-const LARGEST_TILE: usize = 64;
+/// Widest strip of any instruction set: 2 vectors of 8.
+const LARGEST_STRIP: usize = 16;
+/// Largest register tile of any instruction set.
+const LARGEST_TILE: usize = ROWS * LARGEST_STRIP;
 
 /// Columns of a block, whole strips: the fewest blocks, all of about the same width.
 fn block_cols(cols: usize, strip: usize) -> usize {
@@ -54,6 +58,44 @@ fn block_cols(cols: usize, strip: usize) -> usize {
 fn panels(rows: usize) -> impl Iterator<Item = (usize, usize)> {
     let whole = rows / ROWS * ROWS;
     (0..whole).step_by(ROWS).map(|first| (first, ROWS)).chain((whole..rows).map(|first| (first, 1)))
+}
+
+/// A part of a product: some rows and columns of it.
+#[derive(Debug, Clone)]
+pub(crate) struct Part {
+    /// From whole panels to whole panels.
+    pub(crate) rows: Range<usize>,
+    pub(crate) cols: Range<usize>,
+}
+
+/// How a product is divided among threads.
+///
+/// By columns, where a part then still has a block of them; else by rows, for which the blocks of `rhs` are
+/// laid out in every part.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Division {
+    pub(crate) count: usize,
+    by_cols: bool,
+    product: [usize; 2],
+}
+
+impl Division {
+    /// Of a product of so many rows and columns that takes about `cost` picoseconds.
+    pub(crate) fn of(product: [usize; 2], cost: u64) -> Self {
+        let [rows, cols] = product.map(|extent| extent.max(1));
+        let by_cols = parts(cols.div_ceil(BLOCK_COLS / 2), cost);
+        let by_rows = parts(rows.div_ceil(ROWS), cost);
+        Self { count: by_cols.max(by_rows), by_cols: by_cols >= by_rows, product }
+    }
+
+    pub(crate) fn part(self, index: usize) -> Part {
+        let [rows, cols] = self.product;
+        if self.by_cols {
+            Part { rows: 0..rows, cols: part(index, self.count, cols, LARGEST_STRIP) }
+        } else {
+            Part { rows: part(index, self.count, rows, ROWS), cols: 0..cols }
+        }
+    }
 }
 
 /// Copies a strided matrix into panels of `lhs`.
@@ -215,13 +257,15 @@ impl<R: RhsSource> Task for ProductTask<'_, R> {
     fn run<S: Simd>(self, simd: S) {
         let (all, depth) = (self.lhs_layout.rows(), self.lhs_layout.cols());
         // What must be laid out again for each part of the rows is laid out for all of them at once.
-        let part = if R::IS_READY { (PART_ELEMENTS / depth.max(1)).next_multiple_of(ROWS) } else { all };
-        for first in (0..all).step_by(part.max(1)) {
-            let rows = part.min(all - first);
+        let most = if R::IS_READY { (PART_ELEMENTS / depth.max(1)).next_multiple_of(ROWS) } else { all };
+        for first in (0..all).step_by(most.max(1)) {
+            let rows = most.min(all - first);
             let from = &self.lhs[(first * self.lhs_layout.row_stride()).min(self.lhs.len())..];
             let panels = pack_lhs(from, self.lhs_layout.with_rows(rows));
             let lhs = Lhs { panels: &panels, rows, depth };
-            multiply(simd, lhs, (self.rhs, self.cols), self.finish, &mut self.out[first * self.cols..]);
+            let part = Part { rows: 0..rows, cols: 0..self.cols };
+            let out = Shared::new(&mut self.out[first * self.cols..], self.cols);
+            multiply(simd, lhs, self.rhs, self.finish, (out, part));
         }
     }
 }
@@ -254,21 +298,21 @@ pub(crate) fn strip_width<S: Floats>(_: S) -> usize {
     2 * S::F32_LANES
 }
 
-/// The loops of the module documentation.
+/// The loops of the module documentation, for a part of the product that no other thread writes.
 #[inline(always)]
 pub(crate) fn multiply<S: Simd, R: RhsSource>(
     simd: S,
     lhs: Lhs<'_>,
-    (rhs, cols): (&R, usize),
+    rhs: &R,
     finish: Finish<'_>,
-    out: &mut [f32],
+    (out, Part { rows, cols }): (Shared<'_, f32>, Part),
 ) {
     let strip = strip_width(simd);
-    let block = block_cols(cols, strip);
-    let widest = block.min(cols.next_multiple_of(strip)) + ROW_SLACK;
+    let block = block_cols(cols.len(), strip);
+    let widest = block.min(cols.len().next_multiple_of(strip)) + ROW_SLACK;
     let mut buffer = vec![0.0; widest * BLOCK_DEPTH.min(lhs.depth)];
-    for first_col in (0..cols).step_by(block) {
-        let block_cols = first_col..cols.min(first_col + block);
+    for first_col in cols.clone().step_by(block) {
+        let block_cols = first_col..cols.end.min(first_col + block);
         let mut start = 0;
         loop {
             let depth = start..lhs.depth.min(start + BLOCK_DEPTH);
@@ -278,6 +322,7 @@ pub(crate) fn multiply<S: Simd, R: RhsSource>(
             let strips = rhs.strips(simd, of, &mut buffer);
             let block = Block {
                 depth: depth.clone(),
+                rows: rows.clone(),
                 cols: block_cols.clone(),
                 finish: Finish {
                     accumulate: finish.accumulate || depth.start > 0,
@@ -286,7 +331,7 @@ pub(crate) fn multiply<S: Simd, R: RhsSource>(
                     clamp: finish.clamp.filter(|_| is_last),
                 },
             };
-            multiply_block(simd, lhs, &strips, &block, (out, cols));
+            multiply_block(simd, lhs, &strips, &block, out);
             if is_last {
                 break;
             }
@@ -294,9 +339,10 @@ pub(crate) fn multiply<S: Simd, R: RhsSource>(
     }
 }
 
-/// A part of the depth and of the columns.
+/// A part of the depth, the rows and the columns.
 struct Block<'a> {
     depth: Range<usize>,
+    rows: Range<usize>,
     cols: Range<usize>,
     finish: Finish<'a>,
 }
@@ -307,10 +353,10 @@ fn multiply_block<S: Simd>(
     lhs: Lhs<'_>,
     strips: &Strips<'_>,
     block: &Block<'_>,
-    (out, out_stride): (&mut [f32], usize),
+    out: Shared<'_, f32>,
 ) {
     let width = strip_width(simd);
-    for (row, rows) in panels(lhs.rows) {
+    for (row, rows) in panels(lhs.rows).filter(|(row, _)| block.rows.contains(row)) {
         let panel = &lhs.panels[block.depth.start * lhs.rows + row * block.depth.len()..];
         for (index, col) in block.cols.clone().step_by(width).enumerate() {
             let operands = Operands {
@@ -321,12 +367,15 @@ fn multiply_block<S: Simd>(
                 row,
                 col,
             };
-            let to = (&mut out[row * out_stride + col..], out_stride);
             let cols = width.min(block.cols.end - col);
-            if cols == width {
-                tile(simd, rows, &operands, &block.finish, to);
-            } else {
-                narrow_tile(simd, (rows, cols), &operands, &block.finish, to);
+            let to = (out.tile((row, col), (rows, cols)), out.stride());
+            // SAFETY: so many columns of so many rows exist from there on, and belong to this part.
+            unsafe {
+                if cols == width {
+                    tile(simd, rows, &operands, &block.finish, to);
+                } else {
+                    narrow_tile(simd, (rows, cols), &operands, &block.finish, to);
+                }
             }
         }
     }
@@ -343,48 +392,57 @@ struct Operands<'a> {
 }
 
 /// A tile at the right edge: computed at full width beside the output, then copied.
+///
+/// # Safety
+/// At `out` so many columns of so many rows, a stride apart, are readable and writable.
 #[inline(always)]
-fn narrow_tile<S: Simd>(
+unsafe fn narrow_tile<S: Simd>(
     simd: S,
     (rows, cols): (usize, usize),
     operands: &Operands<'_>,
     finish: &Finish<'_>,
-    (out, out_stride): (&mut [f32], usize),
+    (out, out_stride): (*mut f32, usize),
 ) {
     let width = strip_width(simd);
     let mut wide = [0.0; LARGEST_TILE];
     let mut wide_bias = [0.0; LARGEST_TILE];
     for row in 0..rows {
-        wide[row * width..][..cols].copy_from_slice(&out[row * out_stride..][..cols]);
+        // SAFETY: the caller says so.
+        let from = unsafe { from_raw_parts(out.add(row * out_stride), cols) };
+        wide[row * width..][..cols].copy_from_slice(from);
     }
     let col_bias = finish.col_bias.map(|bias| {
         wide_bias[..cols].copy_from_slice(&bias[operands.col..][..cols]);
         &wide_bias[..]
     });
     let at_zero = Operands { col: 0, ..*operands };
-    tile(simd, rows, &at_zero, &Finish { col_bias, ..*finish }, (&mut wide, width));
+    // SAFETY: there is room for the largest tile.
+    unsafe { tile(simd, rows, &at_zero, &Finish { col_bias, ..*finish }, (wide.as_mut_ptr(), width)) };
     for row in 0..rows {
-        out[row * out_stride..][..cols].copy_from_slice(&wide[row * width..][..cols]);
+        // SAFETY: the caller says so.
+        let to = unsafe { from_raw_parts_mut(out.add(row * out_stride), cols) };
+        to.copy_from_slice(&wide[row * width..][..cols]);
     }
 }
 
 /// One register tile of four rows, or of one.
+///
+/// # Safety
+/// At `out` two vectors of so many rows, a stride apart, are readable and writable.
 #[inline(always)]
-fn tile<S: Simd>(
+unsafe fn tile<S: Simd>(
     simd: S,
     rows: usize,
     operands: &Operands<'_>,
     finish: &Finish<'_>,
-    (out, out_stride): (&mut [f32], usize),
+    (out, out_stride): (*mut f32, usize),
 ) {
     let (lanes, depth, stride) = (S::F32_LANES, operands.depth, operands.strip_stride);
     assert!(operands.panel.len() >= depth * rows);
     assert!(depth == 0 || operands.strip.len() >= (depth - 1) * stride + 2 * lanes);
-    assert!(out.len() >= (rows - 1) * out_stride + 2 * lanes);
     let of = (operands.panel.as_ptr(), operands.strip.as_ptr());
-    let out = out.as_mut_ptr();
     // SAFETY: by the assertions the panel has a number of each row for each of `depth` steps, the strip
-    // two vectors for each, and two vectors of `out` are readable and writable at each row.
+    // two vectors for each; the caller says that two vectors are readable and writable at each row.
     unsafe {
         if rows < ROWS {
             let sums = sums_of_one(simd, of, (depth, stride));

@@ -122,7 +122,8 @@ fn check_pointwise<D: Dot>(dot: D, geometry: &Conv2dGeometry, cases: &mut Cases)
     let sums = row_sums(&weights, depth);
     let (mut actual, mut expected) = (vec![0; geometry.output_len()], vec![1; geometry.output_len()]);
     let sink = &mut SumSink::new(input.zero_point, &sums, &mut actual);
-    ConvTask { geometry, input, weights: &packed, sink }.run(dot);
+    let rows = 0..geometry.output_len() / geometry.out_channels();
+    ConvTask { geometry, input, weights: &packed, rows, sink }.run(dot);
     reference::conv2d_i32(geometry, input, &weights, &mut expected);
     assert_eq!(actual, expected, "{geometry:?}");
 }

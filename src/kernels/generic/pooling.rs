@@ -41,6 +41,8 @@ fn place(geometry: &Pool2dGeometry, pixel: usize) -> (usize, [usize; 2]) {
 pub(crate) struct MaxPoolTask<'a> {
     pub(crate) geometry: &'a Pool2dGeometry,
     pub(crate) input: &'a [u8],
+    /// The position at which `out` begins.
+    pub(crate) first: usize,
     pub(crate) out: &'a mut [u8],
 }
 
@@ -53,7 +55,8 @@ impl Task for MaxPoolTask<'_> {
         let mut taps = Vec::with_capacity(self.geometry.window().taps());
         for (pixel, out) in self.out.chunks_exact_mut(channels).enumerate() {
             taps.clear();
-            for_each_tap(self.geometry, self.input, place(self.geometry, pixel), |codes| taps.push(codes));
+            let place = place(self.geometry, self.first + pixel);
+            for_each_tap(self.geometry, self.input, place, |codes| taps.push(codes));
             largest(simd, &taps, out);
         }
     }

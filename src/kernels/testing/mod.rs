@@ -10,6 +10,8 @@ pub(crate) mod float;
 pub(crate) mod integer;
 pub(crate) mod pooling;
 mod refusals;
+#[cfg(not(target_arch = "wasm32"))]
+mod threads;
 
 use super::isa::Isa;
 use super::layout::{Conv2dGeometry, Window2d};
