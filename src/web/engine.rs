@@ -4,6 +4,7 @@ use super::buffers::Buffers;
 use super::protocol::{EngineInfo, Event, ExportCheck, MapRef, Request, Response, StepResult};
 use super::uploads::Uploads;
 use crate::data::{DataError, Preprocess};
+use crate::kernels::threads::threads;
 use crate::kernels::{Isa, RelaxedDot, relaxed_dot};
 use crate::session::view::LensView;
 use crate::session::{
@@ -248,6 +249,7 @@ fn info() -> EngineInfo {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         isa: Isa::best().to_string(),
         isas: Isa::available().iter().map(ToString::to_string).collect(),
+        threads: threads(),
         probe: probe_sentence(relaxed_dot()).to_owned(),
     }
 }

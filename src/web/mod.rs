@@ -10,6 +10,8 @@
 
 mod buffers;
 mod engine;
+#[cfg(feature = "threads")]
+mod pool;
 mod protocol;
 mod uploads;
 

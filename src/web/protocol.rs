@@ -304,6 +304,8 @@ pub struct EngineInfo {
     pub isa: String,
     /// Instruction sets of this build that run here.
     pub isas: Vec<String>,
+    /// Threads that work on a layer.
+    pub threads: usize,
     /// What the start-up probe of relaxed SIMD found, as a sentence.
     pub probe: String,
 }

@@ -1,47 +1,12 @@
 // In the page of a bench: both of our builds and the peer, each behind the same few functions.
 
-const bytesOf = async (address) => {
-  const response = await fetch(address);
-  if (!response.ok) throw new Error(`${address}: ${response.status}`);
-  return new Uint8Array(await response.arrayBuffer());
-};
+import { bytesOf, ours } from './engine.mjs';
 
-/** One of our builds: see tests/bench/engine. */
-const ours = async (address) => {
+/** One of our builds. */
+const load = async (address) => {
   const clock = { now: () => performance.now() };
   const { instance } = await WebAssembly.instantiateStreaming(fetch(address), { clock });
-  const engine = instance.exports;
-  const view = (length) => {
-    const at = engine.buffer(length); // may grow the memory, which detaches views made before
-    return new Uint8Array(engine.memory.buffer, at, length);
-  };
-  const read = (length) => view(length).slice();
-  const write = (bytes) => view(bytes.length).set(bytes);
-  const checked = (result, call) => {
-    // A message's length is not known here; it ends where the bytes are 0.
-    if (result < 0) throw new Error(`${call}: ${new TextDecoder().decode(read(400)).split('\0')[0]}`);
-    return result;
-  };
-  const text = (length) => new TextDecoder().decode(read(length));
-  return {
-    open: async (network, input, side) => {
-      write(await bytesOf(network));
-      const number = checked(engine.open(), 'open');
-      write(new Uint8Array(input.buffer));
-      checked(engine.image(side), 'image');
-      return {
-        run: async () => {
-          checked(engine.run(number), 'run');
-        },
-        output: async () => new Float32Array(read(engine.output()).buffer),
-        profile: (runs) => JSON.parse(text(checked(engine.profile(number, runs), 'profile'))),
-      };
-    },
-    kernels: (filter) => {
-      write(new TextEncoder().encode(filter));
-      return JSON.parse(text(checked(engine.kernels(), 'kernels')));
-    },
-  };
+  return ours(instance.exports);
 };
 
 /** onnxruntime-web on one thread. */
@@ -84,7 +49,7 @@ const compare = (actual, expected) => {
   return { difference: largest(difference) / largest(expected), sameAnswer: first(actual) === first(expected) };
 };
 
-const makers = { ours, peer };
+const makers = { ours: load, peer };
 
 /**
  * Times one network in all engines in turns: `rounds` runs of each after `warmUp`, which do not count.
@@ -114,11 +79,24 @@ window.race = async ({ engines, network, rounds, warmUp, side }) => {
 
 /** What each node of a network takes in one of our builds. */
 window.profile = async ({ address, network, runs, side }) => {
-  const engine = await ours(address);
+  const engine = await load(address);
   const opened = await engine.open(network, inputOf(side), side);
   for (let run = 0; run < 5; run++) await opened.run(); // the browser's compiler settles
   return opened.profile(runs);
 };
 
-window.kernels = async ({ address, filter }) => (await ours(address)).kernels(filter);
+window.kernels = async ({ address, filter }) => (await load(address)).kernels(filter);
+/** Times a network on different numbers of threads; see threads_worker.mjs. */
+window.threads = (task) =>
+  new Promise((resolve, reject) => {
+    const worker = new Worker('threads_worker.mjs', { type: 'module' });
+    const end = (settle, value) => {
+      worker.terminate();
+      settle(value);
+    };
+    worker.onmessage = ({ data: { result, error } }) => (error ? end(reject, new Error(error)) : end(resolve, result));
+    worker.onerror = ({ message }) => end(reject, new Error(message));
+    worker.postMessage({ ...task, input: inputOf(task.side) });
+  });
+
 window.ready = true;

@@ -12,7 +12,7 @@ import { RecipePanel } from './views/recipe/view';
 import { Announcer, Notice, Problems, Progress } from './views/status/view';
 import { Strip } from './views/strip/view';
 import { TakeHomeDialog } from './views/export/view';
-import { isaName } from './lib/sentences';
+import { isaName, threadCount } from './lib/sentences';
 import { useSlice } from './state/store';
 import { testids } from './testids';
 
@@ -78,7 +78,7 @@ function Footer() {
     <footer class="footer tiny quiet">
       {info && (
         <span data-testid={testids.version}>
-          Bitlens {info.version} · {isaName(info.isa)}
+          Bitlens {info.version} · {isaName(info.isa)}{threadCount(info.threads)}
         </span>
       )}
       <span>Everything is computed on this computer. This page cannot send your files anywhere: its security policy forbids it.</span>

@@ -13,6 +13,8 @@ use crate::wasm::{self, Variant};
 
 const USAGE: &str = "\
 usage: cargo xtask bench peer [--rounds N] [NETWORK…]   both builds and onnxruntime-web, in turns
+       cargo xtask bench threads [--rounds N] [--threads 1,2] [NETWORK…]
+                                                        the build with threads on one and on several
        cargo xtask bench kernels [FILTER]               rates of the kernels of both builds
        cargo xtask bench page [NETWORK PREPROCESS PICTURES]
                                                         what a person waits for on the page
@@ -32,6 +34,12 @@ pub(crate) fn bench(arguments: &[OsString]) -> Result<()> {
             need_networks()?;
             wasm::build_bench(&Variant::ALL)?;
             script("peer.mjs", rest)
+        }
+        Some("threads") => {
+            need_networks()?;
+            ensure!(setup::has_rust_src(), "the build with threads needs the Rust component rust-src");
+            wasm::build_bench(&[Variant::Threads])?;
+            script("threads.mjs", rest)
         }
         Some("page") => {
             serve::build()?;

@@ -1,6 +1,7 @@
 //! What a fresh machine lacks: found, added, and named when it is added.
 //!
-//! Never installs a toolchain: `rustup target add` extends the one in use and updates nothing.
+//! Never installs a toolchain: `rustup target add` and `rustup component add` extend the one in use and
+//! update nothing.
 
 use std::fs;
 use std::path::Path;
@@ -30,6 +31,21 @@ pub(crate) fn need_target() -> Result<()> {
     .with_context(|| {
         format!("the Rust target {TARGET} is missing; install Rust with rustup (https://rustup.rs), or add the target with your system's packages")
     })
+}
+
+/// Whether the standard library's sources are here, which `rustup component add` brings to the toolchain in
+/// use; said when they cannot be had.
+pub(crate) fn has_rust_src() -> bool {
+    let Some(toolchain) = output("rustc", &["--print", "sysroot"]) else { return false };
+    let found = || Path::new(&toolchain).join("lib/rustlib/src/rust/library/Cargo.lock").is_file();
+    if !found() {
+        eprintln!("The Rust component rust-src is missing: adding it.");
+        let added = run("rustup component add", Command::new("rustup").args(["component", "add", "rust-src"]));
+        if let Err(error) = added {
+            eprintln!("{error:#}");
+        }
+    }
+    found()
 }
 
 /// Checks Node, and installs the page's npm packages when the lock file is newer than they are.

@@ -68,7 +68,7 @@ pub(crate) const STEPS: &[Step] = &[
     step("native", "native tests and documentation examples", native),
     step("conformance", "ONNX's own node cases", conformance).needs(&[need_python]),
     step("docs", "documentation builds without warnings", docs),
-    step("package", "both wasm builds", || done(wasm::build())).needs(&[need_target, need_npm]).beside(),
+    step("package", "the wasm builds", || done(wasm::build())).needs(&[need_target, need_npm]).beside(),
     step("size", "size budget of the wasm builds", || done(wasm::check_size())).after("package").beside(),
     step("codegen", "interface snapshot", || done(codegen::check())).after("package").beside(),
     step("types", "TypeScript", || check("tsc", node(&["node_modules/typescript/bin/tsc", "--noEmit"]))).after("package").beside(),
@@ -82,7 +82,7 @@ pub(crate) const STEPS: &[Step] = &[
     step("web-firefox-simd128", "wasm tests in a Firefox worker, simd128", || in_engine(Browser::Firefox, Variant::Simd128)).needs(BROWSERS).beside(),
     step("web-webkit-simd128", "wasm tests in a WebKitGTK worker, simd128", || in_engine(Browser::WebKit, Variant::Simd128)).needs(BROWSERS).beside(),
     step("web-firefox-relaxed", "wasm tests in a Firefox worker, relaxed SIMD", || in_engine(Browser::Firefox, Variant::Relaxed)).needs(BROWSERS).beside(),
-    step("e2e", "the page and both wasm builds in Chromium", end_to_end).after("site").needs(BROWSERS).beside(),
+    step("e2e", "the page and the wasm builds in Chromium", end_to_end).after("site").needs(BROWSERS).beside(),
     step("engines", "integers and the page in Chromium, Firefox and WebKitGTK", engines).after("site").needs(BROWSERS).beside(),
 ];
 

@@ -1,7 +1,9 @@
-//! The two wasm builds of the package: cargo, the wasm-bindgen generator, the size budget.
+//! The wasm builds of the package: cargo, the wasm-bindgen generator, the size budget.
 //!
-//! Both builds are the same crate with other target features. Their generated JavaScript must be
-//! identical: that is what lets the loader decide at run time which wasm file one glue serves.
+//! All builds are the same crate with other target features. The generated JavaScript of the first two
+//! must be identical: that is what lets the loader decide at run time which wasm file one glue serves. The
+//! third shares its memory between threads, for which the standard library has to be compiled as well; where
+//! its sources cannot be had, there are two.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -31,6 +33,30 @@ const MAX_RAW_BYTES: usize = 3_800_000;
 /// off the size. What time goes into is marked to be inlined.
 const INLINE_LITTLE: &str = "-Cllvm-args=-inline-threshold=50";
 
+/// Flags for every crate of the build with threads, the standard library included: atomic instructions, and
+/// a memory that comes from outside, up to all that wasm32 can address.
+const THREADS: [&str; 8] = [
+    "-Ctarget-feature=+simd128,+atomics",
+    "-Clink-arg=--shared-memory",
+    "-Clink-arg=--import-memory",
+    "-Clink-arg=--max-memory=4294967296",
+    "-Clink-arg=--export=__wasm_init_tls",
+    "-Clink-arg=--export=__tls_size",
+    "-Clink-arg=--export=__tls_align",
+    "-Clink-arg=--export=__tls_base",
+];
+
+/// Where cargo looks for flags for all crates of the target.
+const TARGET_FLAGS: &str = "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS";
+
+/// Lets a stable cargo compile the standard library, for which it has no other switch than the compiler's
+/// `RUSTC_BOOTSTRAP`; that one changes what build scripts find, so that macros would be compiled anew for
+/// each build and back again.
+const UNSTABLE: &str = "__CARGO_TEST_CHANNEL_OVERRIDE_DO_NOT_USE_THIS";
+
+/// What starts the threads, beside the generated files.
+const POOL: [&str; 3] = ["start.js", "start.d.ts", "thread.js"];
+
 /// A wasm build: the same crate for engines with different instructions.
 #[derive(Clone, Copy)]
 pub(crate) enum Variant {
@@ -38,9 +64,12 @@ pub(crate) enum Variant {
     Simd128,
     /// With relaxed SIMD; engines without it refuse the module as a whole.
     Relaxed,
+    /// With relaxed SIMD and threads, for pages that are cross-origin isolated.
+    Threads,
 }
 
 impl Variant {
+    /// Those that can be made everywhere.
     pub(crate) const ALL: [Self; 2] = [Self::Simd128, Self::Relaxed];
 
     /// The folder in `pkg/`.
@@ -48,6 +77,7 @@ impl Variant {
         match self {
             Self::Simd128 => "simd128",
             Self::Relaxed => "relaxed",
+            Self::Threads => "threads",
         }
     }
 
@@ -57,8 +87,25 @@ impl Variant {
     pub(crate) fn extra_flags(self) -> Option<&'static str> {
         match self {
             Self::Simd128 => None,
-            Self::Relaxed => Some("-Ctarget-feature=+simd128,+relaxed-simd"),
+            Self::Relaxed | Self::Threads => Some("-Ctarget-feature=+simd128,+relaxed-simd"),
         }
+    }
+
+    /// What cargo must be told beyond what to build.
+    fn configure(self, command: &mut Command) {
+        // Cargo names a cdylib without a hash of its flags, so the second build would replace the
+        // first and each be compiled anew every time. With this variable the name has the hash.
+        // (It is cargo's own, for building Rust; without it all is correct, but slow.)
+        command.env("__CARGO_DEFAULT_LIB_METADATA", "bitlens");
+        if let Self::Threads = self {
+            command.arg("-Zbuild-std=std,panic_abort").env(TARGET_FLAGS, THREADS.join(" "));
+            command.env(UNSTABLE, "nightly");
+        }
+    }
+
+    /// Cargo's folder for the target, with what the build is called there.
+    fn built(self, name: &str) -> PathBuf {
+        target_dir().join(TARGET).join("release").join(name).with_extension("wasm")
     }
 
     /// Where the generated files go.
@@ -76,33 +123,47 @@ impl Variant {
     }
 }
 
-/// Builds both variants into `pkg/`.
+/// Builds all variants into `pkg/`.
 pub(crate) fn build() -> Result<()> {
     setup::need_target()?;
     setup::need_npm()?;
     for variant in Variant::ALL {
         build_variant(variant)?;
     }
-    same_glue()
+    same_glue()?;
+    build_threads()
+}
+
+/// The build with threads, or none where that cannot be made.
+fn build_threads() -> Result<()> {
+    let folder = Variant::Threads.folder();
+    if !setup::has_rust_src() {
+        eprintln!("Without the standard library's sources there is no build with threads: going on with two.");
+        return if folder.exists() { Ok(fs::remove_dir_all(folder)?) } else { Ok(()) };
+    }
+    build_variant(Variant::Threads)?;
+    for name in POOL {
+        let source = root().join("src/web/pool").join(name);
+        fs::copy(&source, folder.join(name)).with_context(|| format!("cannot copy {}", source.display()))?;
+    }
+    Ok(())
 }
 
 fn build_variant(variant: Variant) -> Result<()> {
-    // Cargo names a cdylib without a hash of its flags, so the second build would replace the
-    // first and each be compiled anew every time. With this variable the name has the hash.
-    // (It is cargo's own, for building Rust; without it all is correct, but slow.)
-    let mut command = cargo(&["rustc", "--release", "--lib", "--features", "web"]);
-    command.args(["--target", TARGET, "--"]);
-    command.arg(INLINE_LITTLE).args(variant.extra_flags());
-    command.env("__CARGO_DEFAULT_LIB_METADATA", "bitlens");
+    let mut command = cargo(&["rustc", "--release", "--lib", "--target", TARGET]);
+    command.args(["--features", if let Variant::Threads = variant { "web,threads" } else { "web" }]);
+    variant.configure(&mut command);
+    command.args(["--", INLINE_LITTLE]).args(variant.extra_flags());
     run(&format!("cargo build ({})", variant.name()), &mut command)?;
 
-    let built = target_dir().join(TARGET).join("release/bitlens.wasm");
+    let built = variant.built("bitlens");
     // The generator's last input; equal bytes give equal output, so a second run is quick.
     let previous = target_dir().join("xtask").join(format!("{}.wasm", variant.name()));
     let input = fs::read(&built).with_context(|| format!("cannot read {}", built.display()))?;
     ensure!(
-        uses_relaxed_simd(&input) == matches!(variant, Variant::Relaxed),
-        "cargo made the {} build with the target features of the other",
+        uses(&input, "relaxed-simd") != matches!(variant, Variant::Simd128)
+            && uses(&input, "atomics") == matches!(variant, Variant::Threads),
+        "cargo made the {} build with the target features of another",
         variant.name()
     );
     if variant.wasm_file().exists() && fs::read(&previous).is_ok_and(|bytes| bytes == input) {
@@ -120,11 +181,14 @@ pub(crate) fn build_bench(variants: &[Variant]) -> Result<()> {
     fs::create_dir_all(&folder)?;
     for &variant in variants {
         let mut command = cargo(&["rustc", "--release", "--package", "bitlens-bench", "--lib"]);
-        command.args(["--target", TARGET, "--", INLINE_LITTLE]);
-        command.env("__CARGO_DEFAULT_LIB_METADATA", "bitlens");
+        command.args(["--target", TARGET]);
+        variant.configure(&mut command);
+        let has_threads = matches!(variant, Variant::Threads);
+        command.args(has_threads.then_some("--features=threads")).args(["--", INLINE_LITTLE]);
+        command.args(has_threads.then_some("-Clink-arg=--export=__stack_pointer"));
         add_flags(&mut command, variant)?;
         run(&format!("cargo build (bench, {})", variant.name()), &mut command)?;
-        let built = target_dir().join(TARGET).join("release/bitlens_bench.wasm");
+        let built = variant.built("bitlens_bench");
         fs::copy(&built, folder.join(variant.name()).with_extension("wasm"))
             .with_context(|| format!("cannot copy {}", built.display()))?;
     }
@@ -172,8 +236,8 @@ pub(crate) fn compiler_call(program: &OsStr, arguments: &[OsString]) -> Option<C
 }
 
 /// Reads the `target_features` section: an entry is `+`, the length of the name, the name.
-fn uses_relaxed_simd(wasm: &[u8]) -> bool {
-    let entry = b"+\x0crelaxed-simd";
+fn uses(wasm: &[u8], feature: &str) -> bool {
+    let entry = [&[b'+', feature.len() as u8], feature.as_bytes()].concat();
     wasm.windows(entry.len()).any(|bytes| bytes == entry)
 }
 
@@ -208,9 +272,10 @@ fn same_glue() -> Result<()> {
     Ok(())
 }
 
-/// Says how large both builds are and fails if one is over the budget.
+/// Says how large all builds are and fails if one is over the budget.
 pub(crate) fn check_size() -> Result<()> {
-    for variant in Variant::ALL {
+    let threads = Some(Variant::Threads).filter(|variant| variant.wasm_file().exists());
+    for variant in Variant::ALL.into_iter().chain(threads) {
         let bytes = fs::read(variant.wasm_file()).context("build the package first")?;
         let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
         encoder.write_all(&bytes)?;

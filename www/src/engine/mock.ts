@@ -169,7 +169,7 @@ export class MockEngine implements Engine {
       case 'exportModel':
         return { kind: 'exportModel', fileName: 'plain-int8.onnx', onnx: this.#put(new Uint8Array(84_120)), sizeBytes: 84_120, verified: { identical: true, pictures: 8, note: 'Read back, the file gives the same logits on 8 pictures.' } };
       case 'engineInfo':
-        return { kind: 'engineInfo', info: { version: '0.1.0 (mock)', isa: 'relaxed-simd', isas: ['portable', 'simd128', 'relaxed-simd'], probe: 'Relaxed dot products are exact over the whole range here.' } };
+        return { kind: 'engineInfo', info: { version: '0.1.0 (mock)', isa: 'relaxed-simd', isas: ['portable', 'simd128', 'relaxed-simd'], threads: 1, probe: 'Relaxed dot products are exact over the whole range here.' } };
     }
   }
 

@@ -66,6 +66,9 @@ export function isaName(isa: string): string {
   return names[isa] ?? isa;
 }
 
+/** Behind the name of the instructions: how many threads run them, where there are several. */
+export const threadCount = (threads: number): string => (threads > 1 ? `, ${threads} threads` : '');
+
 /** A smaller loss than this from one layer to the next is nothing to point at. */
 const WORTH_NAMING_DB = 1;
 

@@ -9,6 +9,8 @@
 mod kernels;
 mod networks;
 mod peak;
+#[cfg(feature = "threads")]
+mod threads;
 
 use std::cell::RefCell;
 

@@ -1,6 +1,6 @@
 /** What each headline number means, how it is computed, and in which unit. */
 import type { LatencyView, Summary } from '../../engine/protocol';
-import { isaName, OF_TWO_ROUNDINGS, reference, storageSentence } from '../../lib/sentences';
+import { isaName, OF_TWO_ROUNDINGS, reference, storageSentence, threadCount } from '../../lib/sentences';
 import { milliseconds, percent, plural } from '../../lib/format';
 import { useSlice } from '../../state/store';
 
@@ -67,6 +67,7 @@ function Signal() {
 
 function Latency({ latency }: { latency: LatencyView | null }) {
   const probe = useSlice((state) => state.engine.info?.probe);
+  const threads = useSlice((state) => state.engine.info?.threads ?? 1);
   const integers = latency?.quantized.path === 'int8';
   const against = reference(useFixed());
   return (
@@ -78,7 +79,7 @@ function Latency({ latency }: { latency: LatencyView | null }) {
           <div><dt class="full">{against}</dt><dd>{milliseconds(latency.full.medianMs)} ms, fastest {milliseconds(latency.full.minMs)}</dd></div>
           <div><dt class="quantized">quantized</dt><dd>{milliseconds(latency.quantized.medianMs)} ms, fastest {milliseconds(latency.quantized.minMs)}</dd></div>
           <div><dt>samples of each</dt><dd>{latency.runs}</dd></div>
-          <div><dt>instructions</dt><dd>{isaName(latency.isa)}</dd></div>
+          <div><dt>instructions</dt><dd>{isaName(latency.isa)}{threadCount(threads)}</dd></div>
         </dl>
       )}
       {latency && <p>{integers ? 'The quantized network ran on real integers.' : 'The quantized network was simulated: float arithmetic with rounding, so its time says nothing about a device that has such integers.'}</p>}
