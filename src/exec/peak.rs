@@ -11,7 +11,7 @@ use crate::ops::{Graph, Kind};
 /// caller and are not counted, nor are weights.
 ///
 /// Runs come near it without a plan of buffers, since values are freed after their last use
-/// (`tests/memory.rs` holds them against it).
+/// (`tests/it/memory.rs` holds them against it).
 ///
 /// # Errors
 /// [`GraphError::Cycle`].

@@ -155,6 +155,20 @@ impl Window2d {
         first.min(end)..end
     }
 
+    /// How many taps at output `out` along `axis` lie before `end`, a coordinate that counts from the first
+    /// cell of the padding.
+    pub(crate) fn taps_before(&self, axis: usize, out: usize, end: usize) -> usize {
+        let first = out * self.stride[axis];
+        end.saturating_sub(first).div_ceil(self.dilation[axis]).min(self.kernel[axis])
+    }
+
+    /// The taps at output `out` along `axis` that lie inside the input: no more than it is long, however
+    /// large the window.
+    pub(crate) fn taps_inside(&self, axis: usize, out: usize) -> core::ops::Range<usize> {
+        let pad = self.pad_begin[axis];
+        self.taps_before(axis, out, pad)..self.taps_before(axis, out, pad + self.input[axis])
+    }
+
     /// Number of output positions.
     pub(crate) fn output_pixels(&self) -> usize {
         self.output[0] * self.output[1]
@@ -165,9 +179,14 @@ impl Window2d {
         self.input[0] * self.input[1]
     }
 
-    /// Number of taps.
+    /// Number of taps. Of a convolution they fit the address range, as there is a weight for each.
     pub(crate) fn taps(&self) -> usize {
         self.kernel[0] * self.kernel[1]
+    }
+
+    /// The most taps that lie inside the input at one output.
+    pub(crate) fn most_taps_inside(&self) -> usize {
+        self.kernel[0].min(self.input[0]) * self.kernel[1].min(self.input[1])
     }
 
     /// True when every output sees exactly the input at its own position.

@@ -47,7 +47,7 @@ pub fn max_pool_f32(isa: Isa, geometry: &Pool2dGeometry, input: &[f32], out: &mu
 /// Global average pooling is [`Pool2dGeometry::global`].
 ///
 /// # Errors
-/// Lengths that do not fit `geometry`, a window of more than 2²³ positions, a multiplier that is not
+/// Lengths that do not fit `geometry`, a window over more than 2²³ positions of the input, a multiplier that is not
 /// finite, `min > max`, an unavailable `isa`.
 pub fn average_pool_u8(
     isa: Isa,
@@ -59,7 +59,7 @@ pub fn average_pool_u8(
     check_length("input", geometry.input_len(), input.len())?;
     check_length("out", geometry.output_len(), out.len())?;
     average.check()?;
-    if geometry.window().taps() > 1 << 23 {
+    if geometry.window().most_taps_inside() > 1 << 23 {
         return Err(KernelError::TooLarge { what: "pooling window" });
     }
     arch::run(isa, AveragePoolTask { geometry, input, average, out })

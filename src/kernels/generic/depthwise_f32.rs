@@ -10,11 +10,11 @@
 //! Where the four vectors lie, in rows of the output from left to right, is the same for all planes and found
 //! once. A vector that reaches beyond its row writes into what is computed later.
 //!
-//! Both gradients walk rows: for each row of the output, for each tap whose input row exists, the outputs
+//! Both gradients, and windows whose frame would be far larger than what they see, walk rows: for each row of the output, for each tap whose input row exists, the outputs
 //! whose tap lies inside the input are a range, so padding costs nothing and the inner loop has no test.
 
 use super::runs::copy;
-use super::{Simd, Task};
+use super::{Simd, Task, limited};
 use crate::kernels::layout::{Conv2dGeometry, Window2d};
 use core::ops::Range;
 
@@ -67,13 +67,18 @@ impl Task for DepthwiseForward<'_> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        match self.geometry.window().stride[1] {
-            1 => self.with_stride::<S, 1>(simd),
-            2 => self.with_stride::<S, 2>(simd),
-            _ => self.with_stride::<S, 0>(simd),
+        let window = self.geometry.window();
+        match (Frame::new(window, S::F32_LANES), window.stride[1]) {
+            (None, _) => self.by_rows(),
+            (Some(frame), 1) => self.with_stride::<S, 1>(simd, frame),
+            (Some(frame), 2) => self.with_stride::<S, 2>(simd, frame),
+            (Some(frame), _) => self.with_stride::<S, 0>(simd, frame),
         }
     }
 }
+
+/// Elements that a frame may have, whatever is in it.
+const LARGEST_FRAME: usize = 1 << 16;
 
 /// A plane with zeros around it.
 struct Frame {
@@ -82,16 +87,20 @@ struct Frame {
 }
 
 impl Frame {
-    /// Zeros, wide enough for whole vectors of outputs.
-    fn new(window: &Window2d, lanes: usize) -> Self {
+    /// Zeros, wide enough for whole vectors of outputs. None where few of them would ever be seen: the taps
+    /// of a window may be millions of cells apart.
+    fn new(window: &Window2d, lanes: usize) -> Option<Self> {
         let reach = |axis: usize, outputs: usize| {
-            let last = outputs.saturating_sub(1) * window.stride[axis];
-            let seen = last + (window.kernel[axis] - 1) * window.dilation[axis] + 1;
-            seen.max(window.pad_begin[axis] + window.input[axis])
+            let last = outputs.saturating_sub(1).checked_mul(window.stride[axis])?;
+            let seen = ((window.kernel[axis] - 1) * window.dilation[axis] + 1).checked_add(last)?;
+            Some(seen.max(window.pad_begin[axis] + window.input[axis]))
         };
-        let width = reach(1, window.output[1].next_multiple_of(lanes));
+        let width = reach(1, window.output[1].next_multiple_of(lanes))?;
         // Every other number of two vectors is read as two vectors.
-        Self { data: vec![0.0; width * reach(0, window.output[0]) + lanes], width }
+        let size = width.checked_mul(reach(0, window.output[0])?)?.checked_add(lanes)?;
+        let seen = window.input_pixels().saturating_add(window.output_pixels());
+        let fits = size <= LARGEST_FRAME.max(seen.saturating_mul(4));
+        fits.then(|| Self { data: vec![0.0; size], width })
     }
 
     #[inline(always)]
@@ -125,10 +134,32 @@ fn places(window: &Window2d, lanes: usize, width: usize) -> Vec<Place> {
 }
 
 impl DepthwiseForward<'_> {
+    /// Without a frame.
+    fn by_rows(self) {
+        let window = self.geometry.window();
+        let stride = window.stride[1];
+        let planes = self.input.chunks_exact(window.input_pixels());
+        let outs = self.out.chunks_exact_mut(window.output_pixels().max(1));
+        for (index, (plane, out)) in planes.zip(outs).enumerate() {
+            let channel = index % self.geometry.out_channels();
+            let weights = &self.weights[channel * window.taps()..][..window.taps()];
+            out.fill(self.bias.map_or(0.0, |bias| bias[channel]));
+            for row in 0..window.output[0] {
+                for_each_tap_row(window, row, |at| {
+                    add_scaled(&mut out[at.out], &plane[at.input], (1, stride), weights[at.tap]);
+                });
+            }
+            if let Some((lo, hi)) = self.clamp {
+                for value in out {
+                    *value = limited(*value, lo, hi);
+                }
+            }
+        }
+    }
+
     #[inline(always)]
-    fn with_stride<S: Simd, const STRIDE: usize>(self, simd: S) {
+    fn with_stride<S: Simd, const STRIDE: usize>(self, simd: S, mut frame: Frame) {
         let (window, pixels) = (self.geometry.window(), self.geometry.window().output_pixels());
-        let mut frame = Frame::new(window, S::F32_LANES);
         let places = places(window, S::F32_LANES, frame.width);
         let tap = |tap: usize| {
             let (row, col) = (tap / window.kernel[1], tap % window.kernel[1]);

@@ -3,9 +3,9 @@
 
 use super::elementwise::Limits;
 use super::{Simd, Task};
-use crate::kernels::affine::AveragePoolU8;
+use crate::kernels::affine::{AveragePoolU8, PoolDivisor};
 use crate::kernels::layout::{Pool2dGeometry, Window2d};
-use crate::kernels::reference::{divisor, larger};
+use crate::kernels::reference::larger;
 
 /// Calls `visit` with the codes of every tap of one output that is not in the padding.
 #[inline(always)]
@@ -16,18 +16,31 @@ fn for_each_tap<'a>(
     mut visit: impl FnMut(&'a [u8]),
 ) {
     let (window, channels) = (geometry.window(), geometry.channels());
-    for kernel_row in 0..window.kernel[0] {
-        let Some(row) = window.source(0, at[0], kernel_row) else {
-            continue;
-        };
-        for kernel_col in 0..window.kernel[1] {
-            let Some(col) = window.source(1, at[1], kernel_col) else {
-                continue;
-            };
+    for row in sources(window, 0, at[0]) {
+        for col in sources(window, 1, at[1]) {
             let pixel = image * window.input_pixels() + row * window.input[1] + col;
             visit(&input[pixel * channels..][..channels]);
         }
     }
+}
+
+/// The coordinates along `axis` that output `at` sees.
+#[inline(always)]
+fn sources(window: &Window2d, axis: usize, at: usize) -> impl Iterator<Item = usize> {
+    let (first, step, pad) = (at * window.stride[axis], window.dilation[axis], window.pad_begin[axis]);
+    window.taps_inside(axis, at).map(move |tap| first + tap * step - pad)
+}
+
+/// How many positions of the window at output `at` an average divides by.
+fn divisor(window: &Window2d, at: [usize; 2], divisor: PoolDivisor) -> usize {
+    let count = |axis: usize| match divisor {
+        PoolDivisor::Valid => window.taps_inside(axis, at[axis]).len(),
+        PoolDivisor::Padded { pad_end } => {
+            let end = (window.pad_begin[axis] + window.input[axis]).saturating_add(pad_end[axis]);
+            window.taps_before(axis, at[axis], end)
+        }
+    };
+    count(0).saturating_mul(count(1))
 }
 
 /// The image and position of an output pixel.
@@ -52,7 +65,7 @@ impl Task for MaxPoolTask<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let channels = self.geometry.channels();
-        let mut taps = Vec::with_capacity(self.geometry.window().taps());
+        let mut taps = Vec::with_capacity(self.geometry.window().most_taps_inside());
         for (pixel, out) in self.out.chunks_exact_mut(channels).enumerate() {
             taps.clear();
             let place = place(self.geometry, self.first + pixel);
@@ -92,26 +105,55 @@ pub(crate) struct MaxPoolF32Task<'a> {
 
 impl Task for MaxPoolF32Task<'_> {
     type Output = ();
-    /// First the rows under a row of windows meet in one row, then the columns of that; what lies in the
-    /// padding is −∞.
+    /// First the rows under a row of windows meet in one row, then the columns of that.
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let window = self.geometry.window();
         let [rows, cols] = window.output;
-        let [first, width] = [window.pad_begin[1], window.input[1]];
-        let reach =
-            cols.next_multiple_of(S::F32_LANES) * window.stride[1] + window.kernel[1] * window.dilation[1];
-        let mut joined = vec![f32::NEG_INFINITY; reach.max(first + width) + S::F32_LANES];
+        let width = window.input[1];
+        let mut joined = JoinedRow::new(window, S::F32_LANES);
         for (index, plane) in self.input.chunks_exact(window.input_pixels()).enumerate() {
             for row in 0..rows {
-                let lines = (0..window.kernel[0]).filter_map(|tap| window.source(0, row, tap));
-                let lines = lines.map(|line| &plane[line * width..][..width]);
-                join_rows(simd, lines, &mut joined[first..first + width]);
+                let lines = sources(window, 0, row).map(|line| &plane[line * width..][..width]);
+                join_rows(simd, lines, joined.inside(width));
                 join_cols(simd, window, &joined, &mut self.out[(index * rows + row) * cols..][..cols]);
             }
         }
     }
 }
+
+/// A row of the input with −∞ on both sides, as far as vectors of windows reach, or alone where that is far
+/// beyond what it holds.
+struct JoinedRow {
+    data: Vec<f32>,
+    first: usize,
+    /// How many outputs may be computed as vectors.
+    padded: usize,
+}
+
+impl JoinedRow {
+    fn new(window: &Window2d, lanes: usize) -> Self {
+        let [cols, width, first] = [window.output[1], window.input[1], window.pad_begin[1]];
+        let windows = cols.checked_mul(window.stride[1]);
+        let taps = window.kernel[1].checked_mul(window.dilation[1]);
+        let reach = windows.zip(taps).and_then(|(windows, taps)| windows.checked_add(taps));
+        let ends = |reach: usize| reach.max(first + width).saturating_add(2 * lanes);
+        match reach
+            .map(ends)
+            .filter(|&len| window.stride[1] <= 2 && len <= LONGEST_ROW.max(4 * (cols + width)))
+        {
+            Some(len) => Self { data: vec![f32::NEG_INFINITY; len], first, padded: cols / lanes * lanes },
+            None => Self { data: vec![f32::NEG_INFINITY; width], first: 0, padded: 0 },
+        }
+    }
+
+    fn inside(&mut self, width: usize) -> &mut [f32] {
+        &mut self.data[self.first..][..width]
+    }
+}
+
+/// Elements that a row may have with its padding, whatever is in it.
+const LONGEST_ROW: usize = 1 << 16;
 
 /// The largest of each column over `lines`.
 #[inline(always)]
@@ -135,13 +177,12 @@ fn join_rows<'a, S: Simd>(simd: S, mut lines: impl Iterator<Item = &'a [f32]>, j
     }
 }
 
-/// The largest under each window of a row with its padding.
+/// The largest under each window of a row.
 #[inline(always)]
-fn join_cols<S: Simd>(simd: S, window: &Window2d, joined: &[f32], out: &mut [f32]) {
+fn join_cols<S: Simd>(simd: S, window: &Window2d, joined: &JoinedRow, out: &mut [f32]) {
     let (lanes, stride, step) = (S::F32_LANES, window.stride[1], window.dilation[1]);
-    let mut done = 0;
-    while stride <= 2 && out.len() - done >= lanes {
-        let from = &joined[done * stride..][..(window.kernel[1] - 1) * step + 2 * lanes];
+    for done in (0..joined.padded).step_by(lanes) {
+        let from = &joined.data[done * stride..][..(window.kernel[1] - 1) * step + 2 * lanes];
         let load = |tap: usize| {
             // SAFETY: the slice holds two vectors from the last tap on.
             unsafe {
@@ -153,13 +194,13 @@ fn join_cols<S: Simd>(simd: S, window: &Window2d, joined: &[f32], out: &mut [f32
         for tap in 1..window.kernel[1] {
             best = simd.maximum(best, load(tap));
         }
-        // SAFETY: as was just seen, a vector is left.
-        unsafe { simd.store_f32(out.as_mut_ptr().add(done), best) };
-        done += lanes;
+        let out = &mut out[done..][..lanes];
+        // SAFETY: a vector of outputs is left.
+        unsafe { simd.store_f32(out.as_mut_ptr(), best) };
     }
-    for (col, out) in out.iter_mut().enumerate().skip(done) {
-        let taps = joined[col * stride..].iter().step_by(step).take(window.kernel[1]);
-        *out = taps.copied().reduce(larger).unwrap_or(f32::NEG_INFINITY);
+    for (col, out) in out.iter_mut().enumerate().skip(joined.padded) {
+        let under = sources(window, 1, col).map(|at| joined.data[joined.first + at]);
+        *out = under.reduce(larger).unwrap_or(f32::NEG_INFINITY);
     }
 }
 

@@ -107,7 +107,7 @@ pub fn average_pool_u8(geometry: &Pool2dGeometry, input: &[u8], average: &Averag
 }
 
 /// How many positions of the window at output `at` the average divides by.
-pub fn divisor(window: &Window2d, at: [usize; 2], divisor: PoolDivisor) -> usize {
+fn divisor(window: &Window2d, at: [usize; 2], divisor: PoolDivisor) -> usize {
     let count = |axis: usize| match divisor {
         PoolDivisor::Valid => {
             (0..window.kernel[axis]).filter(|&tap| window.source(axis, at[axis], tap).is_some()).count()

@@ -13,4 +13,4 @@ pub use float::{
     Bounded, conv2d_f32, conv2d_f32_backward_input, conv2d_f32_backward_weights, gemm_f32, larger,
     max_pool_f32,
 };
-pub use integer::{average_pool_u8, conv2d_i32, divisor, gemm_i32, max_pool_u8, requantize};
+pub use integer::{average_pool_u8, conv2d_i32, gemm_i32, max_pool_u8, requantize};

@@ -1,6 +1,6 @@
 //! `f32` kernels against the `f64` reference: within `γ_k · Σ|a||b|`.
 
-use super::{Cases, square_conv};
+use super::{Cases, far_reaching_windows, square_conv};
 use crate::kernels::generic::gemm_f32::BLOCK_DEPTH;
 use crate::kernels::isa::Isa;
 use crate::kernels::layout::{Conv2dGeometry, MatLayout};
@@ -139,38 +139,56 @@ fn geometries(cases: &mut Cases, random: usize) -> Vec<Conv2dGeometry> {
 
 pub(crate) fn convolution_is_within_the_error_bound(isa: Isa) {
     let mut cases = Cases::new(14);
-    for geometry in geometries(&mut cases, 200) {
+    let geometries = geometries(&mut cases, 200);
+    convolution_is_within(isa, &mut cases, &geometries);
+}
+
+pub(crate) fn reals_far_apart_convolve_within_the_error_bound(isa: Isa) {
+    let of = |window| [1, 3].map(|groups| Conv2dGeometry::new(1, groups, 3, 3, window).unwrap());
+    let geometries: Vec<_> = far_reaching_windows().into_iter().flat_map(of).collect();
+    let mut cases = Cases::new(16);
+    convolution_is_within(isa, &mut cases, &geometries);
+    gradients_are_within(isa, &mut cases, &geometries);
+}
+
+fn convolution_is_within(isa: Isa, cases: &mut Cases, geometries: &[Conv2dGeometry]) {
+    for geometry in geometries {
         let (input, weights) = (cases.reals(geometry.input_len()), cases.reals(geometry.weights_len()));
         let bias = cases.reals(geometry.out_channels());
-        let packed = PackedConvF32::pack(isa, &geometry, &weights).unwrap();
-        let sums = reference::conv2d_f32(&geometry, &input, &weights);
+        let packed = PackedConvF32::pack(isa, geometry, &weights).unwrap();
+        let sums = reference::conv2d_f32(geometry, &input, &weights);
         let pixels = geometry.window().output_pixels().max(1);
         let added = |i: usize| bias[i / pixels % bias.len()];
         let mut out = vec![f32::NAN; geometry.output_len()];
         let epilogue = Epilogue { bias: Some(&bias), clamp: Some((0.0, 2.0)) };
-        conv2d_f32(&geometry, &input, &packed, epilogue, &mut out).unwrap();
+        conv2d_f32(geometry, &input, &packed, epilogue, &mut out).unwrap();
         Expected { sums: &sums, depth: geometry.depth(), added: &added, clamp: (0.0, 2.0) }
-            .check(&out, &geometry);
-        conv2d_f32(&geometry, &input, &packed, Epilogue::default(), &mut out).unwrap();
-        check_sums(&out, &sums, geometry.depth(), &geometry);
+            .check(&out, geometry);
+        conv2d_f32(geometry, &input, &packed, Epilogue::default(), &mut out).unwrap();
+        check_sums(&out, &sums, geometry.depth(), geometry);
     }
 }
 
 pub(crate) fn both_gradients_are_within_the_error_bound(isa: Isa) {
     let mut cases = Cases::new(15);
-    for geometry in geometries(&mut cases, 120) {
+    let geometries = geometries(&mut cases, 120);
+    gradients_are_within(isa, &mut cases, &geometries);
+}
+
+fn gradients_are_within(isa: Isa, cases: &mut Cases, geometries: &[Conv2dGeometry]) {
+    for geometry in geometries {
         let (input, weights) = (cases.reals(geometry.input_len()), cases.reals(geometry.weights_len()));
         let grad_out = cases.reals(geometry.output_len());
         let window = geometry.window();
         let mut grad_in = vec![f32::NAN; geometry.input_len()];
-        conv2d_f32_backward_input(isa, &geometry, &grad_out, &weights, &mut grad_in).unwrap();
-        let sums = reference::conv2d_f32_backward_input(&geometry, &grad_out, &weights);
+        conv2d_f32_backward_input(isa, geometry, &grad_out, &weights, &mut grad_in).unwrap();
+        let sums = reference::conv2d_f32_backward_input(geometry, &grad_out, &weights);
         let terms = geometry.out_channels_per_group() * window.taps();
-        check_sums(&grad_in, &sums, terms, &geometry);
+        check_sums(&grad_in, &sums, terms, geometry);
         let mut grad_weights = vec![f32::NAN; geometry.weights_len()];
-        conv2d_f32_backward_weights(isa, &geometry, &input, &grad_out, &mut grad_weights).unwrap();
-        let sums = reference::conv2d_f32_backward_weights(&geometry, &input, &grad_out);
-        check_sums(&grad_weights, &sums, geometry.batch() * window.output_pixels(), &geometry);
+        conv2d_f32_backward_weights(isa, geometry, &input, &grad_out, &mut grad_weights).unwrap();
+        let sums = reference::conv2d_f32_backward_weights(geometry, &input, &grad_out);
+        check_sums(&grad_weights, &sums, geometry.batch() * window.output_pixels(), geometry);
     }
 }
 

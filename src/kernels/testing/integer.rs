@@ -1,6 +1,6 @@
 //! Integer matrix product and convolution against the reference: equal, bit for bit.
 
-use super::{Cases, square_conv};
+use super::{Cases, far_reaching_windows, square_conv};
 use crate::kernels::isa::{Isa, RelaxedDot, relaxed_dot};
 use crate::kernels::layout::{Conv2dGeometry, Window2d};
 use crate::kernels::{
@@ -169,6 +169,15 @@ pub(crate) fn convolution_equals_the_reference_on_random_geometries(isa: Isa) {
     for _ in 0..250 {
         let geometry = cases.geometry();
         check_conv(isa, &geometry, &mut cases);
+    }
+}
+
+pub(crate) fn codes_far_apart_convolve_as_the_reference(isa: Isa) {
+    let mut cases = Cases::new(8);
+    for window in far_reaching_windows() {
+        for groups in [1, 3] {
+            check_conv(isa, &Conv2dGeometry::new(1, groups, 3, 3, window).unwrap(), &mut cases);
+        }
     }
 }
 

@@ -35,6 +35,7 @@ macro_rules! kernel_conformance {
                     requantization_saturates_and_rounds_half_to_even,
                     convolution_equals_the_reference_on_a_table,
                     convolution_equals_the_reference_on_random_geometries,
+                    codes_far_apart_convolve_as_the_reference,
                     depthwise_convolution_handles_every_tail,
                     pointwise_convolution_handles_every_tail,
                     operands_may_start_anywhere,
@@ -44,6 +45,7 @@ macro_rules! kernel_conformance {
                     gemm_reads_any_strides_and_accumulates,
                     packed_gemm_adds_the_bias_and_clamps,
                     convolution_is_within_the_error_bound,
+                    reals_far_apart_convolve_within_the_error_bound,
                     both_gradients_are_within_the_error_bound,
                     a_clamp_keeps_nan,
                     an_empty_depth_gives_the_bias,
@@ -60,6 +62,8 @@ macro_rules! kernel_conformance {
                     max_pooling_equals_the_reference,
                     max_pooling_of_reals_equals_the_reference,
                     average_pooling_equals_the_reference,
+                    taps_far_apart_pool_as_the_reference,
+                    windows_far_beyond_the_input_end_at_once,
                     global_average_pooling_of_extremes_is_exact,
                 ],
             }
@@ -159,6 +163,28 @@ impl Cases {
             if groups < 5 { (self.between(1, 9), self.between(1, 9)) } else { (1, self.between(1, 2)) };
         Conv2dGeometry::new(batch, groups, groups * inputs, groups * outputs, window).unwrap()
     }
+}
+
+/// Small inputs and outputs under windows that reach millions of cells into the padding.
+pub(crate) fn far_reaching_windows() -> Vec<Window2d> {
+    let far = 1 << 24;
+    let square = |input, output, kernel, [stride, dilation, pad]: [usize; 3]| Window2d {
+        input: [input; 2],
+        output: [output; 2],
+        kernel: [kernel; 2],
+        stride: [stride; 2],
+        dilation: [dilation; 2],
+        pad_begin: [pad; 2],
+    };
+    vec![
+        square(2, 2, 2, [far, far, far]),
+        square(5, 3, 3, [1, far, far]),
+        square(5, 5, 3, [2, far, far + 1]),
+        square(5, 9, 3, [far, 1, 4 * far + 1]),
+        square(3, 1, 2, [1, 1, far]),
+        Window2d { stride: [1, far], pad_begin: [0, far], ..square(4, 3, 2, [1, 1, 0]) },
+        Window2d { dilation: [far, 1], pad_begin: [far, 1], ..square(4, 3, 2, [1, 1, 0]) },
+    ]
 }
 
 /// A square convolution for tables: `[in, out, kernel, stride, dilation, pad]` on `size × size`.

@@ -1,7 +1,8 @@
 //! Pooling against the reference: equal, bit for bit.
 
-use super::Cases;
+use super::{Cases, far_reaching_windows};
 use crate::kernels::isa::Isa;
+use crate::kernels::layout::Window2d;
 use crate::kernels::{
     AveragePoolU8, Pool2dGeometry, PoolDivisor, average_pool_u8, max_pool_f32, max_pool_u8, reference,
 };
@@ -13,35 +14,47 @@ fn geometries(seed: u64) -> Vec<Pool2dGeometry> {
 }
 
 pub(crate) fn max_pooling_equals_the_reference(isa: Isa) {
+    max_pooling_equals(isa, &geometries(32));
+}
+
+fn max_pooling_equals(isa: Isa, geometries: &[Pool2dGeometry]) {
     let mut cases = Cases::new(31);
-    for geometry in geometries(32) {
+    for geometry in geometries {
         let input = cases.codes(geometry.input_len());
         let (mut actual, mut expected) = (vec![1; geometry.output_len()], vec![2; geometry.output_len()]);
-        max_pool_u8(isa, &geometry, &input, &mut actual).unwrap();
-        reference::max_pool_u8(&geometry, &input, &mut expected);
+        max_pool_u8(isa, geometry, &input, &mut actual).unwrap();
+        reference::max_pool_u8(geometry, &input, &mut expected);
         assert_eq!(actual, expected, "{geometry:?}");
     }
 }
 
 pub(crate) fn max_pooling_of_reals_equals_the_reference(isa: Isa) {
+    max_pooling_of_reals_equals(isa, &geometries(36));
+}
+
+fn max_pooling_of_reals_equals(isa: Isa, geometries: &[Pool2dGeometry]) {
     let mut cases = Cases::new(35);
-    for geometry in geometries(36) {
+    for geometry in geometries {
         let mut input = cases.reals(geometry.input_len());
         for _ in 0..input.len() / 50 {
             let at = cases.between(0, input.len() - 1);
             input[at] = cases.pick(&[f32::NAN, f32::INFINITY, f32::NEG_INFINITY]);
         }
         let (mut actual, mut expected) = (vec![1.0; geometry.output_len()], vec![2.0; geometry.output_len()]);
-        max_pool_f32(isa, &geometry, &input, &mut actual).unwrap();
-        reference::max_pool_f32(&geometry, &input, &mut expected);
+        max_pool_f32(isa, geometry, &input, &mut actual).unwrap();
+        reference::max_pool_f32(geometry, &input, &mut expected);
         let same = |(a, b): (&f32, &f32)| a == b || (a.is_nan() && b.is_nan());
         assert!(actual.iter().zip(&expected).all(same), "{geometry:?}");
     }
 }
 
 pub(crate) fn average_pooling_equals_the_reference(isa: Isa) {
+    average_pooling_equals(isa, &geometries(34));
+}
+
+fn average_pooling_equals(isa: Isa, geometries: &[Pool2dGeometry]) {
     let mut cases = Cases::new(33);
-    for geometry in geometries(34) {
+    for geometry in geometries {
         let input = cases.codes(geometry.input_len());
         let padded = PoolDivisor::Padded { pad_end: [cases.between(0, 3), cases.between(0, 3)] };
         let average = AveragePoolU8 {
@@ -53,10 +66,48 @@ pub(crate) fn average_pooling_equals_the_reference(isa: Isa) {
             divisor: cases.pick(&[PoolDivisor::Valid, padded]),
         };
         let (mut actual, mut expected) = (vec![1; geometry.output_len()], vec![2; geometry.output_len()]);
-        average_pool_u8(isa, &geometry, &input, &average, &mut actual).unwrap();
-        reference::average_pool_u8(&geometry, &input, &average, &mut expected);
+        average_pool_u8(isa, geometry, &input, &average, &mut actual).unwrap();
+        reference::average_pool_u8(geometry, &input, &average, &mut expected);
         assert_eq!(actual, expected, "{geometry:?} {average:?}");
     }
+}
+
+pub(crate) fn taps_far_apart_pool_as_the_reference(isa: Isa) {
+    let of = |window| Pool2dGeometry::new(1, 3, window).unwrap();
+    let geometries: Vec<_> = far_reaching_windows().into_iter().map(of).collect();
+    max_pooling_equals(isa, &geometries);
+    max_pooling_of_reals_equals(isa, &geometries);
+    average_pooling_equals(isa, &geometries);
+}
+
+/// Going through all the taps would take days.
+pub(crate) fn windows_far_beyond_the_input_end_at_once(isa: Isa) {
+    let (far, one) = ([1 << 30; 2], [1; 2]);
+    let window = Window2d {
+        input: [2, 3],
+        output: one,
+        kernel: far,
+        stride: one,
+        dilation: one,
+        pad_begin: [1 << 29; 2],
+    };
+    let geometry = Pool2dGeometry::new(1, 1, window).unwrap();
+    let mut code = [0];
+    max_pool_u8(isa, &geometry, &[3, 5, 2, 7, 4, 1], &mut code).unwrap();
+    assert_eq!(code, [7]);
+    let mut real = [0.0];
+    max_pool_f32(isa, &geometry, &[0.3, 0.5, -0.2, 0.7, 0.4, 0.1], &mut real).unwrap();
+    assert_eq!(real, [0.7]);
+    let average = AveragePoolU8 {
+        input_zero_point: 1,
+        multiplier: 1.0,
+        zero_point: 10,
+        min: 0,
+        max: 255,
+        divisor: PoolDivisor::Valid,
+    };
+    average_pool_u8(isa, &geometry, &[3, 5, 2, 7, 4, 3], &average, &mut code).unwrap();
+    assert_eq!(code, [13]);
 }
 
 pub(crate) fn global_average_pooling_of_extremes_is_exact(isa: Isa) {
