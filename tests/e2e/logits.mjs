@@ -9,8 +9,8 @@ const folder = (path) => fileURLToPath(new URL(path, import.meta.url));
 export const BUILDS = ['simd128', 'relaxed'];
 
 /** Serves this folder, the builds, and the folders of `mounts` below their prefixes. */
-export const serveWorker = (mounts) =>
-  serve(folder('.'), { prefix: '/e2e/', also: { '/pkg/': folder('../../pkg'), ...mounts } });
+export const serveWorker = (mounts, headers = {}) =>
+  serve(folder('.'), { prefix: '/e2e/', headers, also: { '/pkg/': folder('../../pkg'), ...mounts } });
 
 /**
  * What `logits_worker.mjs` answers to a task with a build, from a worker of its own in a page that shows
@@ -37,8 +37,8 @@ export const logitsIn = async (page, build, task) => {
 };
 
 /** Starts Chromium, which can read the folders of `mounts`, and gives `logits(build, task)`. */
-export const openChromium = async (mounts) => {
-  const server = await serveWorker(mounts);
+export const openChromium = async (mounts, headers) => {
+  const server = await serveWorker(mounts, headers);
   const browser = await launch();
   const { page } = await openPage(browser, `${server.address}worker.html`);
   const close = async () => {

@@ -1,5 +1,5 @@
 // The engine in a dedicated worker, without the page: one network, its pictures, their raw logits.
-import { Engine, bestVariant, load } from '../../pkg/loader.js';
+import { bestVariant, load } from '../../pkg/loader.js';
 
 /** Longer than any job: one step does it all. */
 const NO_LIMIT_MS = 1e9;
@@ -15,6 +15,14 @@ const read = async (address, length) => {
 
 const hex = (bytes) => [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('');
 
+/** An engine of a build: `simd128`, `relaxed`, or `threads` and how many. */
+const open = async (build) => {
+  const [name, threads] = build.split(' ');
+  const { Engine, start } = await import(threads ? `../../pkg/${name}/start.js` : '../../pkg/loader.js');
+  await (threads ? start(Number(threads)) : load(name));
+  return new Engine();
+};
+
 /** Numbers as they lie in memory, named by their SHA-256. */
 const sha256 = async (numbers) =>
   hex(new Uint8Array(await crypto.subtle.digest('SHA-256', numbers)));
@@ -29,8 +37,7 @@ const scores = async (numbers) => ({ logits: [...numbers], sha256: await sha256(
  * the instructions, what their probe found, and the build that would be chosen here.
  */
 const answer = async ({ build, task }) => {
-  await load(build);
-  const engine = new Engine();
+  const engine = await open(build);
   const ask = (kind, args = {}, files = []) => {
     engine.begin({ kind, ...args }, files);
     for (;;) {
@@ -56,8 +63,8 @@ const answer = async ({ build, task }) => {
       quantized: quantized && (await scores(engine.takeBuffer(quantized.id))),
     });
   }
-  const { isa, probe } = ask('engineInfo').info;
-  return { best: bestVariant(), isa, probe, path, pictures };
+  const { isa, threads, probe } = ask('engineInfo').info;
+  return { best: bestVariant(), isa, threads, probe, path, pictures };
 };
 
 self.onmessage = ({ data }) =>
