@@ -17,7 +17,10 @@ const ELEMENT_COST: u64 = 400;
 const STEP: usize = 64;
 
 /// Divides an output of which each element needs those at its own place only.
-fn elements<T: Send>(out: &mut [T], work: impl Fn(Range<usize>, &mut [T]) -> Result<()> + Sync) -> Result<()> {
+fn elements<T: Send>(
+    out: &mut [T],
+    work: impl Fn(Range<usize>, &mut [T]) -> Result<()> + Sync,
+) -> Result<()> {
     rows(out, ByRows { width: 1, step: STEP, cost: ELEMENT_COST }, work)
 }
 
@@ -29,9 +32,7 @@ pub fn add_u8(isa: Isa, lhs: &[u8], rhs: &[u8], add: &AddU8, out: &mut [u8]) -> 
     check_length("rhs", lhs.len(), rhs.len())?;
     check_length("out", lhs.len(), out.len())?;
     add.check()?;
-    elements(out, |at, out| {
-        arch::run(isa, AddTask { lhs: &lhs[at.clone()], rhs: &rhs[at], add: *add, out })
-    })
+    elements(out, |at, out| arch::run(isa, AddTask { lhs: &lhs[at.clone()], rhs: &rhs[at], add: *add, out }))
 }
 
 /// Replaces each code by its entry in a table: any function of one `u8` variable.

@@ -26,9 +26,9 @@ mod isa;
 mod layout;
 mod pooling;
 pub mod reference;
-pub mod threads;
 #[cfg(test)]
 mod testing;
+pub mod threads;
 
 pub use affine::{AddU8, AffineParams, AveragePoolU8, PoolDivisor, QuantizedInput, Requantize};
 pub use contract::{Exactness, IntRange, KernelInfo};

@@ -40,7 +40,8 @@ pub(crate) fn has_rust_src() -> bool {
     let found = || Path::new(&toolchain).join("lib/rustlib/src/rust/library/Cargo.lock").is_file();
     if !found() {
         eprintln!("The Rust component rust-src is missing: adding it.");
-        let added = run("rustup component add", Command::new("rustup").args(["component", "add", "rust-src"]));
+        let added =
+            run("rustup component add", Command::new("rustup").args(["component", "add", "rust-src"]));
         if let Err(error) = added {
             eprintln!("{error:#}");
         }

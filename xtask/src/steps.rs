@@ -135,16 +135,19 @@ fn clippy_native() -> Result<Outcome> {
     done(run("cargo clippy (xtask)", tool.args(strict)))
 }
 
-/// Both builds' library; the tests are the same in both.
+/// The builds' library; the tests are the same in all. The code of threads needs no flags to be linted.
 fn clippy_wasm() -> Result<Outcome> {
     need_target()?;
-    for (variant, targets) in [(Variant::Simd128, "--lib"), (Variant::Relaxed, "--all-targets")] {
-        let mut command = cargo(&["clippy", "--profile", "checked", targets, "--features", "web"]);
+    for (variant, targets, features) in
+        [(Variant::Simd128, "--lib", "web"), (Variant::Relaxed, "--all-targets", "web,threads")]
+    {
+        let mut command = cargo(&["clippy", "--profile", "checked", targets, "--features", features]);
         command.args(["--target", TARGET, "--", "--deny=warnings"]);
         command.args(variant.extra_flags());
         run(&format!("cargo clippy ({})", variant.name()), &mut command)?;
     }
     let mut bench = cargo(&["clippy", "--profile", "checked", "--package", "bitlens-bench"]);
+    bench.arg("--features=threads");
     bench.args(["--target", TARGET, "--", "--deny=warnings"]).args(Variant::Relaxed.extra_flags());
     run("cargo clippy (bench)", &mut bench)?;
     Ok(Outcome::default())

@@ -49,10 +49,14 @@ const THREADS: [&str; 8] = [
 /// Where cargo looks for flags for all crates of the target.
 const TARGET_FLAGS: &str = "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS";
 
-/// Lets a stable cargo compile the standard library, for which it has no other switch than the compiler's
-/// `RUSTC_BOOTSTRAP`; that one changes what build scripts find, so that macros would be compiled anew for
-/// each build and back again.
-const UNSTABLE: &str = "__CARGO_TEST_CHANNEL_OVERRIDE_DO_NOT_USE_THIS";
+/// Lets a stable cargo compile the standard library. The switch that compilers have for it too,
+/// `RUSTC_BOOTSTRAP`, would be seen by build scripts, which then want their crates compiled anew, and again
+/// for the next build without it. So it is given to the compiler alone, and only where cargo hands it
+/// unstable options; cargo has its own.
+const CHANNEL: &str = "__CARGO_TEST_CHANNEL_OVERRIDE_DO_NOT_USE_THIS";
+
+/// Set for a cargo that compiles the standard library, and calls the compiler through this program.
+const WITH_STD: &str = "XTASK_WITH_STD";
 
 /// What starts the threads, beside the generated files.
 const POOL: [&str; 3] = ["start.js", "start.d.ts", "thread.js"];
@@ -92,15 +96,16 @@ impl Variant {
     }
 
     /// What cargo must be told beyond what to build.
-    fn configure(self, command: &mut Command) {
+    fn configure(self, command: &mut Command) -> Result<()> {
         // Cargo names a cdylib without a hash of its flags, so the second build would replace the
         // first and each be compiled anew every time. With this variable the name has the hash.
         // (It is cargo's own, for building Rust; without it all is correct, but slow.)
         command.env("__CARGO_DEFAULT_LIB_METADATA", "bitlens");
         if let Self::Threads = self {
             command.arg("-Zbuild-std=std,panic_abort").env(TARGET_FLAGS, THREADS.join(" "));
-            command.env(UNSTABLE, "nightly");
+            command.env(CHANNEL, "nightly").env("RUSTC_WRAPPER", std::env::current_exe()?).env(WITH_STD, "1");
         }
+        Ok(())
     }
 
     /// Cargo's folder for the target, with what the build is called there.
@@ -138,7 +143,9 @@ pub(crate) fn build() -> Result<()> {
 fn build_threads() -> Result<()> {
     let folder = Variant::Threads.folder();
     if !setup::has_rust_src() {
-        eprintln!("Without the standard library's sources there is no build with threads: going on with two.");
+        eprintln!(
+            "Without the standard library's sources there is no build with threads: going on with two."
+        );
         return if folder.exists() { Ok(fs::remove_dir_all(folder)?) } else { Ok(()) };
     }
     build_variant(Variant::Threads)?;
@@ -152,7 +159,7 @@ fn build_threads() -> Result<()> {
 fn build_variant(variant: Variant) -> Result<()> {
     let mut command = cargo(&["rustc", "--release", "--lib", "--target", TARGET]);
     command.args(["--features", if let Variant::Threads = variant { "web,threads" } else { "web" }]);
-    variant.configure(&mut command);
+    variant.configure(&mut command)?;
     command.args(["--", INLINE_LITTLE]).args(variant.extra_flags());
     run(&format!("cargo build ({})", variant.name()), &mut command)?;
 
@@ -182,7 +189,7 @@ pub(crate) fn build_bench(variants: &[Variant]) -> Result<()> {
     for &variant in variants {
         let mut command = cargo(&["rustc", "--release", "--package", "bitlens-bench", "--lib"]);
         command.args(["--target", TARGET]);
-        variant.configure(&mut command);
+        variant.configure(&mut command)?;
         let has_threads = matches!(variant, Variant::Threads);
         command.args(has_threads.then_some("--features=threads")).args(["--", INLINE_LITTLE]);
         command.args(has_threads.then_some("-Clink-arg=--export=__stack_pointer"));
@@ -210,7 +217,11 @@ pub(crate) fn test_command(variant: Variant) -> Result<Command> {
 /// The variant's flags for the crates of the workspace, which are then compiled through this program.
 fn add_flags(command: &mut Command, variant: Variant) -> Result<()> {
     if let Some(flags) = variant.extra_flags() {
-        command.env(ADDED_FLAGS, flags).env("RUSTC_WORKSPACE_WRAPPER", std::env::current_exe()?);
+        command.env(ADDED_FLAGS, flags);
+        // With threads all crates are compiled through it.
+        if !matches!(variant, Variant::Threads) {
+            command.env("RUSTC_WORKSPACE_WRAPPER", std::env::current_exe()?);
+        }
     }
     Ok(())
 }
@@ -224,15 +235,23 @@ pub(crate) fn build_tests() -> Result<()> {
     Ok(())
 }
 
-/// The compiler as cargo calls it under [`test_command`], if this is such a call: the program, and
-/// its arguments with the flags added.
+/// The compiler as cargo calls it through this program, if this is such a call: the program, and
+/// its arguments with the flags added that are for the crate.
 pub(crate) fn compiler_call(program: &OsStr, arguments: &[OsString]) -> Option<Command> {
-    let flags = std::env::var_os(ADDED_FLAGS)?;
-    (Path::new(program).file_stem() == Some(OsStr::new("rustc"))).then(|| {
-        let mut command = Command::new(program);
-        command.args(arguments).arg(flags);
-        command
-    })
+    let (flags, with_std) = (std::env::var_os(ADDED_FLAGS), std::env::var_os(WITH_STD).is_some());
+    if Path::new(program).file_stem() != Some(OsStr::new("rustc")) || (flags.is_none() && !with_std) {
+        return None;
+    }
+    let has = |text: &str| arguments.iter().any(|argument| argument.to_string_lossy().starts_with(text));
+    let mut command = Command::new(program);
+    command.args(arguments);
+    if !with_std || has(OUT_NAME) {
+        command.args(flags);
+    }
+    if with_std && has("unstable-options") {
+        command.env("RUSTC_BOOTSTRAP", "1");
+    }
+    Some(command)
 }
 
 /// Reads the `target_features` section: an entry is `+`, the length of the name, the name.

@@ -36,7 +36,7 @@ fn check_where((what, is_divisible): (&dyn core::fmt::Debug, bool), kernel: impl
 /// Of many sizes, also such as have fewer rows or columns than there are threads.
 fn convolutions(cases: &mut Cases) -> Vec<Conv2dGeometry> {
     let mut all = vec![
-        square_conv([1, 3, 8], 30, [7, 2, 1, 3]),  // by columns in full precision
+        square_conv([1, 3, 8], 30, [7, 2, 1, 3]), // by columns in full precision
         square_conv([1, 17, 21], 7, [3, 1, 1, 1]), // by rows
         square_conv([1, 12, 40], 14, [1, 1, 1, 0]),
         square_conv([1, 300, 5], 5, [1, 1, 1, 0]), // two blocks of the depth

@@ -1,11 +1,12 @@
 //! The one place where work is divided among threads.
 //!
-//! A kernel says into how many parts its output can be cut ([`parts`], [`rows`]) and what makes one part
-//! ([`split`]). Only outputs are divided, never sums, so that a result has the same bits whatever the
-//! number of threads. A thread has helpers when it has been given a [`Pool`]: in a build with the feature
+//! A kernel says into how many parts its output can be cut (`parts`, `rows`) and what makes one part
+//! (`split`). Only outputs are divided, never sums, so that a result has the same bits whatever the
+//! number of threads. A thread has helpers when it has been given a `Pool`: in a build with the feature
 //! `threads`, and in native tests. Everywhere else there is one part, and nothing of this is left after
 //! compilation.
 #![allow(unsafe_code, reason = "threads write disjoint parts of one output")]
+#![allow(clippy::inline_always, reason = "what register tiles ask must be inlined into the task")]
 
 #[cfg(any(feature = "threads", all(test, not(target_arch = "wasm32"))))]
 mod pool;
@@ -23,7 +24,7 @@ pub(crate) use pool::with_threads;
 const PARTS_PER_THREAD: usize = 1;
 
 /// The least that is worth a part, in picoseconds: some ten times what handing it over takes.
-const LEAST_COST: u64 = if cfg!(test) { 0 } else { 10_000_000 };
+const LEAST_COST: u64 = if cfg!(test) { 1 } else { 10_000_000 };
 
 /// How many threads work for this one, itself included.
 pub fn threads() -> usize {
@@ -39,7 +40,7 @@ pub(crate) fn parts(units: usize, cost: u64) -> usize {
     match threads() {
         1 => 1,
         threads => {
-            let worthwhile = usize::try_from(cost / LEAST_COST.max(1)).unwrap_or(usize::MAX);
+            let worthwhile = usize::try_from(cost / LEAST_COST).unwrap_or(usize::MAX);
             units.min(worthwhile).min(threads * PARTS_PER_THREAD).max(1)
         }
     }

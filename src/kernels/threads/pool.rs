@@ -142,10 +142,10 @@ impl Pool {
     pub(super) fn run(&self, parts: usize, work: &(dyn Fn(usize) + Sync)) {
         // Work that is divided itself is done by the thread that has it.
         let outer = CURRENT.take();
-        // SAFETY: only the lifetime changes. Nobody is inside when this function is left (`Closing`), and
-        // nobody goes in who has not seen an open gate.
+        // SAFETY: longer-lived in name only. Nobody is inside when this function is left (`Closing`), and
+        // nobody goes in without having seen an open gate.
         let work = unsafe {
-            core::mem::transmute::<*const (dyn Fn(usize) + Sync + '_), *const (dyn Fn(usize) + Sync)>(work)
+            core::mem::transmute::<&(dyn Fn(usize) + Sync), &'static (dyn Fn(usize) + Sync)>(work)
         };
         // SAFETY: the gate is closed and nobody inside, so nobody reads it.
         unsafe { *self.job.get() = Some(Job { work, parts }) };

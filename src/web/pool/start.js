@@ -17,8 +17,14 @@ const compile = async (address) => {
 /** Settles when the worker is about to enter the pool, or cannot. */
 const entering = (worker, message) =>
   new Promise((resolve, reject) => {
-    worker.onmessage = resolve;
-    worker.onerror = (event) => reject(new Error(event.message ?? 'a thread could not be loaded'));
+    worker.onmessage = () => {
+      worker.onerror = null; // from now on an error is the engine's
+      resolve();
+    };
+    worker.onerror = (event) => {
+      event.preventDefault(); // or it would be the calling worker's, too
+      reject(new Error(event.message ?? 'a thread could not be loaded'));
+    };
     worker.postMessage(message);
   });
 
