@@ -747,6 +747,10 @@ export interface EngineInfo {
      */
     isas: string[];
     /**
+     * Threads that work on a layer.
+     */
+    threads: number;
+    /**
      * What the start-up probe of relaxed SIMD found, as a sentence.
      */
     probe: string;
