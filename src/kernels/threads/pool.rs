@@ -144,9 +144,8 @@ impl Pool {
         let outer = CURRENT.take();
         // SAFETY: longer-lived in name only. Nobody is inside when this function is left (`Closing`), and
         // nobody goes in without having seen an open gate.
-        let work = unsafe {
-            core::mem::transmute::<&(dyn Fn(usize) + Sync), &'static (dyn Fn(usize) + Sync)>(work)
-        };
+        let work =
+            unsafe { core::mem::transmute::<&(dyn Fn(usize) + Sync), &'static (dyn Fn(usize) + Sync)>(work) };
         // SAFETY: the gate is closed and nobody inside, so nobody reads it.
         unsafe { *self.job.get() = Some(Job { work, parts }) };
         self.next.store(0, SeqCst);
