@@ -2,6 +2,7 @@
 //!
 //! `pool/start.js` starts them and `pool/thread.js` is what each runs; `cargo xtask build` puts both beside
 //! the generated files. They are scripts of the page's own origin, so that its policy need not allow others.
+#![allow(unreachable_pub, reason = "exported to JavaScript, where Rust's visibility ends")]
 
 use crate::kernels::threads::{Pool, threads};
 use wasm_bindgen::prelude::wasm_bindgen;

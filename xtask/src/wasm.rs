@@ -108,11 +108,6 @@ impl Variant {
         Ok(())
     }
 
-    /// Cargo's folder for the target, with what the build is called there.
-    fn built(self, name: &str) -> PathBuf {
-        target_dir().join(TARGET).join("release").join(name).with_extension("wasm")
-    }
-
     /// Where the generated files go.
     fn folder(self) -> PathBuf {
         root().join("pkg").join(self.name())
@@ -163,7 +158,7 @@ fn build_variant(variant: Variant) -> Result<()> {
     command.args(["--", INLINE_LITTLE]).args(variant.extra_flags());
     run(&format!("cargo build ({})", variant.name()), &mut command)?;
 
-    let built = variant.built("bitlens");
+    let built = target_dir().join(TARGET).join("release/bitlens.wasm");
     // The generator's last input; equal bytes give equal output, so a second run is quick.
     let previous = target_dir().join("xtask").join(format!("{}.wasm", variant.name()));
     let input = fs::read(&built).with_context(|| format!("cannot read {}", built.display()))?;
@@ -195,7 +190,7 @@ pub(crate) fn build_bench(variants: &[Variant]) -> Result<()> {
         command.args(has_threads.then_some("-Clink-arg=--export=__stack_pointer"));
         add_flags(&mut command, variant)?;
         run(&format!("cargo build (bench, {})", variant.name()), &mut command)?;
-        let built = variant.built("bitlens_bench");
+        let built = target_dir().join(TARGET).join("release/bitlens_bench.wasm");
         fs::copy(&built, folder.join(variant.name()).with_extension("wasm"))
             .with_context(|| format!("cannot copy {}", built.display()))?;
     }

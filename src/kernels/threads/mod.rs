@@ -19,10 +19,6 @@ pub use pool::Pool;
 #[cfg(all(test, not(target_arch = "wasm32")))]
 pub(crate) use pool::with_threads;
 
-/// Parts that each thread would do if all were equally fast: where one is late or interrupted, the others
-/// do more of them.
-const PARTS_PER_THREAD: usize = 1;
-
 /// The least that is worth a part, in picoseconds: some ten times what handing it over takes.
 const LEAST_COST: u64 = if cfg!(test) { 1 } else { 10_000_000 };
 
@@ -35,13 +31,14 @@ pub fn threads() -> usize {
 }
 
 /// Into how many parts to divide work of `units`, none of which can be divided, that takes one thread about
-/// `cost` picoseconds in all. One where there is one thread.
+/// `cost` picoseconds in all: as many as there are threads, where that is worth it. Two or four for each were
+/// no faster, and what every part does for itself (rows laid out, weights read) is then done more often.
 pub(crate) fn parts(units: usize, cost: u64) -> usize {
     match threads() {
         1 => 1,
         threads => {
             let worthwhile = usize::try_from(cost / LEAST_COST).unwrap_or(usize::MAX);
-            units.min(worthwhile).min(threads * PARTS_PER_THREAD).max(1)
+            units.min(worthwhile).min(threads).max(1)
         }
     }
 }

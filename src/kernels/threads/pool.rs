@@ -19,7 +19,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 /// How often the gate is looked at before sleeping: about a tenth of a millisecond.
-const LOOKS: u32 = 100_000;
+const LOOKS: u32 = 50_000;
 
 const OPEN: u32 = 1 << 15;
 const INSIDE: u32 = OPEN - 1;

@@ -7,7 +7,7 @@ static POOL: Pool = Pool::new();
 
 /// Memory for a new instance: its stack, or its thread-local storage. Never freed.
 #[unsafe(no_mangle)]
-pub extern "C" fn allocate(size: usize, align: usize) -> *mut u8 {
+pub(crate) extern "C" fn allocate(size: usize, align: usize) -> *mut u8 {
     match Layout::from_size_align(size.max(1), align) {
         // SAFETY: the layout has a size.
         Ok(layout) => unsafe { alloc(layout) },
@@ -17,13 +17,13 @@ pub extern "C" fn allocate(size: usize, align: usize) -> *mut u8 {
 
 /// Makes the calling instance one of the pool's threads; does not return.
 #[unsafe(no_mangle)]
-pub extern "C" fn enter() {
+pub(crate) extern "C" fn enter() {
     POOL.enter();
 }
 
 /// Lets so many threads work, the calling one included; how many do.
 #[unsafe(no_mangle)]
-pub extern "C" fn use_threads(count: usize) -> usize {
+pub(crate) extern "C" fn use_threads(count: usize) -> usize {
     POOL.help_this_thread();
     POOL.limit(count);
     threads()
