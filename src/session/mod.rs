@@ -23,15 +23,15 @@ pub mod view;
 pub use crate::error::Error as SessionError;
 pub use crate::onnx::ExternalFiles;
 pub use codes::codes;
-pub use compare::{CompareJob, Compared, Explained, Known, METHOD, answer};
+pub use compare::{CompareJob, Compared, ComparedPicture, Explained, Known, METHOD, answer};
 pub use footprint::Footprint;
 pub use job::{Job, Progress, Step};
 pub use latency::{Clock, LatencyJob};
 pub use logits::PictureLogits;
 pub use network::{Network, Opening};
-pub use pictures::{PictureInput, PictureInputs, PictureSet, Role};
+pub use pictures::{PictureInput, PictureInputs, PictureSet, Role, Share};
 pub use profile::ProfileJob;
-pub use quantized::{PREPROCESS_KEY, QuantizeJob, QuantizedNetwork, RECIPE_KEY};
+pub use quantized::{CalibrateJob, PREPROCESS_KEY, QuantizeJob, QuantizedNetwork, RECIPE_KEY};
 pub use runnable::QuantizedModel;
 
 use crate::data::{self, Preprocess, labels};
@@ -204,6 +204,43 @@ impl Session {
         Ok(QuantizeJob::new(network, recipe.clone(), inputs, self.statistics.clone(), self.isa))
     }
 
+    /// The job that calibrates on a part of the pictures, for [`Session::learn_statistics`] of this or
+    /// another session with the same network and pictures.
+    ///
+    /// # Errors
+    /// Without a network or pictures; [`SessionError::NoSuchShare`].
+    pub fn calibrate_share(&self, share: Share) -> Result<CalibrateJob, SessionError> {
+        let inputs = self.pictures.inputs(&self.preprocess, Role::Calibrate)?.share(share)?;
+        Ok(CalibrateJob::new(self.network()?, inputs))
+    }
+
+    /// Takes what calibrating has found on all parts of the pictures, so that quantizing need not.
+    ///
+    /// # Errors
+    /// Without a network; when a part is another network's, or no range can be made of the whole.
+    pub fn learn_statistics(&mut self, parts: &[Statistics]) -> Result<(), SessionError> {
+        let network = self.network()?;
+        let mut all = Statistics::none(network.graph());
+        parts.iter().try_for_each(|part| all.merge(part)).map_err(SessionError::from)?;
+        all.check(network.graph())?;
+        self.statistics = Some(Arc::new(all));
+        Ok(())
+    }
+
+    /// The job that compares on a part of the pictures, for [`Session::learn_comparisons`] of this or
+    /// another session with the same network, pictures and recipe.
+    ///
+    /// # Errors
+    /// As [`Session::compare`]; [`SessionError::NoSuchShare`].
+    pub fn compare_share(&self, share: Share) -> Result<CompareJob, SessionError> {
+        self.comparison(self.pictures.inputs(&self.preprocess, Role::Evaluate)?.share(share)?)
+    }
+
+    /// Takes what comparing has found on a part of the pictures.
+    pub fn learn_comparisons(&mut self, rows: Vec<ComparedPicture>) {
+        self.known.learn(rows);
+    }
+
     /// Keeps what a [`QuantizeJob`] made.
     pub fn set_quantized(&mut self, quantized: QuantizedNetwork) -> QuantizedView {
         self.statistics = Some(Arc::clone(quantized.statistics()));
@@ -218,7 +255,10 @@ impl Session {
     /// # Errors
     /// Without a network, a quantized network or pictures.
     pub fn compare(&self) -> Result<CompareJob, SessionError> {
-        let inputs = self.pictures.inputs(&self.preprocess, Role::Evaluate)?;
+        self.comparison(self.pictures.inputs(&self.preprocess, Role::Evaluate)?)
+    }
+
+    fn comparison(&self, inputs: PictureInputs) -> Result<CompareJob, SessionError> {
         Ok(CompareJob::new(
             self.network()?,
             Arc::clone(self.quantized()?.model()),
