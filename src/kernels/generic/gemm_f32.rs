@@ -211,6 +211,7 @@ pub(crate) struct ProductTask<'a, R> {
 
 impl<R: RhsSource> Task for ProductTask<'_, R> {
     type Output = ();
+    const SUMS_REALS: bool = true;
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let (all, depth) = (self.lhs_layout.rows(), self.lhs_layout.cols());
@@ -234,6 +235,7 @@ pub(crate) struct PackRhs<'a> {
 
 impl Task for PackRhs<'_> {
     type Output = PackedRhs;
+    const SUMS_REALS: bool = false;
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) -> PackedRhs {
         PackedRhs::pack(strip_width(simd), self.rhs, self.layout)
@@ -301,7 +303,8 @@ struct Block<'a> {
     finish: Finish<'a>,
 }
 
-#[inline(always)]
+#[cfg_attr(target_arch = "wasm32", inline(never))]
+#[cfg_attr(not(target_arch = "wasm32"), inline(always))]
 fn multiply_block<S: Simd>(
     simd: S,
     lhs: Lhs<'_>,
@@ -309,93 +312,101 @@ fn multiply_block<S: Simd>(
     block: &Block<'_>,
     (out, out_stride): (&mut [f32], usize),
 ) {
-    let width = strip_width(simd);
-    for (row, rows) in panels(lhs.rows) {
+    let (width, mut aside) =
+        (strip_width(simd), Aside { tile: [0.0; LARGEST_TILE], bias: [0.0; LARGEST_TILE] });
+    let mut row = 0;
+    while row < lhs.rows {
+        let rows = if lhs.rows - row < ROWS { 1 } else { ROWS };
         let panel = &lhs.panels[block.depth.start * lhs.rows + row * block.depth.len()..];
-        for (index, col) in block.cols.clone().step_by(width).enumerate() {
+        let (mut strip, mut col) = (0, block.cols.start);
+        while col < block.cols.end {
             let operands = Operands {
                 panel,
-                strip: &strips.data[index * strips.strip_stride..],
+                strip: &strips.data[strip..],
                 strip_stride: strips.row_stride,
                 depth: block.depth.len(),
-                row,
-                col,
+                rows,
             };
-            let to = (&mut out[row * out_stride + col..], out_stride);
             let cols = width.min(block.cols.end - col);
-            if cols == width {
-                tile(simd, rows, &operands, &block.finish, to);
-            } else {
-                narrow_tile(simd, (rows, cols), &operands, &block.finish, to);
-            }
+            let mut to =
+                Target { out: &mut out[row * out_stride + col..], stride: out_stride, cols, row, col };
+            tile(simd, &operands, &block.finish, &mut to, &mut aside);
+            strip += strips.strip_stride;
+            col += width;
         }
+        row += rows;
     }
 }
 
-/// Operands of one register tile.
+/// Operands of one register tile of [`ROWS`] rows, or of one.
 struct Operands<'a> {
     panel: &'a [f32],
     strip: &'a [f32],
     strip_stride: usize,
     depth: usize,
+    rows: usize,
+}
+
+/// Where a tile belongs, and how many columns there are at the right edge.
+struct Target<'a> {
+    out: &'a mut [f32],
+    stride: usize,
+    cols: usize,
     row: usize,
     col: usize,
 }
 
-/// A tile at the right edge: computed at full width beside the output, then copied.
-#[inline(always)]
-fn narrow_tile<S: Simd>(
-    simd: S,
-    (rows, cols): (usize, usize),
-    operands: &Operands<'_>,
-    finish: &Finish<'_>,
-    (out, out_stride): (&mut [f32], usize),
-) {
-    let width = strip_width(simd);
-    let mut wide = [0.0; LARGEST_TILE];
-    let mut wide_bias = [0.0; LARGEST_TILE];
-    for row in 0..rows {
-        wide[row * width..][..cols].copy_from_slice(&out[row * out_stride..][..cols]);
-    }
-    let col_bias = finish.col_bias.map(|bias| {
-        wide_bias[..cols].copy_from_slice(&bias[operands.col..][..cols]);
-        &wide_bias[..]
-    });
-    let at_zero = Operands { col: 0, ..*operands };
-    tile(simd, rows, &at_zero, &Finish { col_bias, ..*finish }, (&mut wide, width));
-    for row in 0..rows {
-        out[row * out_stride..][..cols].copy_from_slice(&wide[row * width..][..cols]);
-    }
+/// A tile beside the output, and the bias of its columns.
+struct Aside {
+    tile: [f32; LARGEST_TILE],
+    bias: [f32; LARGEST_TILE],
 }
 
-/// One register tile of four rows, or of one.
+/// One register tile. At the right edge it is computed at full width beside the output, then copied.
 #[inline(always)]
 fn tile<S: Simd>(
     simd: S,
-    rows: usize,
     operands: &Operands<'_>,
     finish: &Finish<'_>,
-    (out, out_stride): (&mut [f32], usize),
+    to: &mut Target<'_>,
+    aside: &mut Aside,
 ) {
-    let (lanes, depth, stride) = (S::F32_LANES, operands.depth, operands.strip_stride);
+    let width = strip_width(simd);
+    let (rows, depth, stride) = (operands.rows, operands.depth, operands.strip_stride);
+    let is_narrow = to.cols < width;
+    let mut col_bias = finish.col_bias.map(|bias| &bias[to.col..][..to.cols]);
+    if is_narrow {
+        for row in 0..rows {
+            aside.tile[row * width..][..to.cols].copy_from_slice(&to.out[row * to.stride..][..to.cols]);
+        }
+        if let Some(bias) = &mut col_bias {
+            aside.bias[..to.cols].copy_from_slice(bias);
+            *bias = &aside.bias[..width];
+        }
+    }
+    let (out, out_stride) = if is_narrow { (&mut aside.tile[..], width) } else { (&mut *to.out, to.stride) };
     assert!(operands.panel.len() >= depth * rows);
-    assert!(depth == 0 || operands.strip.len() >= (depth - 1) * stride + 2 * lanes);
-    assert!(out.len() >= (rows - 1) * out_stride + 2 * lanes);
+    assert!(depth == 0 || operands.strip.len() >= (depth - 1) * stride + width);
+    assert!(out.len() >= (rows - 1) * out_stride + width);
     let of = (operands.panel.as_ptr(), operands.strip.as_ptr());
-    let out = out.as_mut_ptr();
+    let row_bias = finish.row_bias.map(|bias| &bias[to.row..][..rows]);
+    let finish = Finish { row_bias, col_bias, ..*finish };
     // SAFETY: by the assertions the panel has a number of each row for each of `depth` steps, the strip
     // two vectors for each, and two vectors of `out` are readable and writable at each row.
     unsafe {
-        if rows < ROWS {
+        let out = out.as_mut_ptr();
+        if rows == ROWS {
+            let sums = sums_of_four(simd, of, (depth, stride));
+            finish_four(simd, sums, &finish, (out, out_stride));
+        } else {
             let sums = sums_of_one(simd, of, (depth, stride));
-            return finish_row(simd, sums, finish, (operands.row, operands.col), out);
+            finish_row(simd, sums, &finish, out);
         }
-        let [first, second, third, fourth] = sums_of_four(simd, of, (depth, stride));
-        let (row, col) = (operands.row, operands.col);
-        finish_row(simd, first, finish, (row, col), out);
-        finish_row(simd, second, finish, (row + 1, col), out.add(out_stride));
-        finish_row(simd, third, finish, (row + 2, col), out.add(2 * out_stride));
-        finish_row(simd, fourth, finish, (row + 3, col), out.add(3 * out_stride));
+    }
+    if is_narrow {
+        for row in 0..rows {
+            to.out[row * to.stride..][..to.cols].copy_from_slice(&aside.tile[row * width..][..to.cols]);
+        }
     }
 }
 
@@ -457,13 +468,34 @@ unsafe fn sums_of_one<S: Simd>(
 }
 
 /// # Safety
+/// Two vectors are readable and writable at `out`, and at each of the three rows after it.
+#[inline(always)]
+unsafe fn finish_four<S: Simd>(
+    simd: S,
+    sums: [(S::F32, S::F32); 4],
+    finish: &Finish<'_>,
+    (out, stride): (*mut f32, usize),
+) {
+    let [first, second, third, fourth] = sums;
+    let of = |row: usize| Finish { row_bias: finish.row_bias.map(|bias| &bias[row..]), ..*finish };
+    // SAFETY: the caller says so.
+    unsafe {
+        finish_row(simd, first, &of(0), out);
+        finish_row(simd, second, &of(1), out.add(stride));
+        finish_row(simd, third, &of(2), out.add(2 * stride));
+        finish_row(simd, fourth, &of(3), out.add(3 * stride));
+    }
+}
+
+/// Finishes one row; biases begin with its own.
+///
+/// # Safety
 /// Two vectors are readable and writable at `out`.
 #[inline(always)]
 unsafe fn finish_row<S: Simd>(
     simd: S,
     (mut left, mut right): (S::F32, S::F32),
     finish: &Finish<'_>,
-    (row, col): (usize, usize),
     out: *mut f32,
 ) {
     let lanes = S::F32_LANES;
@@ -473,11 +505,11 @@ unsafe fn finish_row<S: Simd>(
         (left, right) = (simd.add_f32(left, before.0), simd.add_f32(right, before.1));
     }
     if let Some(bias) = finish.row_bias {
-        let bias = simd.splat_f32(bias[row]);
+        let bias = simd.splat_f32(bias[0]);
         (left, right) = (simd.add_f32(left, bias), simd.add_f32(right, bias));
     }
     if let Some(bias) = finish.col_bias {
-        let bias = bias[col..][..2 * lanes].as_ptr();
+        let bias = bias[..2 * lanes].as_ptr();
         // SAFETY: the slice is two vectors long.
         let bias = unsafe { (simd.load_f32(bias), simd.load_f32(bias.add(lanes))) };
         (left, right) = (simd.add_f32(left, bias.0), simd.add_f32(right, bias.1));
