@@ -12,9 +12,11 @@ mod attrs;
 mod display;
 mod graph;
 mod patch;
+mod value_map;
 mod verify;
 
 pub use attrs::{Attr, AttrError, Attrs, Opset};
 pub use graph::{Graph, GraphBuilder, Node, NodeId, Operation, ValueData, ValueId};
 pub use patch::GraphPatch;
+pub use value_map::ValueMap;
 pub use verify::GraphError;
