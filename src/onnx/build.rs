@@ -173,8 +173,8 @@ impl<'a> Build<'a> {
         info: &'a mut ModelInfo,
     ) -> Self {
         let in_nodes = nodes.iter().flat_map(|node| &node.proto.input);
-        let read: BTreeSet<&str> =
-            in_nodes.chain(outputs.iter().map(|(name, _)| name)).map(String::as_str).collect();
+        let mut read = BTreeSet::new();
+        read.extend(in_nodes.chain(outputs.iter().map(|(name, _)| name)).map(String::as_str));
         let mut names = Names::default();
         names.reserve(read.iter().copied());
         names.reserve(nodes.iter().flat_map(|node| node.proto.output.iter().map(String::as_str)));

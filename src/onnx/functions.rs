@@ -270,7 +270,8 @@ impl Call<'_> {
     /// The attributes of the calling node, and defaults for those that it leaves out.
     fn bind_attributes(&mut self, node: &NodeProto) -> Result<(), ImportError> {
         let place = || format!("an attribute of function `{}`", self.op_type);
-        let mut known: BTreeSet<String> = self.function.proto.attribute.iter().cloned().collect();
+        let mut known = BTreeSet::new();
+        known.extend(self.function.proto.attribute.iter().cloned());
         let mut bound = BTreeMap::new();
         for bytes in &self.function.proto.attribute_proto {
             let attribute: AttributeProto = decode(bytes, place)?;

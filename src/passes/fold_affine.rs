@@ -97,7 +97,9 @@ fn fold_into(graph: &Graph, node: &Node, linear: Linear, affine: &ChannelAffine)
     let run = shape[linear.channel_axis + 1..].iter().product::<usize>().max(1);
     let mut weight = weight.into_vec::<f32>().ok()?;
     for (run, g) in weight.chunks_exact_mut(run).zip(scale.iter().cycle()) {
-        run.iter_mut().for_each(|w| *w *= g);
+        for w in run {
+            *w *= g;
+        }
     }
     let bias = bias.iter().zip(&scale).zip(&shift).map(|((b, g), h)| g * b + h).collect();
     Some(Folded {

@@ -41,9 +41,10 @@ pub(super) struct LayerValues {
 /// The outputs of those layers, by the names that quantizing leaves them.
 pub(super) fn values(rows: &[LayerView], full: &Graph, definition: &Graph) -> Vec<LayerValues> {
     let outputs = full.nodes().filter_map(|(_, node)| Some((node.name.as_str(), *node.outputs.first()?)));
-    let outputs: BTreeMap<&str, ValueId> = outputs.collect();
+    let mut by_name = BTreeMap::new();
+    by_name.extend(outputs);
     let both = |row: &LayerView| {
-        let full_id = *outputs.get(row.name.as_str())?;
+        let full_id = *by_name.get(row.name.as_str())?;
         let definition = definition.find_value(&full.value(full_id).name)?;
         Some(LayerValues { name: row.name.clone(), full: full_id, definition })
     };
@@ -59,9 +60,12 @@ pub(super) fn planned(
     integer_nodes: &BTreeSet<String>,
 ) -> Vec<LayerView> {
     let before = network.graph();
-    let weights: BTreeMap<&str, ValueId> = linear_nodes(before)
-        .filter_map(|(node, linear)| Some((node.name.as_str(), node.inputs.get(linear.weight).copied()??)))
-        .collect();
+    let mut weights = BTreeMap::new();
+    weights.extend(
+        linear_nodes(before).filter_map(|(node, linear)| {
+            Some((node.name.as_str(), node.inputs.get(linear.weight).copied()??))
+        }),
+    );
     let mut rows = stated(graph, integer_nodes);
     for row in &mut rows {
         let weight = weights.get(row.name.as_str()).map(|&id| before.value(id));

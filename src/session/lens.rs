@@ -11,8 +11,7 @@ use crate::exec::Probe;
 use crate::ir::{ValueId, ValueMap};
 use crate::metrics::{distance, sqnr_db, top_k};
 use crate::ops::{Kind, Node};
-use crate::tensor::Value;
-use std::collections::BTreeSet;
+use crate::tensor::{Value, sort_positions};
 use std::sync::Arc;
 
 /// Share of the map's places that the overlap compares.
@@ -129,10 +128,13 @@ pub(super) fn look(
 
 /// Both networks' first classes, by the score that full precision gives them.
 fn answers(full: &[f32], quantized: &[f32]) -> Vec<usize> {
-    let mut classes: BTreeSet<usize> = top_k(full, TOP).into_iter().collect();
-    classes.extend(top_k(quantized, TOP));
-    let mut classes: Vec<usize> = classes.into_iter().collect();
-    classes.sort_by(|&a, &b| full[b].total_cmp(&full[a]).then(a.cmp(&b)));
+    let mut classes = top_k(full, TOP);
+    for class in top_k(quantized, TOP) {
+        if !classes.contains(&class) {
+            classes.push(class);
+        }
+    }
+    sort_positions(&mut classes, &|a, b| full[b].total_cmp(&full[a]).then(a.cmp(&b)));
     classes
 }
 
