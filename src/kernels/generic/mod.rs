@@ -22,6 +22,7 @@ mod model;
 pub(crate) mod pooling;
 mod runs;
 pub(crate) mod sinks;
+mod tile_f32;
 mod vectors;
 
 pub(crate) use vectors::{Dot, DotTask, Floats, Simd, Taps, Task, WeightElement, WeightPanels, limited};
