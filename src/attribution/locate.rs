@@ -7,10 +7,9 @@
 
 use super::places::{self, Places};
 use crate::exec::Recording;
-use crate::ir::{NodeId, ValueId};
+use crate::ir::{NameMap, NodeId, ValueId};
 use crate::ops::{Graph, Kind};
 use crate::tensor::{DType, Dim, TensorType};
-use std::collections::BTreeMap;
 
 /// The scores of the classes: what the last Softmax reads; the first output where there is none.
 ///
@@ -88,8 +87,7 @@ impl Sizes {
             Dim::Symbolic(name) => Some((name, size)),
             _ => None,
         });
-        let mut sizes = BTreeMap::new();
-        sizes.extend(named);
+        let sizes: NameMap<usize> = named.collect();
         let size = |dim: &Dim| match dim {
             Dim::Fixed(size) => Some(*size),
             Dim::Symbolic(name) => sizes.get(name).copied(),
