@@ -207,6 +207,11 @@ impl Executor {
         self.steps.iter().filter_map(|(step, p)| Some((self.graph.node(step.node)?, p.as_ref())))
     }
 
+    /// The nodes in the order in which they run, with the kernel of those that have a choice.
+    pub fn kernels(&self) -> impl Iterator<Item = (&Node, Option<&'static str>)> {
+        self.steps().map(|(node, prepared)| (node, prepared.and_then(Prepared::kernel)))
+    }
+
     fn run_step(
         &self,
         step: &Step,

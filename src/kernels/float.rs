@@ -93,6 +93,9 @@ pub struct PackedGemmF32 {
 }
 
 impl PackedGemmF32 {
+    /// Name of the kernel for reports.
+    pub const KERNEL: &'static str = "f32-tiles";
+
     /// Lays out `rhs`, `K × N` in any strides, for `isa`.
     ///
     /// # Errors
@@ -153,6 +156,11 @@ impl PackedConvF32 {
         check_length("weights", geometry.weights_len(), weights_oihw.len())?;
         let weights = arch::run(isa, PackPanels { geometry, weights: weights_oihw })?;
         Ok(Self { isa, shape: WeightShape::of(geometry), weights })
+    }
+
+    /// Name of the kernel that these weights will run on.
+    pub fn kernel(&self) -> &'static str {
+        if self.shape.is_depthwise() { "depthwise f32" } else { PackedGemmF32::KERNEL }
     }
 }
 

@@ -44,6 +44,11 @@ impl WeightShape {
         }
     }
 
+    /// True when every group has one input and one output channel.
+    pub(crate) fn is_depthwise(&self) -> bool {
+        self.groups == self.in_channels && self.groups == self.out_channels
+    }
+
     /// Refuses a geometry for other weights.
     pub(crate) fn check(&self, geometry: &Conv2dGeometry) -> Result<()> {
         let other = Self::of(geometry);

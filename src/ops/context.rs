@@ -13,18 +13,30 @@ use std::sync::Arc;
 pub struct Prepared {
     made: Arc<dyn Any + Send + Sync>,
     weight: Option<Arc<[usize]>>,
+    kernel: Option<&'static str>,
 }
 
 impl Prepared {
     /// Wraps what [`Operator::prepare`](super::Operator::prepare) made.
     pub fn new<T: Any + Send + Sync>(value: T) -> Self {
-        Self { made: Arc::new(value), weight: None }
+        Self { made: Arc::new(value), weight: None, kernel: None }
     }
 
     /// Wraps a form of the weight (input 1, of this shape) that lets a run do without the weight
     /// itself: it may then be absent.
     pub fn of_weight<T: Any + Send + Sync>(shape: &[usize], packed: T) -> Self {
-        Self { made: Arc::new(packed), weight: Some(shape.into()) }
+        Self { made: Arc::new(packed), weight: Some(shape.into()), kernel: None }
+    }
+
+    /// Says on which kernel a run will work.
+    #[must_use]
+    pub fn on(self, kernel: &'static str) -> Self {
+        Self { kernel: Some(kernel), ..self }
+    }
+
+    /// Name of the kernel that a run will work on, where the operator has a choice.
+    pub fn kernel(&self) -> Option<&'static str> {
+        self.kernel
     }
 
     /// What was wrapped, when it is a `T`.

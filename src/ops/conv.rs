@@ -121,7 +121,11 @@ impl Operator for Conv {
 
     fn prepare(&self, isa: Isa, inputs: &[Option<&Value>]) -> Result<Option<Prepared>, OpError> {
         let planar = inputs.get(1).copied().flatten().filter(|weight| weight.rank() <= 4);
-        let of = |weight: &Value| Ok(Prepared::of_weight(weight.shape(), self.pack(isa, weight)?));
+        let of = |weight: &Value| {
+            let packed = self.pack(isa, weight)?;
+            let kernel = packed.kernel();
+            Ok(Prepared::of_weight(weight.shape(), packed).on(kernel))
+        };
         planar.map(of).transpose()
     }
 

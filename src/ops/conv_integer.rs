@@ -58,7 +58,9 @@ impl Operator for ConvInteger {
         let (Some(weight), true) = (input(1), inputs.len() < 4 || input(3).is_some()) else {
             return Ok(None);
         };
-        Ok(Some(Prepared::new(self.pack(isa, weight, input(3))?)))
+        let packed = self.pack(isa, weight, input(3))?;
+        let kernel = packed.conv.kernel().name;
+        Ok(Some(Prepared::new(packed).on(kernel)))
     }
 
     fn forward(&self, context: &Context<'_>, inputs: Inputs) -> Result<Vec<Value>, OpError> {

@@ -216,7 +216,9 @@ impl Operator for Gemm {
 
     fn prepare(&self, isa: Isa, inputs: &[Option<&Value>]) -> Result<Option<Prepared>, OpError> {
         let rhs = inputs.get(1).copied().flatten();
-        let of = |rhs: &Value| Ok(Prepared::of_weight(rhs.shape(), self.pack(isa, rhs)?));
+        let of = |rhs: &Value| {
+            Ok(Prepared::of_weight(rhs.shape(), self.pack(isa, rhs)?).on(PackedGemmF32::KERNEL))
+        };
         rhs.map(of).transpose()
     }
 

@@ -206,7 +206,8 @@ impl Operator for MatMul {
     fn prepare(&self, isa: Isa, inputs: &[Option<&Value>]) -> Result<Option<Prepared>, OpError> {
         let rhs = inputs.get(1).copied().flatten().filter(|rhs| rhs.dtype() == DType::F32);
         let Some(rhs) = rhs else { return Ok(None) };
-        Ok(Self::pack(isa, rhs)?.map(|packed| Prepared::of_weight(rhs.shape(), packed)))
+        let of = |packed| Prepared::of_weight(rhs.shape(), packed).on(PackedGemmF32::KERNEL);
+        Ok(Self::pack(isa, rhs)?.map(of))
     }
 
     fn forward(&self, context: &Context<'_>, inputs: Inputs) -> Result<Vec<Value>, OpError> {

@@ -107,7 +107,11 @@ impl Operator for MatMulInteger {
     }
 
     fn prepare(&self, isa: Isa, inputs: &[Option<&Value>]) -> Result<Option<Prepared>, OpError> {
-        Ok(Packed::constant(isa, inputs)?.map(Prepared::new))
+        let of = |packed: Packed| {
+            let kernel = packed.gemm.kernel().name;
+            Prepared::new(packed).on(kernel)
+        };
+        Ok(Packed::constant(isa, inputs)?.map(of))
     }
 
     fn forward(&self, context: &Context<'_>, inputs: Inputs) -> Result<Vec<Value>, OpError> {

@@ -47,7 +47,9 @@ impl Operator for QConv {
 
     fn prepare(&self, isa: Isa, _: &[Option<&Value>]) -> Result<Option<Prepared>, OpError> {
         let geometry = self.conv.packing_geometry(self.weight.shape())?;
-        Ok(Some(Prepared::new(PackedConvI8::pack(isa, &geometry, self.weight.as_slice()?)?)))
+        let packed = PackedConvI8::pack(isa, &geometry, self.weight.as_slice()?)?;
+        let kernel = packed.kernel().name;
+        Ok(Some(Prepared::new(packed).on(kernel)))
     }
 
     fn forward(&self, context: &Context<'_>, inputs: Inputs) -> Result<Vec<Value>, OpError> {

@@ -62,7 +62,9 @@ impl Operator for QGemm {
     }
 
     fn prepare(&self, isa: Isa, _: &[Option<&Value>]) -> Result<Option<Prepared>, OpError> {
-        Ok(Some(Prepared::new(self.pack(isa)?)))
+        let packed = self.pack(isa)?;
+        let kernel = packed.kernel().name;
+        Ok(Some(Prepared::new(packed).on(kernel)))
     }
 
     fn forward(&self, context: &Context<'_>, inputs: Inputs) -> Result<Vec<Value>, OpError> {

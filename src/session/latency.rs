@@ -4,7 +4,7 @@ use super::SessionError;
 use super::job::{Job, Progress, Step};
 use super::network::Network;
 use super::runnable::QuantizedModel;
-use super::view::{LatencyView, QuantizedTimes, RunPath, Times};
+use super::view::{LatencyView, QuantizedTimes, Times};
 use crate::exec::NoProbe;
 use crate::metrics::summary::percentile;
 use crate::tensor::Value;
@@ -92,7 +92,7 @@ impl Job for LatencyJob {
             quantized: QuantizedTimes {
                 median_ms: quantized.median_ms,
                 min_ms: quantized.min_ms,
-                path: if self.quantized.runs_on_integers() { RunPath::Int8 } else { RunPath::FakeQuant },
+                path: self.quantized.path(),
             },
             runs: self.runs,
             isa: self.network.model.executor.isa().to_string(),

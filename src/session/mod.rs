@@ -14,6 +14,7 @@ mod lens;
 mod logits;
 mod network;
 mod pictures;
+mod profile;
 mod quantized;
 mod runnable;
 mod support;
@@ -29,6 +30,7 @@ pub use latency::{Clock, LatencyJob};
 pub use logits::PictureLogits;
 pub use network::{Network, Opening};
 pub use pictures::{PictureInput, PictureInputs, PictureSet, Role};
+pub use profile::ProfileJob;
 pub use quantized::{PREPROCESS_KEY, QuantizeJob, QuantizedNetwork, RECIPE_KEY};
 pub use runnable::QuantizedModel;
 
@@ -243,6 +245,15 @@ impl Session {
         let inputs = self.pictures.inputs(&self.preprocess, Role::Any)?;
         let first = inputs.get(0)?;
         Ok(LatencyJob::new(self.network()?, Arc::clone(self.quantized()?.model()), first.value, runs, clock))
+    }
+
+    /// The job that measures every node of both networks on the first picture.
+    ///
+    /// # Errors
+    /// As [`Session::compare`].
+    pub fn profile(&self, clock: Clock) -> Result<ProfileJob, SessionError> {
+        let first = self.pictures.inputs(&self.preprocess, Role::Any)?.get(0)?;
+        Ok(ProfileJob::new(self.network()?, Arc::clone(self.quantized()?.model()), first.value, clock))
     }
 
     /// One picture in depth. Full precision runs once for as long as the picture stays the same.

@@ -145,7 +145,7 @@ impl QuantizedNetwork {
 
     /// What runs when the network is asked.
     pub fn path(&self) -> RunPath {
-        if self.model.runs_on_integers() { RunPath::Int8 } else { RunPath::FakeQuant }
+        self.model.path()
     }
 
     /// Sizes of both files.

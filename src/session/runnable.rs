@@ -1,6 +1,7 @@
 //! A graph with QuantizeLinear and DequantizeLinear nodes, ready to run both ways.
 
 use super::SessionError;
+use super::view::RunPath;
 use crate::attribution::Model;
 use crate::exec::Executor;
 use crate::onnx::{self, ExternalFiles};
@@ -80,6 +81,11 @@ impl QuantizedModel {
     pub fn runs_on_integers(&self) -> bool {
         let graph = self.integer.executor.graph();
         !graph.nodes().any(|(_, node)| matches!(node.op.facts().kind, Kind::Linear(_)))
+    }
+
+    /// What runs when the network is asked.
+    pub fn path(&self) -> RunPath {
+        if self.runs_on_integers() { RunPath::Int8 } else { RunPath::FakeQuant }
     }
 
     /// Opens a file with QuantizeLinear and DequantizeLinear nodes.

@@ -21,6 +21,10 @@ macro_rules! views {
     )* };
 }
 
+mod times;
+
+pub use times::{LatencyView, NodeTime, NodeTimes, ProfileView, QuantizedTimes, Times};
+
 views! {
     /// An error for people: what, where, why, what to do.
     pub struct ErrorView {
@@ -298,36 +302,6 @@ views! {
         pub top1: Option<Top1>,
         /// Of the maps.
         pub attribution: AttributionSummary,
-    }
-
-    /// Times of one picture.
-    pub struct Times {
-        /// Median in milliseconds.
-        pub median_ms: f64,
-        /// Minimum in milliseconds.
-        pub min_ms: f64,
-    }
-
-    /// Times of one picture on the quantized network.
-    pub struct QuantizedTimes {
-        /// Median in milliseconds.
-        pub median_ms: f64,
-        /// Minimum in milliseconds.
-        pub min_ms: f64,
-        /// What ran.
-        pub path: RunPath,
-    }
-
-    /// Latency here and now.
-    pub struct LatencyView {
-        /// Full precision.
-        pub full: Times,
-        /// Quantized.
-        pub quantized: QuantizedTimes,
-        /// Samples of each: single runs, or means of as many as fill 10 ms.
-        pub runs: usize,
-        /// Instruction set that ran.
-        pub isa: String,
     }
 
     /// A class in both answers.

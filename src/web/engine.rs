@@ -7,8 +7,8 @@ use crate::data::{DataError, Preprocess};
 use crate::kernels::{Isa, RelaxedDot, relaxed_dot};
 use crate::session::view::LensView;
 use crate::session::{
-    Clock, CompareJob, ExternalFiles, Job, LatencyJob, Opening, Progress, QuantizeJob, Role, Session,
-    SessionError, Step,
+    Clock, CompareJob, ExternalFiles, Job, LatencyJob, Opening, ProfileJob, Progress, QuantizeJob, Role,
+    Session, SessionError, Step,
 };
 use wasm_bindgen::JsValue;
 
@@ -21,6 +21,7 @@ enum Work {
     Quantize(Box<QuantizeJob>),
     Compare(Box<CompareJob>),
     Latency(Box<LatencyJob>),
+    Profile(Box<ProfileJob>),
 }
 
 /// What happened in one step of any job.
@@ -115,6 +116,10 @@ impl Core {
                 Step::Running(progress) => Turn::Running(progress),
                 Step::Done(latency) => Turn::Done(Box::new(Response::MeasureLatency { latency })),
             },
+            Work::Profile(job) => match job.step()? {
+                Step::Running(progress) => Turn::Running(progress),
+                Step::Done(profile) => Turn::Done(Box::new(Response::Profile { profile })),
+            },
         })
     }
 
@@ -127,6 +132,7 @@ impl Core {
             Request::MeasureLatency { runs } => {
                 return Ok(Work::Latency(Box::new(self.session.measure_latency(runs, self.clock)?)));
             }
+            Request::Profile => return Ok(Work::Profile(Box::new(self.session.profile(self.clock)?))),
             Request::LoadModel { name, weights, memory_limit } => {
                 let memory_limit = memory_limit.map(|bytes| bytes as usize);
                 let (bytes, external) = with_weights(weights, files);

@@ -6,8 +6,8 @@
 
 use crate::quant::Recipe;
 use crate::session::view::{
-    LatencyView, LensView, ModelView, PictureComparison, PictureView, PreprocessView, QuantizedView, Refused,
-    Summary,
+    LatencyView, LensView, ModelView, PictureComparison, PictureView, PreprocessView, ProfileView,
+    QuantizedView, Refused, Summary,
 };
 use serde::{Deserialize, Serialize};
 use tsify::Tsify;
@@ -102,6 +102,8 @@ pub enum Request {
         /// Samples of each.
         runs: usize,
     },
+    /// Measures every node of both networks.
+    Profile,
     /// The picture as the network sees it.
     Preview {
         /// Its number.
@@ -187,6 +189,11 @@ pub enum Response {
     MeasureLatency {
         /// Of both networks.
         latency: LatencyView,
+    },
+    /// What every node takes here and now.
+    Profile {
+        /// Of both networks.
+        profile: ProfileView,
     },
     /// The picture as the network sees it.
     Preview {

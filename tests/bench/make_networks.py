@@ -1,12 +1,13 @@
 """Makes the networks that `cargo xtask bench peer` measures: known architectures, seeded random weights.
 
     python tests/bench/make_networks.py OUT
+    python tests/bench/make_networks.py --growth OUT     those of `cargo xtask bench growth`
 
 Writes into OUT, a folder that is not committed, for each network
   NAME.onnx        full precision
   NAME_int8.onnx   the same quantized by onnxruntime: QuantizeLinear and DequantizeLinear nodes, uint8
                    activations, int8 weights with one scale per output channel
-and networks.json with the versions that made them. What is there already stays. Needs numpy, onnx and
+and networks.json (growth.json) with the versions that made them. What is there already stays. Needs numpy, onnx and
 onnxruntime (tests/tools/requirements.txt).
 
 Weights are normal with a deviation that keeps the activations' size from layer to layer, BatchNormalization
@@ -75,10 +76,11 @@ class Builder:
         weight = self.constant(self.random.standard_normal((CLASSES, inputs)) / np.sqrt(inputs))
         return self.node("Gemm", x, weight, self.constant(np.zeros(CLASSES)), transB=1)
 
-    def model(self, output: str) -> onnx.ModelProto:
+    def model(self, output: str, open_size: bool = False) -> onnx.ModelProto:
+        shape = [1, 3, "height", "width"] if open_size else SHAPE
         self.nodes.append(helper.make_node("Identity", [output], ["output"], "output"))
         ends = [
-            helper.make_tensor_value_info("input", TensorProto.FLOAT, SHAPE),
+            helper.make_tensor_value_info("input", TensorProto.FLOAT, shape),
             helper.make_tensor_value_info("output", TensorProto.FLOAT, [1, CLASSES]),
         ]
         graph = helper.make_graph(self.nodes, "bench", ends[:1], ends[1:], self.constants)
@@ -87,12 +89,12 @@ class Builder:
         return model
 
 
-def resnet(blocks: list[int], bottleneck: bool) -> onnx.ModelProto:
-    """He et al. 2015, table 1; the stride of a bottleneck is in its 3×3 convolution."""
+def resnet(blocks: list[int], bottleneck: bool, first: int = 64, open_size: bool = False) -> onnx.ModelProto:
+    """He et al. 2015, table 1, there with 64 channels first; the stride of a bottleneck is in its 3×3 convolution."""
     b = Builder(1)
-    x = b.max_pool(b.relu(b.conv("input", 64, 7, 2)), pad=1, ceil=0)
+    x = b.max_pool(b.relu(b.conv("input", first, 7, 2)), pad=1, ceil=0)
     for stage, count in enumerate(blocks):
-        width = 64 << stage
+        width = first << stage
         outputs = 4 * width if bottleneck else width
         for block in range(count):
             stride = 2 if block == 0 and stage > 0 else 1
@@ -104,10 +106,10 @@ def resnet(blocks: list[int], bottleneck: bool) -> onnx.ModelProto:
             if stride != 1 or b.channels[x] != outputs:
                 x = b.conv(x, outputs, 1, stride)
             x = b.relu(b.node("Add", y, x))
-    return b.model(b.classify(x))
+    return b.model(b.classify(x), open_size)
 
 
-def mobilenet_v2() -> onnx.ModelProto:
+def mobilenet_v2(open_size: bool = False) -> onnx.ModelProto:
     """Sandler et al. 2018, table 2: expansion, channels, blocks and stride of each stage."""
     b = Builder(2)
     x = b.relu6(b.conv("input", 32, 3, 2))
@@ -119,7 +121,7 @@ def mobilenet_v2() -> onnx.ModelProto:
             y = x if expansion == 1 else b.relu6(b.conv(x, wide, 1))
             y = b.conv(b.relu6(b.conv(y, wide, 3, stride, groups=wide)), outputs, 1)
             x = b.node("Add", x, y) if stride == 1 and b.channels[x] == outputs else y
-    return b.model(b.classify(b.relu6(b.conv(x, 1280, 1))))
+    return b.model(b.classify(b.relu6(b.conv(x, 1280, 1))), open_size)
 
 
 def squeezenet() -> onnx.ModelProto:
@@ -145,6 +147,12 @@ NETWORKS = {
     "resnet50": lambda: resnet([3, 4, 6, 3], bottleneck=True),
 }
 
+# Any height and width, and ResNet-18 with more and fewer channels: how latency grows.
+GROWTH = {
+    "growth_mobilenet_v2": lambda: mobilenet_v2(open_size=True),
+    **{f"growth_resnet18_{n}": lambda n=n: resnet([2, 2, 2, 2], False, n, True) for n in (16, 32, 64, 128)},
+}
+
 
 class Images(quantization.CalibrationDataReader):
     """Seeded noise."""
@@ -162,9 +170,12 @@ def main() -> None:
     """Makes what is missing."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
-    out = parser.parse_args().out
+    parser.add_argument("--growth", action="store_true", help="those of `cargo xtask bench growth`")
+    arguments = parser.parse_args()
+    out = arguments.out
     out.mkdir(parents=True, exist_ok=True)
-    for name, make in NETWORKS.items():
+    networks = GROWTH if arguments.growth else NETWORKS
+    for name, make in networks.items():
         full, integer = out / f"{name}.onnx", out / f"{name}_int8.onnx"
         if not full.is_file():
             onnx.save(make(), full)
@@ -179,7 +190,8 @@ def main() -> None:
                 per_channel=True,
             )
     versions = {module.__name__: module.__version__ for module in (np, onnx, onnxruntime)}
-    (out / "networks.json").write_text(json.dumps({"networks": list(NETWORKS), "versions": versions}, indent=1) + "\n")
+    listed = out / ("growth.json" if arguments.growth else "networks.json")
+    listed.write_text(json.dumps({"networks": list(networks), "versions": versions}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

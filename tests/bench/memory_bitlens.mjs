@@ -1,32 +1,5 @@
 // A worker with the engine: one network, and how large the engine's memory is after each thing done with it.
-
-/** Longer than any job: one step does it all. */
-const NO_LIMIT_MS = 1e9;
-const int8 = { schema: 1, preset: 'int8', weightBits: 8, activationBits: 8 };
-
-const start = async (build) => {
-  const { default: initialize, Engine } = await import(`/pkg/${build}/bitlens.js`);
-  const { memory } = await initialize({ module_or_path: `/pkg/${build}/bitlens_bg.wasm` });
-  const engine = new Engine();
-  const ask = async (kind, args = {}, files = []) => {
-    const uploads = [];
-    for (const file of files) uploads.push(await upload(engine, file));
-    engine.begin({ kind, ...args }, uploads);
-    for (;;) {
-      const step = engine.step(NO_LIMIT_MS);
-      if (step.state === 'done') return step.response;
-    }
-  };
-  return { ask, engine, taken: () => memory.buffer.byteLength };
-};
-
-/** As the page does it (www/src/engine/serve.ts). */
-const upload = async (engine, file) => {
-  const id = engine.reserveUpload(file.size);
-  const reader = file.stream().getReader();
-  for (let chunk = await reader.read(); !chunk.done; chunk = await reader.read()) engine.writeUpload(id, chunk.value);
-  return id;
-};
+import { int8, serveTasks, start } from './worker_engine.mjs';
 
 /** Opens a network and runs it on one picture; on integers, where its file is quantized. */
 const run = async ({ ask, taken }, { file, pictures }) => {
@@ -61,11 +34,4 @@ const visit = async ({ ask, engine, taken }, { file, pictures }) => {
   return { ...steps, times, int8: new Blob([engine.takeBuffer(onnx.id)]), size: [model.channels, ...(model.inputSize ?? [224, 224])] };
 };
 
-self.onmessage = async ({ data }) => {
-  try {
-    const engine = await start(data.build);
-    self.postMessage({ result: await (data.task === 'run' ? run : visit)(engine, data) });
-  } catch (error) {
-    self.postMessage({ error: error?.message ?? String(error) });
-  }
-};
+serveTasks(async (data) => (data.task === 'run' ? run : visit)(await start(data.build), data));

@@ -99,6 +99,28 @@ test('shows the answers that the engine gives on its own', async () => {
   assert.equal(quantized.path, 'int8');
 });
 
+test('measures every node of both networks when asked, and names the kernels', async () => {
+  const measure = page.getByTestId('measure');
+  assert.equal(await measure.getAttribute('data-state'), 'empty');
+  await page.getByTestId('measure-start').click();
+  await page.locator('[data-testid="measure"][data-state="current"]').waitFor();
+  const rows = await page.getByTestId('node-row').evaluateAll((found) =>
+    found.map((row) => ({
+      node: row.dataset.node,
+      cells: [...row.querySelectorAll('td')].map((cell) => cell.innerText.trim()),
+    })),
+  );
+  const stem = rows.find(({ node }) => node === 'stem/conv');
+  const [operator, made, full, quantized, gain] = stem.cells;
+  assert.deepEqual([operator, made], ['Conv', '1×16×32×32']);
+  assert.match(full, /^\d+\.\d{3} ms\s+f32-tiles$/);
+  assert.match(quantized, /^\d+\.\d{3} ms\s+u8-quads$/);
+  assert.match(gain, /^\d+(\.\d)?×$/);
+  const layers = await page.getByTestId('layer-row').count();
+  assert.ok(rows.length > layers, `${rows.length} nodes, ${layers} layers`);
+  assert.match(await measure.innerText(), /On integers this network is .* in full precision here/);
+});
+
 test('a moved slider changes everything at once, and undo brings it back', async () => {
   const before = await scene();
   await person.slide(page, 'weight-bits', 3);

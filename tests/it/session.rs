@@ -7,7 +7,9 @@ use bitlens::data::Preprocess;
 use bitlens::data::preprocess::Resize;
 use bitlens::ops::Isa;
 use bitlens::quant::Recipe;
-use bitlens::session::view::{LayerPath, LayerView, LensView, PictureComparison, Summary};
+use bitlens::session::view::{
+    LayerPath, LayerView, LensView, NodeTime, NodeTimes, PictureComparison, Summary,
+};
 use bitlens::session::{Job as _, Network, Opening, QuantizedNetwork, Session, Step};
 
 use bitlens::tensor::Value;
@@ -28,6 +30,45 @@ fn labels_of(session: &mut Session, files: &[(&str, &[u8])]) -> (Vec<Option<usiz
     let (pictures, refused) = session.add_pictures(files);
     let refused = refused.into_iter().map(|refused| refused.error.message).collect();
     (pictures.into_iter().map(|picture| picture.label).collect(), refused)
+}
+
+#[test]
+fn every_node_is_timed_in_both_networks() {
+    thread_local! {
+        static TICKS: Cell<f64> = const { Cell::new(0.0) };
+    }
+    // Whatever lies between two looks at this clock takes a millisecond.
+    fn counting_clock() -> f64 {
+        TICKS.set(TICKS.get() + 1.0);
+        TICKS.get()
+    }
+    let mut session = sample_session(SAMPLES[1]);
+    quantize(&mut session, &Recipe::default());
+    let profile = session.profile(counting_clock).unwrap().run(&mut |_| ()).unwrap();
+    let all = |pick: fn(&NodeTimes) -> &Option<NodeTime>| -> Vec<NodeTime> {
+        profile.nodes.iter().filter_map(|node| pick(node).clone()).collect()
+    };
+    let (full, codes) = (all(|node| &node.full), all(|node| &node.quantized));
+    let network = session.network().unwrap();
+    let model = session.quantized().unwrap();
+    assert_eq!(full.len(), network.model.executor.kernels().count());
+    assert_eq!(codes.len(), model.model().integer.executor.kernels().count());
+    assert!(full.iter().chain(&codes).all(|node| (node.ms - 1.0).abs() < 1e-9));
+    // The input is seen as well, a millisecond after the run began.
+    assert!((profile.full_ms - full.len() as f64 - 1.0).abs() < 1e-9, "{}", profile.full_ms);
+    let convolutions: Vec<_> =
+        profile.nodes.iter().filter(|node| has_op(node.full.as_ref(), "Conv")).collect();
+    assert!(convolutions.len() > 10);
+    for node in convolutions {
+        let kernels = [&node.full, &node.quantized].map(|time| time.as_ref().unwrap().kernel.as_deref());
+        let depthwise = kernels.map(|kernel| kernel.unwrap().starts_with("depthwise"));
+        assert_eq!(depthwise, [node.name.contains("depthwise"); 2], "{}: {kernels:?}", node.name);
+        assert!(has_op(node.quantized.as_ref(), "bitlens.QConv"), "{node:?}");
+    }
+}
+
+fn has_op(time: Option<&NodeTime>, op: &str) -> bool {
+    time.is_some_and(|time| time.op == op)
 }
 
 #[test]

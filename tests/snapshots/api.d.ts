@@ -708,9 +708,79 @@ export interface SupportView {
 }
 
 /**
+ * What a node takes in both networks.
+ */
+export interface NodeTimes {
+    /**
+     * Name of the node.
+     */
+    name: string;
+    /**
+     * Shape of what it makes, as text.
+     */
+    shape: string;
+    /**
+     * In full precision; none where only the quantized network has it.
+     */
+    full: NodeTime | null;
+    /**
+     * In the quantized network; none where another node does it as well.
+     */
+    quantized: NodeTime | null;
+}
+
+/**
+ * What every node takes, here and now.
+ */
+export interface ProfileView {
+    /**
+     * In the order in which they run.
+     */
+    nodes: NodeTimes[];
+    /**
+     * Milliseconds of full precision as a whole, measured in the same runs.
+     */
+    fullMs: number;
+    /**
+     * Milliseconds of the quantized network.
+     */
+    quantizedMs: number;
+    /**
+     * What ran in the quantized network.
+     */
+    path: RunPath;
+    /**
+     * Runs of each that the times are means of: the faster half of all.
+     */
+    runs: number;
+    /**
+     * Instruction set that ran.
+     */
+    isa: string;
+}
+
+/**
  * What one call of `step` came to.
  */
 export type StepResult = { state: "running"; events: Event[] } | { state: "done"; events: Event[]; response: Response };
+
+/**
+ * What one node takes.
+ */
+export interface NodeTime {
+    /**
+     * Milliseconds.
+     */
+    ms: number;
+    /**
+     * Its operator; one on codes is named with `bitlens.` in front.
+     */
+    op: string;
+    /**
+     * Name of the kernel that ran, where the operator has a choice.
+     */
+    kernel: string | null;
+}
 
 /**
  * What reading an exported file back showed.
@@ -765,7 +835,7 @@ export type RunPath = "int8" | "fakeQuant";
 /**
  * What the page asks. Files travel beside it, as `Uint8Array`s or as numbers of uploads.
  */
-export type Request = { kind: "loadModel"; name: string; weights?: string[]; memoryLimit?: number } | { kind: "addPictures"; names: string[] } | { kind: "clearPictures" } | { kind: "setLabels"; name: string } | { kind: "readPreprocess"; name: string } | { kind: "setPreprocess"; preprocess: Preprocess } | { kind: "quantize"; recipe: Recipe } | { kind: "compare" } | { kind: "lens"; picture: number; target: number | null } | { kind: "logits"; picture: number } | { kind: "measureLatency"; runs: number } | { kind: "preview"; picture: number } | { kind: "exportModel" } | { kind: "engineInfo" };
+export type Request = { kind: "loadModel"; name: string; weights?: string[]; memoryLimit?: number } | { kind: "addPictures"; names: string[] } | { kind: "clearPictures" } | { kind: "setLabels"; name: string } | { kind: "readPreprocess"; name: string } | { kind: "setPreprocess"; preprocess: Preprocess } | { kind: "quantize"; recipe: Recipe } | { kind: "compare" } | { kind: "lens"; picture: number; target: number | null } | { kind: "logits"; picture: number } | { kind: "measureLatency"; runs: number } | { kind: "profile" } | { kind: "preview"; picture: number } | { kind: "exportModel" } | { kind: "engineInfo" };
 
 /**
  * What the page is told while a job runs.
@@ -775,7 +845,7 @@ export type Event = { kind: "progress"; phase: string; done: number; total: numb
 /**
  * What the page is told: of the same kind as the request.
  */
-export type Response = { kind: "loadModel"; model: ModelView; preprocess: PreprocessView; weights: string[] } | { kind: "addPictures"; pictures: PictureView[]; refused: Refused[] } | { kind: "clearPictures" } | { kind: "setLabels"; classes: string[]; pictures: PictureView[] } | { kind: "readPreprocess"; preprocess: PreprocessView } | { kind: "setPreprocess"; preprocess: PreprocessView } | { kind: "quantize"; quantized: QuantizedView } | { kind: "compare"; summary: Summary; pictures: PictureComparison[] } | { kind: "lens"; lens: LensView; map: MapRef | null } | { kind: "logits"; input: BufferRef; inputShape: number[]; full: BufferRef; quantized: BufferRef | null } | { kind: "measureLatency"; latency: LatencyView } | { kind: "preview"; width: number; height: number; rgba: BufferRef } | { kind: "exportModel"; fileName: string; onnx: BufferRef; sizeBytes: number; verified: ExportCheck } | { kind: "engineInfo"; info: EngineInfo };
+export type Response = { kind: "loadModel"; model: ModelView; preprocess: PreprocessView; weights: string[] } | { kind: "addPictures"; pictures: PictureView[]; refused: Refused[] } | { kind: "clearPictures" } | { kind: "setLabels"; classes: string[]; pictures: PictureView[] } | { kind: "readPreprocess"; preprocess: PreprocessView } | { kind: "setPreprocess"; preprocess: PreprocessView } | { kind: "quantize"; quantized: QuantizedView } | { kind: "compare"; summary: Summary; pictures: PictureComparison[] } | { kind: "lens"; lens: LensView; map: MapRef | null } | { kind: "logits"; input: BufferRef; inputShape: number[]; full: BufferRef; quantized: BufferRef | null } | { kind: "measureLatency"; latency: LatencyView } | { kind: "profile"; profile: ProfileView } | { kind: "preview"; width: number; height: number; rgba: BufferRef } | { kind: "exportModel"; fileName: string; onnx: BufferRef; sizeBytes: number; verified: ExportCheck } | { kind: "engineInfo"; info: EngineInfo };
 
 /**
  * What the user asked for. Fields that are not known are refused: a recipe means one thing.

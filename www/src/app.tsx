@@ -6,6 +6,7 @@ import { Headline } from './views/headline/view';
 import { KeysDialog } from './views/help/view';
 import { Layers } from './views/layers/view';
 import { Lens } from './views/lens/view';
+import { Measure } from './views/measure/view';
 import { PreprocessCard } from './views/preprocess/view';
 import { PreprocessDialog } from './views/preprocess/dialog';
 import { RecipePanel } from './views/recipe/view';
@@ -38,6 +39,7 @@ export function App() {
           </div>
         </div>
         <Layers />
+        <Measure />
       </main>
       <Footer />
       <Progress />

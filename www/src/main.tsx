@@ -1,9 +1,10 @@
 /** Boot: engine in a worker, state, page; then the sample opens by itself. */
-import { render } from 'preact';
+import { options, render } from 'preact';
 import './boot.css';
 import { App } from './app';
 import { Client, type WorkerLike } from './engine/client';
 import { changeBuild, keepSite } from './offline/register';
+import { beforeNextFrame } from './lib/frame';
 import { listenToKeys } from './views/help/keys';
 import { Controller } from './state/controller';
 import { browserEnvironment } from './state/environment';
@@ -17,6 +18,8 @@ const startWorker = (): WorkerLike => new Worker(new URL('./engine/worker.ts', i
 /** `vite --mode mock` replaces the engine by a stand-in; no other build contains it. */
 const chooseEngine = async (): Promise<() => WorkerLike> =>
   import.meta.env.MODE === 'mock' ? (await import('./engine/mock')).mockWorker : startWorker;
+
+options.debounceRendering = beforeNextFrame;
 
 const root = document.getElementById('app');
 if (root && !(import.meta.env.PROD && (await changeBuild()))) {

@@ -51,6 +51,9 @@ export const testids = {
   layers: 'layers',
   layerRow: 'layer-row', // data-layer
   depthChart: 'depth-chart',
+  measure: 'measure', // data-state="current|outdated|empty"
+  measureStart: 'measure-start',
+  nodeRow: 'node-row', // data-node
   takeHomeDialog: 'take-home-dialog',
   downloadModel: 'download-model',
   downloadRecipe: 'download-recipe',

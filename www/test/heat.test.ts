@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { blend, ramp, upscale } from '../src/lib/heat';
+import { greyed, keptColour, layer, ramp, upscale } from '../src/lib/heat';
 
 test('upscaling keeps the values at the centres of the cells', () => {
   const values = Float32Array.from([0, 1, 2, 1, 3, 0, 0, 1, 0]);
@@ -24,18 +24,21 @@ test('the ramp grows steadily lighter', () => {
   for (let step = 8; step < 256; step += 8) expect(light[step]).toBeGreaterThan(light[step - 8] as number);
 });
 
-test('hot places take the colour of the ramp, cold ones show the picture in grey', () => {
-  const pixels = Uint8ClampedArray.from([200, 0, 0, 255, 200, 0, 0, 255]);
-  blend(pixels, Float32Array.from([0, 5]), 5, 1);
-  expect(Math.abs((pixels[0] ?? 0) - (pixels[1] ?? 0))).toBeLessThan(3);
-  expect([...pixels.slice(4, 7)]).toEqual([...ramp.slice(255 * 3)]);
+test('hot places are covered by the colour of the ramp, cold ones hardly', () => {
+  const [cold, hot] = [layer(Float32Array.from([0, 5]), 5, 1).slice(0, 4), layer(Float32Array.from([0, 5]), 5, 1).slice(4)];
+  expect([...hot]).toEqual([...ramp.slice(255 * 3), 255]);
+  expect(cold[3]).toBeLessThan(0.11 * 255);
 });
 
-test('without a map, or with the map at nothing, the picture is untouched', () => {
-  const before = Uint8ClampedArray.from([200, 10, 30, 255]);
-  for (const [heat, overlay] of [[null, 1], [Float32Array.from([1]), 0]] as const) {
-    const pixels = before.slice();
-    blend(pixels, heat, 1, overlay);
-    expect([...pixels]).toEqual([...before]);
-  }
+test('with the map at nothing the picture shows through and keeps its colours; fully shown, it is grey', () => {
+  expect(layer(Float32Array.from([1]), 1, 0)[3]).toBe(0);
+  expect([keptColour(0), keptColour(1)]).toEqual([1, 0]);
+});
+
+test('a map of nothing is cold everywhere', () => {
+  expect([...layer(new Float32Array(2), 0, 1)]).toEqual([...layer(new Float32Array(2), 1, 1)]);
+});
+
+test('grey has the luminance of the colour', () => {
+  expect([...greyed(Uint8ClampedArray.from([200, 0, 0, 255, 0, 255, 0, 128]))]).toEqual([43, 43, 43, 255, 182, 182, 182, 128]);
 });

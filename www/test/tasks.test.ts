@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { DEFAULT_RECIPE, initialState, type AppState } from '../src/state/state';
-import { compareKey, latencyKey, lensKey, openTasks, previewKey, quantizeKey, shouldStop } from '../src/state/tasks';
+import { compareKey, latencyKey, lensKey, openTasks, previewKey, profileKey, quantizeKey, shouldStop } from '../src/state/tasks';
 import { update } from '../src/state/update';
 import { comparison, lens, opened, quantized, summary } from './fixtures';
 
@@ -76,4 +76,21 @@ test('only pictures that the strip holds get thumbnails, those in view first', (
 
 test('pictures without an address of their own get thumbnails, one at a time', () => {
   expect(openTasks({ ...settled(opened()), thumbnails: { 1: 'a' } })).toMatchObject([{ name: 'thumbnail', picture: 2 }, { name: 'thumbnail', picture: 2 }]);
+});
+
+test('nodes are measured when asked, and again when asked again', () => {
+  const state = settled(opened());
+  const asked = update(state, { type: 'profileAsked', key: profileKey(state) });
+  expect(names(asked)).toEqual(['profile']);
+  const profile = { nodes: [], fullMs: 2, quantizedMs: 1, path: 'int8' as const, runs: 3, isa: 'simd128' };
+  const measured = update(asked, { type: 'profiled', key: profileKey(asked), profile });
+  expect(names(measured)).toEqual([]);
+  const again = update(measured, { type: 'profileAsked', key: profileKey(measured) });
+  expect(names(again)).toEqual(['profile']);
+  expect(again.profile?.value).toBe(profile);
+  const stopped = update(asked, { type: 'gaveUp', key: profileKey(asked), reason: 'cancelled' });
+  expect(names(stopped)).toEqual([]);
+  expect(names(update(stopped, { type: 'profileAsked', key: profileKey(stopped) }))).toEqual(['profile']);
+  const other = update(measured, { type: 'recipeEdited', recipe: { ...DEFAULT_RECIPE, weightBits: 4 }, field: 'weightBits', at: 0 });
+  expect(names(update(other, { type: 'quantized', key: quantizeKey(other), quantized }))).toEqual(['lens', 'compare']);
 });

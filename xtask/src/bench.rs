@@ -16,6 +16,10 @@ usage: cargo xtask bench peer [--rounds N] [NETWORK…]   both builds and onnxru
        cargo xtask bench kernels [FILTER]               rates of the kernels of both builds
        cargo xtask bench page [NETWORK PREPROCESS PICTURES]
                                                         what a person waits for on the page
+       cargo xtask bench quantize [--rounds N] [--pictures N] [NETWORK [PICTURES]]
+                                                        a network quantized in the browser and by
+                                                        onnxruntime in Python, in turns
+       cargo xtask bench growth [--rounds N]            latency by size of the picture and of the network
        cargo xtask bench profile BUILD NETWORK [RUNS]   each node of a network; BUILD: relaxed or simd128
 
 Networks: squeezenet mobilenet_v2 resnet18 resnet50 (profile: also with _int8). All that is made lies in
@@ -29,9 +33,19 @@ pub(crate) fn bench(arguments: &[OsString]) -> Result<()> {
     match what.to_str() {
         Some("peer") => {
             need_peer()?;
-            need_networks()?;
+            need_networks(&[])?;
             wasm::build_bench(&Variant::ALL)?;
             script("peer.mjs", rest)
+        }
+        Some("quantize") => {
+            need_networks(&[])?;
+            wasm::build()?;
+            script("quantize.mjs", rest)
+        }
+        Some("growth") => {
+            need_networks(&["--growth"])?;
+            wasm::build_bench(&[Variant::Relaxed])?;
+            script("growth.mjs", rest)
         }
         Some("page") => {
             serve::build()?;
@@ -41,7 +55,7 @@ pub(crate) fn bench(arguments: &[OsString]) -> Result<()> {
             let variant =
                 Variant::ALL.into_iter().find(|v| rest.first().is_some_and(|name| name == v.name()));
             let Some(variant) = variant else { bail!("{USAGE}") };
-            need_networks()?;
+            need_networks(&[])?;
             wasm::build_bench(&[variant])?;
             script("profile.mjs", rest)
         }
@@ -76,16 +90,17 @@ fn need_peer() -> Result<()> {
     run("npm ci", npm.args(["ci", "--no-audit", "--no-fund", "--ignore-scripts"]).current_dir(&folder))
 }
 
-/// Makes the networks that are missing.
-fn need_networks() -> Result<()> {
+/// Makes the networks that are missing; which, the arguments of the script say.
+fn need_networks(which: &[&str]) -> Result<()> {
     let folder = target_dir().join("bench/networks");
-    if folder.join("networks.json").is_file() {
+    let listed = if which.is_empty() { "networks.json" } else { "growth.json" };
+    if folder.join(listed).is_file() {
         return Ok(());
     }
     setup::need_python()?;
     let found = output("python3", &["-c", "import numpy, onnx, onnxruntime"]).is_some();
     ensure!(found, "the networks are made with onnxruntime: pip install -r tests/tools/requirements.txt");
     let mut python = Command::new("python3");
-    run("making networks", python.arg(root().join("tests/bench/make_networks.py")).arg(&folder))
+    run("making networks", python.arg(root().join("tests/bench/make_networks.py")).args(which).arg(&folder))
         .with_context(|| format!("cannot make the networks in {}", folder.display()))
 }

@@ -1,7 +1,8 @@
 //! The second lane: steps that run in a process of their own, beside the others.
 //!
-//! Compiling is most of a run, and long stretches of it keep one core busy. The native half of the
-//! steps and the half that makes and tests the page need nothing of each other, so each is a lane.
+//! Compiling is most of a run, and long stretches of it keep one core busy. What compiles with the
+//! tests' profile would wait for one another; the release builds, and the page that is made of them, need
+//! nothing of that, so each is a lane.
 //! The second one is an ordinary `cargo xtask test` of its steps; what it prints is shown when the
 //! first lane has come to its end, and what became of its steps is handed over in a file.
 

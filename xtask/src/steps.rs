@@ -1,4 +1,4 @@
-//! The checks of `cargo xtask test`, in order: what fails soonest and cheapest comes first.
+//! The checks of `cargo xtask test`, in order.
 
 use std::fs;
 use std::path::PathBuf;
@@ -58,30 +58,31 @@ impl Step {
     }
 }
 
-/// Every step, in the order in which they run.
+/// Every step, in the order in which they run: two lanes of about equal length. The native tests come early,
+/// since the second lane needs the program that they are compiled with.
 #[rustfmt::skip]
 pub(crate) const STEPS: &[Step] = &[
     step("fmt", "formatting", formatting),
+    step("native", "native tests and documentation examples", native),
+    step("conformance", "ONNX's own node cases", conformance).needs(&[need_python]),
     step("clippy-native", "lints, native", clippy_native),
     step("clippy-wasm", "lints, wasm32", clippy_wasm).needs(&[need_target]),
     step("xtask", "tests of the build tool", || cargo_test(cargo(&["test", "--package", "xtask"]))),
-    step("native", "native tests and documentation examples", native),
-    step("conformance", "ONNX's own node cases", conformance).needs(&[need_python]),
     step("docs", "documentation builds without warnings", docs),
+    step("web-build", "wasm tests, compiled", || done(wasm::build_tests())).needs(&[need_target, need_npm]),
+    step("web-node-simd128", "wasm tests in Node, simd128", || in_node(Variant::Simd128)),
+    step("web-browser-simd128", "wasm tests in a Chromium worker, simd128", || in_browser(Variant::Simd128)).needs(BROWSERS),
+    step("web-node-relaxed", "wasm tests in Node, relaxed SIMD", || in_node(Variant::Relaxed)),
+    step("web-browser-relaxed", "wasm tests in a Chromium worker, relaxed SIMD", || in_browser(Variant::Relaxed)).needs(BROWSERS),
+    step("web-firefox-simd128", "wasm tests in a Firefox worker, simd128", || in_engine(Browser::Firefox, Variant::Simd128)).needs(BROWSERS),
+    step("web-webkit-simd128", "wasm tests in a WebKitGTK worker, simd128", || in_engine(Browser::WebKit, Variant::Simd128)).needs(BROWSERS),
+    step("web-firefox-relaxed", "wasm tests in a Firefox worker, relaxed SIMD", || in_engine(Browser::Firefox, Variant::Relaxed)).needs(BROWSERS),
     step("package", "both wasm builds", || done(wasm::build())).needs(&[need_target, need_npm]).beside(),
     step("size", "size budget of the wasm builds", || done(wasm::check_size())).after("package").beside(),
     step("codegen", "interface snapshot", || done(codegen::check())).after("package").beside(),
     step("types", "TypeScript", || check("tsc", node(&["node_modules/typescript/bin/tsc", "--noEmit"]))).after("package").beside(),
     step("page", "unit tests of the page", page).after("package").beside(),
     step("site", "production build of the page", || done(serve::build_page())).after("package").beside(),
-    step("web-build", "wasm tests, compiled", || done(wasm::build_tests())).needs(&[need_target, need_npm]).beside(),
-    step("web-node-simd128", "wasm tests in Node, simd128", || in_node(Variant::Simd128)).beside(),
-    step("web-browser-simd128", "wasm tests in a Chromium worker, simd128", || in_browser(Variant::Simd128)).needs(BROWSERS).beside(),
-    step("web-node-relaxed", "wasm tests in Node, relaxed SIMD", || in_node(Variant::Relaxed)).beside(),
-    step("web-browser-relaxed", "wasm tests in a Chromium worker, relaxed SIMD", || in_browser(Variant::Relaxed)).needs(BROWSERS).beside(),
-    step("web-firefox-simd128", "wasm tests in a Firefox worker, simd128", || in_engine(Browser::Firefox, Variant::Simd128)).needs(BROWSERS).beside(),
-    step("web-webkit-simd128", "wasm tests in a WebKitGTK worker, simd128", || in_engine(Browser::WebKit, Variant::Simd128)).needs(BROWSERS).beside(),
-    step("web-firefox-relaxed", "wasm tests in a Firefox worker, relaxed SIMD", || in_engine(Browser::Firefox, Variant::Relaxed)).needs(BROWSERS).beside(),
     step("e2e", "the page and both wasm builds in Chromium", end_to_end).after("site").needs(BROWSERS).beside(),
     step("engines", "integers and the page in Chromium, Firefox and WebKitGTK", engines).after("site").needs(BROWSERS).beside(),
 ];

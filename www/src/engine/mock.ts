@@ -16,10 +16,12 @@ import type {
   EngineResponse,
   LayerView,
   LensView,
+  NodeTimes,
   OperatorView,
   PictureComparison,
   PictureView,
   Preprocess,
+  ProfileView,
   Recipe,
   StepResult,
 } from './protocol';
@@ -164,6 +166,8 @@ export class MockEngine implements Engine {
       case 'measureLatency':
         for (let done = 1; done <= request.runs; done++) yield [{ kind: 'progress', phase: 'measuring', done, total: request.runs }];
         return { kind: 'measureLatency', latency: { full: { medianMs: 1.92, minMs: 1.88 }, quantized: { medianMs: this.#path() === 'int8' ? 0.74 : 2.31, minMs: 0.7, path: this.#path() }, runs: request.runs, isa: 'relaxed-simd' } };
+      case 'profile':
+        return { kind: 'profile', profile: this.#profile() };
       case 'preview':
         return { kind: 'preview', width: SIDE, height: SIDE, rgba: this.#put(new Uint8Array(this.#at(request.picture).rgba)) };
       case 'exportModel':
@@ -177,6 +181,18 @@ export class MockEngine implements Engine {
     const picture = this.#pictures[index];
     if (!picture) throw refuse('no_picture', `There is no picture ${index}.`);
     return picture;
+  }
+
+  #profile(): ProfileView {
+    const integers = this.#path() === 'int8';
+    const node = ([name, op, shape]: [string, string, string]): NodeTimes => {
+      const ms = 0.1 + 0.4 * chance(name);
+      return { name, shape, full: { ms, op, kernel: 'f32-tiles' }, quantized: { ms: integers ? ms / 4 : ms * 1.1, op: integers ? `bitlens.Q${op}` : op, kernel: integers ? 'u8-quads' : 'f32-tiles' } };
+    };
+    const codes: NodeTimes = { name: 'input_QuantizeLinear', shape: `1×3×${SIDE}×${SIDE}`, full: null, quantized: { ms: 0.02, op: 'QuantizeLinear', kernel: null } };
+    const nodes = [codes, ...LAYERS.map(node)];
+    const sum = (side: 'full' | 'quantized'): number => nodes.reduce((total, one) => total + (one[side]?.ms ?? 0), 0);
+    return { nodes, fullMs: sum('full'), quantizedMs: sum('quantized'), path: this.#path(), runs: 40, isa: 'relaxed-simd' };
   }
 
   #path = (): 'int8' | 'fakeQuant' => (this.#recipe.weightBits === 8 && this.#recipe.activationBits === 8 ? 'int8' : 'fakeQuant');

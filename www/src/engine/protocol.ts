@@ -17,11 +17,14 @@ export type LatencyView = wire.LatencyView;
 export type LayerView = wire.LayerView;
 export type LensView = wire.LensView;
 export type ModelView = wire.ModelView;
+export type NodeTime = wire.NodeTime;
+export type NodeTimes = wire.NodeTimes;
 export type OperatorView = wire.OperatorView;
 export type PictureComparison = wire.PictureComparison;
 export type PictureView = wire.PictureView;
 export type Preprocess = wire.Preprocess;
 export type PreprocessView = wire.PreprocessView;
+export type ProfileView = wire.ProfileView;
 export type QuantizedView = wire.QuantizedView;
 export type Recipe = wire.Recipe;
 export type Refused = wire.Refused;
@@ -77,6 +80,7 @@ export function bufferRefs(response: EngineResponse): BufferRef[] {
     case 'quantize':
     case 'compare':
     case 'measureLatency':
+    case 'profile':
     case 'engineInfo':
       return [];
   }

@@ -47,6 +47,8 @@ export function percentRange(low: number, high: number): string {
 
 export const times = (factor: number): string => `${factor < 10 ? factor.toFixed(1) : factor.toFixed(0)}×`;
 export const correlation = (value: number | null): string => (value === null ? NONE : value.toFixed(2).replace('-', '−'));
+/** Milliseconds of small parts in a column: as many decimals for all. */
+export const fineMilliseconds = (value: number): string => value.toFixed(value < 100 ? 3 : 1);
 export const milliseconds = (value: number): string => digits(value, 2);
 
 /** Decibels of signal over noise; no noise at all has no number. */

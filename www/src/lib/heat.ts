@@ -1,6 +1,6 @@
 /**
- * Heat maps as pixels: smooth upscaling, a perceptual ramp, and a blend over a greyed picture in
- * which cold places stay visible. The legend is drawn by the same blend, so it shows what is seen.
+ * Heat maps as pixels: smooth upscaling and a perceptual ramp, laid over a greyed picture so that cold
+ * places stay visible. The legend is made of the same layer, so it shows what is seen.
  */
 import { interpolateMagma } from 'd3-scale-chromatic';
 
@@ -67,21 +67,30 @@ function along(from: number, to: number, visit: (target: number, cells: number[]
 /** How much of the ramp covers the picture at a share of the maximum: cold shines through, hot covers. */
 const cover = (share: number, overlay: number): number => overlay * (0.1 + 0.9 * Math.min(1, share * 1.8));
 
-/** Paints RGBA `pixels` in place: grey, with the map on top. `heat` has one value a pixel, or is null. */
-export function blend(pixels: Uint8ClampedArray, heat: Float32Array | null, max: number, overlay: number): void {
-  for (let pixel = 0; pixel * 4 < pixels.length; pixel++) {
-    const at = pixel * 4;
-    const red = pixels[at] ?? 0;
-    const green = pixels[at + 1] ?? 0;
-    const blue = pixels[at + 2] ?? 0;
-    const grey = 0.2126 * red + 0.7152 * green + 0.0722 * blue;
-    const share = heat && max > 0 ? (heat[pixel] ?? 0) / max : 0;
-    const alpha = heat ? cover(share, overlay) : 0;
-    const step = Math.round(share * (STEPS - 1)) * 3;
-    // The picture loses its colours only as far as the map covers it.
-    const keep = heat ? 1 - Math.min(1, overlay * 1.4) : 1;
-    pixels[at] = (grey + (red - grey) * keep) * (1 - alpha) + (ramp[step] ?? 0) * alpha;
-    pixels[at + 1] = (grey + (green - grey) * keep) * (1 - alpha) + (ramp[step + 1] ?? 0) * alpha;
-    pixels[at + 2] = (grey + (blue - grey) * keep) * (1 - alpha) + (ramp[step + 2] ?? 0) * alpha;
+/** A picture without its colours, by their luminance (Rec. 709). */
+export function greyed(rgba: Uint8ClampedArray): Uint8ClampedArray<ArrayBuffer> {
+  const pixels = new Uint8ClampedArray(rgba);
+  for (let at = 0; at < pixels.length; at += 4) {
+    const grey = 0.2126 * (rgba[at] ?? 0) + 0.7152 * (rgba[at + 1] ?? 0) + 0.0722 * (rgba[at + 2] ?? 0);
+    pixels.fill(grey, at, at + 3);
   }
+  return pixels;
+}
+
+/** How much of its colours the picture keeps under a map: it loses them only as far as it is covered. */
+export const keptColour = (overlay: number): number => 1 - Math.min(1, overlay * 1.4);
+
+/** A map as what is laid over the picture: RGBA, the colours of the ramp, the more opaque the hotter. */
+export function layer(heat: Float32Array, max: number, overlay: number): Uint8ClampedArray<ArrayBuffer> {
+  const pixels = new Uint8ClampedArray(heat.length * 4);
+  for (let pixel = 0; pixel < heat.length; pixel++) {
+    const share = max > 0 ? (heat[pixel] ?? 0) / max : 0;
+    const step = Math.round(share * (STEPS - 1)) * 3;
+    const at = pixel * 4;
+    pixels[at] = ramp[step] ?? 0;
+    pixels[at + 1] = ramp[step + 1] ?? 0;
+    pixels[at + 2] = ramp[step + 2] ?? 0;
+    pixels[at + 3] = cover(share, overlay) * 255;
+  }
+  return pixels;
 }

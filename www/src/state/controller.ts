@@ -21,6 +21,7 @@ const PHASES: Record<Task['name'], string> = {
   lens: 'looking at this picture',
   compare: 'comparing',
   latency: 'measuring speed',
+  profile: 'measuring every node',
   thumbnail: 'drawing thumbnails',
 };
 
@@ -31,6 +32,7 @@ const FAILURES: Record<Task['name'], string> = {
   lens: 'This picture could not be looked at',
   compare: 'The pictures could not be compared',
   latency: 'The speed could not be measured',
+  profile: 'The nodes could not be measured',
   thumbnail: 'A thumbnail could not be drawn',
 };
 
@@ -159,6 +161,10 @@ export class Controller {
       case 'latency': {
         const { latency } = await this.#client.call('measureLatency', { runs: LATENCY_RUNS }, { signal, onEvents });
         return dispatch({ type: 'latencyMeasured', key, latency });
+      }
+      case 'profile': {
+        const { profile } = await this.#client.call('profile', {}, { signal, onEvents });
+        return dispatch({ type: 'profiled', key, profile });
       }
       case 'thumbnail': {
         const url = await this.#environment.drawThumbnail(await this.#preview(picture, signal));

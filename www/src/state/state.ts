@@ -9,6 +9,7 @@ import type {
   PictureView,
   Preprocess,
   PreprocessView,
+  ProfileView,
   QuantizedView,
   Recipe,
   Summary,
@@ -116,6 +117,9 @@ export interface AppState {
   /** Picture indices, most changed first, as of the last complete comparison: the strip keeps still while the next one runs. */
   ranking: number[];
   latency: Keyed<LatencyView> | null;
+  profile: Keyed<ProfileView> | null;
+  /** The key of the profile that the user asked for. */
+  profileAsked: string | null;
   exported: Keyed<ExportedFile> | null;
   job: Job | null;
   /** Keys that the user stopped or that failed: not tried again until the question changes. */
@@ -160,6 +164,7 @@ export type UserEvent =
   | { type: 'cancelAsked' }
   | { type: 'continueAsked' }
   | { type: 'exportAsked' }
+  | { type: 'profileAsked'; key: string }
   | { type: 'problemDismissed'; id: number }
   | { type: 'noticeDismissed' }
   | { type: 'viewChanged'; view: Partial<AppState['view']> };
@@ -181,6 +186,7 @@ export type EngineReport =
   | { type: 'picturesCompared'; key: string; comparisons: PictureComparison[] }
   | { type: 'compared'; key: string; summary: Summary; pictures: PictureComparison[] }
   | { type: 'latencyMeasured'; key: string; latency: LatencyView }
+  | { type: 'profiled'; key: string; profile: ProfileView }
   | { type: 'exported'; key: string; file: ExportedFile }
   | { type: 'jobStarted'; key: string; phase: string; at: number }
   | { type: 'jobProgressed'; phase: string; done: number; total: number; at: number }
@@ -213,6 +219,8 @@ export const initialState: AppState = {
   summary: null,
   ranking: [],
   latency: null,
+  profile: null,
+  profileAsked: null,
   exported: null,
   job: null,
   givenUp: [],

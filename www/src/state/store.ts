@@ -1,5 +1,5 @@
 /** The state as a signal. Views read slices of it and send events; nothing else changes it. */
-import { signal, useComputed, type ReadonlySignal } from '@preact/signals';
+import { computed, signal, type ReadonlySignal } from '@preact/signals';
 import { createContext } from 'preact';
 import { useContext } from 'preact/hooks';
 import { initialState, type AppEvent, type AppState } from './state';
@@ -40,8 +40,11 @@ export function useStore(): Store {
 
 export const useDispatch = (): Dispatch => useStore().dispatch;
 
-/** A part of the state; the view renders again only when this part is another one. */
+/**
+ * A part of the state; the view renders again only when this part is another one. Every rendering has a
+ * computation of its own, since what it asks for may depend on the view's properties.
+ */
 export function useSlice<T>(slice: (state: AppState) => T): T {
   const { state } = useStore();
-  return useComputed(() => slice(state.value)).value;
+  return computed(() => slice(state.value)).value;
 }

@@ -6,7 +6,7 @@
 import type { AppState } from './state';
 import { evaluated } from './update';
 
-export type TaskName = 'preview' | 'quantize' | 'lens' | 'compare' | 'latency' | 'thumbnail';
+export type TaskName = 'preview' | 'quantize' | 'lens' | 'compare' | 'latency' | 'profile' | 'thumbnail';
 
 export interface Task {
   name: TaskName;
@@ -25,6 +25,9 @@ export const previewKey = (state: AppState): string => `preview ${state.selected
 export const latencyKey = (state: AppState): string =>
   `latency ${dataKey(state)} ${state.quantized?.key === quantizeKey(state) ? state.quantized.value.path : '?'}`;
 
+/** Which kernel runs depends on the codes of the weights as well. */
+export const profileKey = (state: AppState): string => `profile ${quantizeKey(state)}`;
+
 /** The tasks still to do, most wanted first. Empty without a network or without pictures. */
 export function openTasks(state: AppState): Task[] {
   if (state.engine.status !== 'ready' || !state.model || state.pictures.length === 0) return [];
@@ -37,6 +40,7 @@ export function openTasks(state: AppState): Task[] {
     ...missingThumbnail(state, FIRST_THUMBNAILS),
     { name: 'compare', key: compareKey(state), picture, open: quantized && state.summary?.key !== compareKey(state) },
     { name: 'latency', key: latencyKey(state), picture, open: quantized && state.latency?.key !== latencyKey(state) },
+    { name: 'profile', key: profileKey(state), picture, open: quantized && state.profileAsked === profileKey(state) && state.profile?.key !== profileKey(state) },
     ...missingThumbnail(state),
   ];
   return candidates.filter((task) => task.open && !state.givenUp.some((one) => one.key === task.key));

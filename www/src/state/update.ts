@@ -22,6 +22,9 @@ export function update(state: AppState, event: AppEvent): AppState {
       return { ...state, recipe: history.redo(state.recipe) };
     case 'pictureSelected':
       return state.pictures.some((picture) => picture.index === event.picture) ? { ...state, selected: event.picture, wanted: null } : state;
+    case 'profileAsked':
+      // The figures of before stay in sight, as those of another question, until the new ones are there.
+      return { ...state, profileAsked: event.key, profile: state.profile && { ...state.profile, key: '' }, givenUp: state.givenUp.filter(({ key }) => key !== event.key) };
     case 'continueAsked':
       return { ...state, givenUp: [] };
     case 'problemDismissed':
@@ -97,6 +100,8 @@ function result(state: AppState, event: AppEvent): AppState {
       };
     case 'latencyMeasured':
       return { ...state, latency: { key: event.key, value: event.latency } };
+    case 'profiled':
+      return { ...state, profile: { key: event.key, value: event.profile } };
     case 'exported':
       return { ...state, exported: { key: event.key, value: event.file } };
     default:
@@ -142,6 +147,8 @@ const nothingComputed = {
   summary: null,
   ranking: [],
   latency: null,
+  profile: null,
+  profileAsked: null,
   exported: null,
   givenUp: [],
 } satisfies Partial<AppState>;

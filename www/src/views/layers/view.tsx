@@ -1,5 +1,6 @@
 /** Which layer: a table of all of them, linked with the curve of the signal along the network. */
 import type { LensView } from '../../engine/protocol';
+import { BrokenName } from '../../components/broken-name';
 import { bytes, decibels, value } from '../../lib/format';
 import { MAX_BITS, type LayerColumn } from '../../state/state';
 import { useDispatch, useSlice } from '../../state/store';
@@ -91,7 +92,7 @@ function LayerRow({ row, best, fixed }: { row: Row; best: number; fixed: boolean
     <tr data-testid={testids.layerRow} data-layer={layer.name} data-chosen={chosen} onClick={choose}>
       <th scope="row">
         <button type="button" aria-pressed={chosen} onClick={(event) => (event.stopPropagation(), choose())}>
-          <LayerName name={layer.name} />
+          <BrokenName name={layer.name} />
         </button>
       </th>
       <td class="number">
@@ -114,11 +115,6 @@ function LayerRow({ row, best, fixed }: { row: Row; best: number; fixed: boolean
       )}
     </tr>
   );
-}
-
-/** A name that breaks behind its slashes and dots, where it must. */
-function LayerName({ name }: { name: string }) {
-  return name.split(/(?<=[/.])/).map((part, at) => [at > 0 && <wbr key={at} />, part]);
 }
 
 /** Whatever has more bits than can be asked for was left in float. */

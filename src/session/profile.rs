@@ -1,0 +1,234 @@
+//! What every node takes, here and now, in both networks.
+//!
+//! The clock is read whenever a value was made. Browsers round it, to a tenth of a millisecond or worse, but
+//! what one node is given too much the next one is given too little: so times are means over many runs, of
+//! which the slower half, met by something else on the machine, does not count.
+
+use super::SessionError;
+use super::job::{Job, Progress, Step};
+use super::latency::Clock;
+use super::network::Network;
+use super::runnable::QuantizedModel;
+use super::view::{NodeTime, NodeTimes, ProfileView};
+use crate::exec::{Executor, Probe};
+use crate::ir::{Operation as _, ValueId};
+use crate::ops::Node;
+use crate::tensor::{Shape, Value};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Runs before the first that counts.
+const WARM_UP: usize = 1;
+
+/// Both networks run in turns until this much time has gone by, or until so many runs.
+const ENOUGH_MS: f64 = 1500.0;
+const LEAST_RUNS: usize = 8;
+const MOST_RUNS: usize = 400;
+
+/// Measures every node of both networks, in turns.
+#[derive(Debug)]
+pub struct ProfileJob {
+    network: Arc<Network>,
+    quantized: Arc<QuantizedModel>,
+    input: Value,
+    clock: Clock,
+    begin: Option<f64>,
+    warm: usize,
+    full: Vec<Run>,
+    integer: Vec<Run>,
+    shapes: [BTreeMap<ValueId, String>; 2],
+}
+
+/// One run: milliseconds before each value was there, in the order in which they were made.
+#[derive(Debug)]
+struct Run {
+    spent: Vec<(ValueId, f64)>,
+    total: f64,
+}
+
+/// Reads the clock whenever a value was made.
+struct Stopwatch<'a> {
+    clock: Clock,
+    last: f64,
+    spent: Vec<(ValueId, f64)>,
+    shapes: &'a mut BTreeMap<ValueId, String>,
+}
+
+impl Probe for Stopwatch<'_> {
+    fn observe(&mut self, id: ValueId, value: &Value) {
+        let spent = (self.clock)() - self.last;
+        self.spent.push((id, spent));
+        self.shapes.entry(id).or_insert_with(|| Shape::fixed(value.shape()).to_string());
+        self.last = (self.clock)();
+    }
+}
+
+impl ProfileJob {
+    /// A job that measures on this input.
+    pub fn new(network: Arc<Network>, quantized: Arc<QuantizedModel>, input: Value, clock: Clock) -> Self {
+        Self {
+            network,
+            quantized,
+            input,
+            clock,
+            begin: None,
+            warm: 0,
+            full: Vec::new(),
+            integer: Vec::new(),
+            shapes: Default::default(),
+        }
+    }
+
+    fn run(&mut self, which: usize) -> Result<Run, SessionError> {
+        let executor =
+            if which == 0 { &self.network.model.executor } else { &self.quantized.integer.executor };
+        let start = (self.clock)();
+        let shapes = &mut self.shapes[which];
+        let mut watch = Stopwatch { clock: self.clock, last: start, spent: Vec::new(), shapes };
+        executor.run(std::slice::from_ref(&self.input), &mut watch)?;
+        let spent = watch.spent;
+        Ok(Run { total: spent.iter().map(|(_, ms)| ms).sum(), spent })
+    }
+}
+
+impl Job for ProfileJob {
+    type Output = ProfileView;
+
+    fn step(&mut self) -> Result<Step<ProfileView>, SessionError> {
+        let begin = *self.begin.get_or_insert_with(self.clock);
+        let elapsed = (self.clock)() - begin;
+        let runs = self.full.len();
+        if runs >= MOST_RUNS || (runs >= LEAST_RUNS && elapsed >= ENOUGH_MS) {
+            return Ok(Step::Done(self.view()));
+        }
+        let (full, integer) = (self.run(0)?, self.run(1)?);
+        if self.warm < WARM_UP {
+            self.warm += 1;
+        } else {
+            self.full.push(full);
+            self.integer.push(integer);
+        }
+        let by_time = (elapsed / ENOUGH_MS * 100.0).min(100.0) as usize;
+        let done = by_time.min(self.full.len() * 100 / LEAST_RUNS);
+        Ok(Step::Running(Progress { phase: "measuring", done, total: 100, comparison: None }))
+    }
+}
+
+impl ProfileJob {
+    fn view(&self) -> ProfileView {
+        let (full, integer) = (Means::of(&self.full), Means::of(&self.integer));
+        let rows = |which: usize, executor: &Executor, means: &Means| -> Vec<Row> {
+            executor
+                .kernels()
+                .map(|(node, kernel)| Row::new(node, kernel, means, &self.shapes[which]))
+                .collect()
+        };
+        ProfileView {
+            nodes: side_by_side(
+                rows(0, &self.network.model.executor, &full),
+                rows(1, &self.quantized.integer.executor, &integer),
+            ),
+            full_ms: full.total,
+            quantized_ms: integer.total,
+            path: self.quantized.path(),
+            runs: full.runs,
+            isa: self.network.model.executor.isa().to_string(),
+        }
+    }
+}
+
+/// Means over the faster half of some runs.
+struct Means {
+    runs: usize,
+    total: f64,
+    spent: BTreeMap<ValueId, f64>,
+}
+
+impl Means {
+    fn of(runs: &[Run]) -> Self {
+        let mut sorted: Vec<&Run> = runs.iter().collect();
+        sorted.sort_by(|a, b| a.total.total_cmp(&b.total));
+        sorted.truncate(runs.len().div_ceil(2));
+        let share = 1.0 / sorted.len().max(1) as f64;
+        let mut spent = BTreeMap::new();
+        for (id, ms) in sorted.iter().flat_map(|run| &run.spent) {
+            *spent.entry(*id).or_insert(0.0) += ms * share;
+        }
+        Self { runs: sorted.len(), total: sorted.iter().map(|run| run.total * share).sum(), spent }
+    }
+}
+
+/// A node of one network.
+struct Row {
+    name: String,
+    shape: String,
+    time: NodeTime,
+}
+
+impl Row {
+    fn new(node: &Node, kernel: Option<&str>, means: &Means, shapes: &BTreeMap<ValueId, String>) -> Self {
+        let ms = node.outputs.iter().filter_map(|id| means.spent.get(id)).sum();
+        let shape = node.outputs.first().and_then(|id| shapes.get(id)).cloned().unwrap_or_default();
+        let time = NodeTime { ms, op: node.op.op_type().to_owned(), kernel: kernel.map(str::to_owned) };
+        Self { name: node.name.clone(), shape, time }
+    }
+}
+
+/// Nodes of the same name in one row; those that only the quantized network has behind the one that runs
+/// before them.
+fn side_by_side(full: Vec<Row>, quantized: Vec<Row>) -> Vec<NodeTimes> {
+    let places: BTreeMap<String, usize> =
+        full.iter().enumerate().map(|(place, row)| (row.name.clone(), place)).collect();
+    let mut rows: Vec<NodeTimes> = full
+        .into_iter()
+        .map(|Row { name, shape, time }| NodeTimes { name, shape, full: Some(time), quantized: None })
+        .collect();
+    // Each with the number of rows before it.
+    let mut alone: Vec<(usize, NodeTimes)> = Vec::new();
+    let mut before = 0;
+    for Row { name, shape, time } in quantized {
+        if let Some(&place) = places.get(&name) {
+            rows[place].quantized = Some(time);
+            before = before.max(place + 1);
+        } else {
+            alone.push((before, NodeTimes { name, shape, full: None, quantized: Some(time) }));
+        }
+    }
+    for (before, row) in alone.into_iter().rev() {
+        rows.insert(before, row);
+    }
+    rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(name: &str, ms: f64) -> Row {
+        let time = NodeTime { ms, op: "Relu".to_owned(), kernel: None };
+        Row { name: name.to_owned(), shape: "1".to_owned(), time }
+    }
+
+    #[test]
+    fn a_node_of_one_network_stands_where_it_runs() {
+        let quantized = vec![row("to codes", 1.0), row("a", 2.0), row("c", 3.0), row("to reals", 4.0)];
+        let rows = side_by_side(vec![row("a", 5.0), row("b", 6.0), row("c", 7.0)], quantized);
+        let names: Vec<&str> = rows.iter().map(|row| row.name.as_str()).collect();
+        assert_eq!(names, ["to codes", "a", "b", "c", "to reals"]);
+        let times =
+            |row: &NodeTimes| [&row.full, &row.quantized].map(|time| time.as_ref().map(|time| time.ms));
+        let times: Vec<_> = rows.iter().map(times).collect();
+        let both = [None, Some(5.0), Some(6.0), Some(7.0), None].into_iter();
+        let both = both.zip([Some(1.0), Some(2.0), None, Some(3.0), Some(4.0)]);
+        assert_eq!(times, both.map(|(full, quantized)| [full, quantized]).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn the_slower_half_of_the_runs_does_not_count() {
+        let id = crate::ir::GraphBuilder::<crate::ops::Op>::new("g")
+            .input("x", crate::tensor::TensorType::new(crate::tensor::DType::F32, Shape::fixed(&[1])));
+        let run = |ms: f64| Run { spent: vec![(id, ms)], total: ms };
+        let means = Means::of(&[run(9.0), run(1.0), run(30.0), run(3.0)]);
+        assert_eq!((means.runs, means.total, means.spent[&id]), (2, 2.0, 2.0));
+    }
+}
