@@ -29,7 +29,7 @@ const MAX_RAW_BYTES: usize = 3_050_000;
 
 /// A function that is called in several places is repeated there only where it is very small, also where
 /// the standard library would rather have it repeated. What time goes into is marked to be inlined.
-const INLINE_LITTLE: &str = "-Cllvm-args=-inline-threshold=25 -inlinehint-threshold=25";
+const INLINE_LITTLE: &str = "-Cllvm-args=-inline-threshold=10 -inlinehint-threshold=10";
 
 /// A wasm build: the same crate for engines with different instructions.
 #[derive(Clone, Copy)]
