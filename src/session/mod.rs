@@ -118,11 +118,12 @@ impl Session {
     /// Adds pictures from files: one picture each, or a data set; labels of an idx file join the
     /// pictures that they belong to, from these files or from before. What cannot be read is returned
     /// beside the list of all pictures.
-    pub fn add_pictures(&mut self, mut files: Vec<(String, Vec<u8>)>) -> (Vec<PictureView>, Vec<Refused>) {
+    pub fn add_pictures(&mut self, files: Vec<(String, Vec<u8>)>) -> (Vec<PictureView>, Vec<Refused>) {
         let mut refused = Vec::new();
         // Labels look for their pictures among those that are there.
-        files.sort_by_key(|(_, bytes)| data::idx::is_labels(bytes));
-        for (name, bytes) in files {
+        let (labels, pictures): (Vec<_>, Vec<_>) =
+            files.into_iter().partition(|(_, bytes)| data::idx::is_labels(bytes));
+        for (name, bytes) in pictures.into_iter().chain(labels) {
             if let Err(error) = self.pictures.add(&name, bytes) {
                 refused.push(Refused { name, error: view::ErrorView::from(&SessionError::from(error)) });
             }

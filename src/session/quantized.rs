@@ -56,10 +56,9 @@ impl QuantizedNetwork {
         let model = QuantizedModel::from_graph(&quantized.graph, isa)?;
         // Whoever opens the file again needs the same inputs for the same answers.
         let preprocess = serde_json::to_string(preprocess).unwrap_or_default();
-        let metadata = BTreeMap::from([
-            (RECIPE_KEY.to_owned(), recipe.to_json()),
-            (PREPROCESS_KEY.to_owned(), preprocess),
-        ]);
+        let mut metadata = BTreeMap::new();
+        metadata.insert(RECIPE_KEY.to_owned(), recipe.to_json());
+        metadata.insert(PREPROCESS_KEY.to_owned(), preprocess);
         let file = onnx::export(&quantized.graph, &ExportOptions { metadata })?;
         let layers = layers::planned(network, (&plan, &recipe), &quantized.graph, &model.integer_nodes);
         Ok(Self {
@@ -85,7 +84,8 @@ impl QuantizedNetwork {
         let graph = network.graph().clone();
         let written = network.info.metadata.iter().find(|(key, _)| key == RECIPE_KEY);
         let recipe = written.and_then(|(_, json)| Recipe::from_json(json).ok()).unwrap_or_default();
-        let mut metadata: BTreeMap<String, String> = network.info.metadata.iter().cloned().collect();
+        let mut metadata = BTreeMap::new();
+        metadata.extend(network.info.metadata.iter().cloned());
         metadata.insert(RECIPE_KEY.to_owned(), recipe.to_json());
         let model = QuantizedModel::of_network(&network.model)?;
         let layers = layers::stated(&graph, &model.integer_nodes);

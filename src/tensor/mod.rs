@@ -1,19 +1,20 @@
 //! Tensors as the graph and the operators see them: a type-erased, reference-counted array
 //! ([`Value`]), its element types ([`DType`]) and symbolic shapes ([`Shape`]).
 //!
-//! Storage, strides and broadcasting are `ndarray`'s; this module adds what an ONNX graph needs on
-//! top: one type for all element types, shapes with names in them, and checked construction.
+//! Elements are always contiguous, in row-major order: operators say by index arithmetic what they read.
 //! There is no arithmetic here: that is `kernels` and `ops`. What a file's narrow floats mean is here
 //! ([`FloatFormat`]), since tensors hold them as float32.
 
 mod dtype;
 mod float_format;
+mod order;
 mod shape;
 mod value;
 
 pub(crate) use dtype::with_element;
 pub use dtype::{DType, Element, I2, I4, U2, U4};
 pub use float_format::{FloatFormat, FloatRounding, PowerRounding};
+pub use order::{ordered, sort_positions, sorted};
 pub use shape::{Dim, Shape, TensorType, broadcast_shapes, broadcast_types};
 pub use value::Value;
 
