@@ -74,10 +74,9 @@ fn accumulate(slot: &mut Option<Value>, gradient: Value) -> Result<(), ExecError
     *slot = Some(match slot.take() {
         None => gradient,
         Some(sum) => {
-            let shape = sum.shape().to_vec();
-            let mut sum = sum.into_vec::<f32>()?;
-            sum.iter_mut().zip(gradient.as_slice::<f32>()?).for_each(|(sum, g)| *sum += g);
-            Value::from_vec(&shape, sum)?
+            let mut sum = sum.into_array::<f32>()?;
+            sum += &gradient.view::<f32>()?;
+            Value::from_array(sum)
         }
     });
     Ok(())

@@ -307,7 +307,6 @@ fn transposed<'a>(operands: &GemmF32<'a>) -> GemmF32<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::elementwise::map_value;
     use crate::ops::testing::{
         Random, Sample, Sampled, check_gradients, import_node, pattern, run, tensor, try_run,
     };
@@ -366,9 +365,9 @@ mod tests {
         let clamp = Clamp { min: -6.0, max: 3.0 };
         for c in [&[][..], &[4], &[2, 1], &[2, 4]] {
             let inputs = [pattern(&[2, 3], 7, 11), pattern(&[3, 4], 5, 7), pattern(c, 3, 5)];
-            let free = run(&gemm(Attrs::new()), &inputs).remove(0);
+            let free = run(&gemm(Attrs::new()), &inputs).remove(0).into_array::<f32>().unwrap();
             let limited = run(&gemm(Attrs::new()).fuse_clamp(clamp).unwrap(), &inputs).remove(0);
-            assert_eq!(limited, map_value(free, |y: f32| y.clamp(-6.0, 3.0)).unwrap());
+            assert_eq!(limited, Value::from_array(free.mapv(|y| y.clamp(-6.0, 3.0))));
         }
         let inputs = [tensor(&[1, 1], &[2.0]), tensor(&[1, 3], &[-4.0, 1.0, 4.0])];
         check_gradients(&gemm(Attrs::new()).fuse_clamp(clamp).unwrap(), &inputs, &[0, 1]);

@@ -101,7 +101,7 @@ pub(super) fn axes_to_input(node: &mut ImportNode<'_>) -> Result<(), AttrError> 
 
 /// A constant list of numbers, as ONNX has for shapes, axes and pads.
 pub(super) fn list(numbers: &[i64]) -> Value {
-    Value::list(numbers.to_vec())
+    Value::from_array(ndarray::arr1(numbers).into_dyn())
 }
 
 /// Sizes, axes or indices, of either integer type.

@@ -7,11 +7,9 @@
 //!
 //! Doubles are multiplied as they are, by a plain loop, and have no gradient.
 
-use super::index::check_size;
 use super::linear::{self, apply_clamp, export_clamp};
 use super::numbers;
 use super::pooling::check_gradient;
-use super::runs::for_each_offset;
 use super::{
     Clamp, Context, ExportStep, Facts, Gemm, ImportNode, Inputs, Isa, Kind, Linear, LowerContext, Lowered,
     Op, OpError, Operator, Prepared, Tape, TypeInputs, q_gemm,
@@ -115,19 +113,15 @@ impl Plan {
 
 /// For each matrix of the broadcast batch the numbers of the two that are multiplied.
 fn pairs(batch: &[usize], lhs: &[usize], rhs: &[usize]) -> Result<Vec<[usize; 2]>, OpError> {
-    check_size(batch, size_of::<[usize; 2]>())?;
-    let mut found = vec![[0; 2]; batch.iter().product()];
-    for (side, own) in [lhs, rhs].into_iter().enumerate() {
-        // What does not exist or has size 1 stands still.
-        let mut steps = vec![0; batch.len()];
-        let mut step = 1;
-        for (to, &size) in steps.iter_mut().rev().zip(own.iter().rev()) {
-            *to = if size == 1 { 0 } else { step };
-            step *= size;
-        }
-        for_each_offset(batch, &steps, |at, number| found[at][side] = number);
-    }
-    Ok(found)
+    // An index tensor of each batch, broadcast by ndarray, is the list that is needed.
+    let numbers = |own: &[usize]| {
+        let count: usize = own.iter().try_fold(1_usize, |n, &size| n.checked_mul(size)).unwrap_or(0);
+        let list = ndarray::Array::from_iter(0..count).into_shape_with_order(own.to_vec()).ok()?;
+        Some(list.broadcast(batch.to_vec())?.iter().copied().collect::<Vec<_>>())
+    };
+    let too_large = || crate::tensor::TensorError::TooLarge { shape: batch.to_vec() };
+    let (lhs, rhs) = numbers(lhs).zip(numbers(rhs)).ok_or_else(too_large)?;
+    Ok(lhs.into_iter().zip(rhs).map(|(l, r)| [l, r]).collect())
 }
 
 impl MatMul {

@@ -35,7 +35,7 @@ impl Axes {
         if node.opset.0 < axes_as_input {
             let axes = node.attrs.take_ints("axes")?;
             if let Some(axes) = &axes {
-                node.set_input(1, super::index::list(axes));
+                node.set_input(1, Value::from_array(ndarray::Array1::from(axes.clone()).into_dyn()));
             }
             return Ok(Self {
                 known: Some(axes.unwrap_or_default()),

@@ -1,6 +1,5 @@
 //! `Relu` (ONNX opsets 1–14): `y = max(x, 0)`, element by element.
 
-use super::elementwise::map_value;
 use super::{
     Clamp, Context, ExportStep, Facts, ImportNode, Inputs, Kind, OpError, Operator, Tape, TypeInputs,
 };
@@ -32,18 +31,21 @@ impl Operator for Relu {
     }
 
     fn forward(&self, _: &Context<'_>, mut inputs: Inputs) -> Result<Vec<Value>, OpError> {
-        Ok(vec![map_value(inputs.take(0)?, |x: f32| Clamp::RELU.apply(x))?])
+        let mut x = inputs.take(0)?.into_array::<f32>()?;
+        x.mapv_inplace(|v| Clamp::RELU.apply(v));
+        Ok(vec![Value::from_array(x)])
     }
 
     fn backward(&self, _: &Context<'_>, tape: &Tape<'_>) -> Result<Vec<Option<Value>>, OpError> {
         let Some(gradient) = tape.gradient(0).filter(|_| tape.wants(0)) else { return Ok(vec![None]) };
-        let mut found = gradient.clone().into_vec::<f32>()?;
-        for (g, &y) in found.iter_mut().zip(tape.output(0)?.as_slice::<f32>()?) {
+        let mut gradient = gradient.clone().into_array::<f32>()?;
+        let y = tape.output(0)?.view::<f32>()?;
+        gradient.zip_mut_with(&y, |g, &y| {
             if y <= 0.0 {
                 *g = 0.0;
             }
-        }
-        Ok(vec![Some(Value::from_vec(gradient.shape(), found)?)])
+        });
+        Ok(vec![Some(Value::from_array(gradient))])
     }
 }
 

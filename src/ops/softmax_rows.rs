@@ -90,7 +90,7 @@ impl Rows {
             Self::FromSized(axis, sizes) => {
                 let to = |tail: &[i64]| {
                     let shape = [vec![0; *axis], tail.to_vec()].concat(); // 0: as the input has it
-                    let shape = Value::list(shape);
+                    let shape = Value::from_array(ndarray::Array1::from(shape).into_dyn());
                     ExportStep { extra_inputs: vec![Some(shape)], ..ExportStep::new("Reshape", Attrs::new()) }
                 };
                 let sizes: Vec<i64> = sizes.iter().map(|&size| size as i64).collect();

@@ -93,17 +93,10 @@ fn fold_into(graph: &Graph, node: &Node, linear: Linear, affine: &ChannelAffine)
         Some(None) => return None, // a bias that the network computes
         Some(Some(bias)) => broadcast(bias.as_slice::<f32>().ok()?)?,
     };
-    let shape = weight.shape().to_vec();
-    let run = shape[linear.channel_axis + 1..].iter().product::<usize>().max(1);
-    let mut weight = weight.into_vec::<f32>().ok()?;
-    for (run, g) in weight.chunks_exact_mut(run).zip(scale.iter().cycle()) {
-        for w in run {
-            *w *= g;
-        }
+    let mut weight = weight.into_array::<f32>().ok()?;
+    for (mut slice, g) in weight.axis_iter_mut(ndarray::Axis(linear.channel_axis)).zip(&scale) {
+        slice.mapv_inplace(|w| w * g);
     }
     let bias = bias.iter().zip(&scale).zip(&shift).map(|((b, g), h)| g * b + h).collect();
-    Some(Folded {
-        weight: Value::from_vec(&shape, weight).ok()?,
-        bias: Value::from_vec(&[channels], bias).ok()?,
-    })
+    Some(Folded { weight: Value::from_array(weight), bias: Value::from_vec(&[channels], bias).ok()? })
 }

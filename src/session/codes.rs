@@ -38,11 +38,6 @@ pub fn codes(graph: &Graph, recording: &Recording) -> BTreeMap<String, Value> {
 
 /// `[N, H, W, C]` → `[N, C, H, W]`.
 fn nchw(value: &Value) -> Option<Value> {
-    let [images, height, width, channels] = *value.shape() else { return None };
-    let codes = value.as_slice::<u8>().ok()?;
-    let image = (height * width * channels).max(1);
-    let planes =
-        codes.chunks_exact(image).flat_map(|image| (0..channels).map(move |channel| (image, channel)));
-    let moved = planes.flat_map(|(image, channel)| image[channel..].iter().step_by(channels).copied());
-    Value::from_vec(&[images, channels, height, width], moved.collect()).ok()
+    let view = value.view::<u8>().ok()?.permuted_axes(vec![0, 3, 1, 2]);
+    Some(Value::from_array(view.as_standard_layout().into_owned()))
 }

@@ -1,7 +1,8 @@
 //! Tensors as the graph and the operators see them: a type-erased, reference-counted array
 //! ([`Value`]), its element types ([`DType`]) and symbolic shapes ([`Shape`]).
 //!
-//! Elements are always contiguous, in row-major order: operators say by index arithmetic what they read.
+//! Storage, strides and broadcasting are `ndarray`'s; this module adds what an ONNX graph needs on
+//! top: one type for all element types, shapes with names in them, and checked construction.
 //! There is no arithmetic here: that is `kernels` and `ops`. What a file's narrow floats mean is here
 //! ([`FloatFormat`]), since tensors hold them as float32.
 

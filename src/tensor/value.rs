@@ -2,9 +2,8 @@
 
 use super::dtype::with_element;
 use super::{DType, Element, TensorError};
-use bytemuck::Zeroable;
+use ndarray::{ArcArray, ArrayD, ArrayViewD, IxDyn};
 use std::fmt;
-use std::sync::Arc;
 
 /// The elements, as unsigned integers of their width: code that only hands elements on is compiled
 /// once per width instead of once per type.
@@ -20,13 +19,13 @@ pub enum Storage {
     Eight(Shared<u64>),
 }
 
-type Shared<B> = Arc<Vec<B>>;
+type Shared<B> = ArcArray<B, IxDyn>;
 
 /// An unsigned integer that holds elements of its width.
-pub trait Carrier: Copy + Zeroable + 'static {
-    /// Wraps elements.
-    fn wrap(elements: Vec<Self>) -> Storage;
-    /// The elements, where they have this width.
+pub trait Carrier: Copy + Default + PartialEq + 'static {
+    /// Wraps an array.
+    fn wrap(array: Shared<Self>) -> Storage;
+    /// The array, where its elements have this width.
     fn peek(storage: &Storage) -> Option<&Shared<Self>>;
     /// As [`Carrier::peek`], owned.
     fn unwrap(storage: Storage) -> Option<Shared<Self>>;
@@ -35,14 +34,14 @@ pub trait Carrier: Copy + Zeroable + 'static {
 macro_rules! carriers {
     ($($bits:ty => $variant:ident),*) => { $(
         impl Carrier for $bits {
-            fn wrap(elements: Vec<Self>) -> Storage {
-                Storage::$variant(Arc::new(elements))
+            fn wrap(array: Shared<Self>) -> Storage {
+                Storage::$variant(array)
             }
             fn peek(storage: &Storage) -> Option<&Shared<Self>> {
-                if let Storage::$variant(elements) = storage { Some(elements) } else { None }
+                if let Storage::$variant(array) = storage { Some(array) } else { None }
             }
             fn unwrap(storage: Storage) -> Option<Shared<Self>> {
-                if let Storage::$variant(elements) = storage { Some(elements) } else { None }
+                if let Storage::$variant(array) = storage { Some(array) } else { None }
             }
         }
     )* };
@@ -50,10 +49,21 @@ macro_rules! carriers {
 
 carriers! { u8 => One, u16 => Two, u32 => Four, u64 => Eight }
 
+macro_rules! each {
+    ($storage:expr, $array:ident => $body:expr) => {
+        match $storage {
+            Storage::One($array) => $body,
+            Storage::Two($array) => $body,
+            Storage::Four($array) => $body,
+            Storage::Eight($array) => $body,
+        }
+    };
+}
+
 /// A tensor: any rank, any [`DType`], always contiguous in row-major order.
 ///
 /// Cloning shares the elements; they are copied only when a shared tensor is written to
-/// ([`Value::into_vec`]).
+/// ([`Value::into_vec`], [`Value::into_array`]).
 ///
 /// ```
 /// use bitlens::tensor::{DType, Value};
@@ -64,7 +74,6 @@ carriers! { u8 => One, u16 => Two, u32 => Four, u64 => Eight }
 #[derive(Clone)]
 pub struct Value {
     dtype: DType,
-    shape: Vec<usize>,
     storage: Storage,
 }
 
@@ -74,18 +83,29 @@ impl Value {
     /// # Errors
     /// [`TensorError::Length`] when `data` has another number of elements than `shape`.
     pub fn from_vec<T: Element>(shape: &[usize], data: Vec<T>) -> Result<Self, TensorError> {
-        check_length(shape, data.len())?;
-        Ok(Self { dtype: T::DTYPE, shape: shape.to_vec(), storage: T::Bits::wrap(T::into_bits(data)) })
+        let expected = element_count(shape)?;
+        let got = data.len();
+        let length = || TensorError::Length { shape: shape.to_vec(), expected, got };
+        if got != expected {
+            return Err(length());
+        }
+        let array = ArcArray::from_shape_vec(IxDyn(shape), T::into_bits(data)).map_err(|_| length())?;
+        Ok(Self { dtype: T::DTYPE, storage: T::Bits::wrap(array) })
+    }
+
+    /// A tensor from an array, brought into row-major order when it is not.
+    pub fn from_array<T: Element>(array: ArrayD<T>) -> Self {
+        let array = if array.is_standard_layout() { array } else { array.as_standard_layout().into_owned() };
+        let shape = array.raw_dim();
+        let data = T::into_bits(elements_of(array));
+        // As many elements as the array had, so the fallback is never taken.
+        let array = ArcArray::from_shape_vec(shape, data).unwrap_or_default();
+        Self { dtype: T::DTYPE, storage: T::Bits::wrap(array) }
     }
 
     /// A tensor without dimensions.
     pub fn scalar<T: Element>(value: T) -> Self {
-        Self { shape: Vec::new(), ..Self::list(vec![value]) }
-    }
-
-    /// A tensor of one dimension.
-    pub fn list<T: Element>(elements: Vec<T>) -> Self {
-        Self { dtype: T::DTYPE, shape: vec![elements.len()], storage: T::Bits::wrap(T::into_bits(elements)) }
+        Self::from_array(ndarray::arr0(value).into_dyn())
     }
 
     /// A tensor of default elements (zero, false).
@@ -93,9 +113,7 @@ impl Value {
     /// # Errors
     /// [`TensorError::TooLarge`] when the elements cannot be allocated.
     pub fn zeros<T: Element>(shape: &[usize]) -> Result<Self, TensorError> {
-        let bits = bytemuck::try_zeroed_vec::<T::Bits>(element_count(shape)?);
-        let bits = bits.map_err(|()| TensorError::TooLarge { shape: shape.to_vec() })?;
-        Ok(Self { dtype: T::DTYPE, shape: shape.to_vec(), storage: T::Bits::wrap(bits) })
+        Self::from_vec(shape, try_zeroed::<T>(shape)?)
     }
 
     /// As [`Value::zeros`], for an element type that only the run knows.
@@ -119,7 +137,7 @@ impl Value {
 
     /// The size of each dimension.
     pub fn shape(&self) -> &[usize] {
-        &self.shape
+        each!(&self.storage, array => array.shape())
     }
 
     /// Number of dimensions.
@@ -129,12 +147,7 @@ impl Value {
 
     /// Number of elements.
     pub fn len(&self) -> usize {
-        match &self.storage {
-            Storage::One(elements) => elements.len(),
-            Storage::Two(elements) => elements.len(),
-            Storage::Four(elements) => elements.len(),
-            Storage::Eight(elements) => elements.len(),
-        }
+        each!(&self.storage, array => array.len())
     }
 
     /// Whether there is no element.
@@ -152,8 +165,30 @@ impl Value {
     /// # Errors
     /// [`TensorError::DType`] when the tensor holds another type than `T`.
     pub fn as_slice<T: Element>(&self) -> Result<&[T], TensorError> {
-        let elements = T::Bits::peek(&self.storage).filter(|_| self.dtype == T::DTYPE);
-        Ok(T::view(elements.ok_or_else(|| self.not_a(T::DTYPE))?))
+        let array = T::Bits::peek(&self.storage).filter(|_| self.dtype == T::DTYPE);
+        let array = array.ok_or_else(|| self.not_a(T::DTYPE))?;
+        // Contiguity is the type's invariant, so the fallback is never taken.
+        Ok(T::view(array.as_slice().unwrap_or_default()))
+    }
+
+    /// The tensor as an `ndarray` view.
+    ///
+    /// # Errors
+    /// [`TensorError::DType`] when the tensor holds another type than `T`.
+    pub fn view<T: Element>(&self) -> Result<ArrayViewD<'_, T>, TensorError> {
+        let data = self.as_slice::<T>()?;
+        ArrayViewD::from_shape(IxDyn(self.shape()), data).map_err(|_| self.not_as_long(data.len()))
+    }
+
+    /// The tensor as an array of its own; copies only when the elements are shared.
+    ///
+    /// # Errors
+    /// [`TensorError::DType`] when the tensor holds another type than `T`.
+    pub fn into_array<T: Element>(self) -> Result<ArrayD<T>, TensorError> {
+        let shape = self.shape().to_vec();
+        let data = self.into_vec::<T>()?;
+        let (expected, got) = (data.len(), data.len());
+        ArrayD::from_shape_vec(IxDyn(&shape), data).map_err(|_| TensorError::Length { shape, expected, got })
     }
 
     /// The elements in row-major order as a vector; copies only when they are shared.
@@ -163,8 +198,8 @@ impl Value {
     pub fn into_vec<T: Element>(self) -> Result<Vec<T>, TensorError> {
         let wrong = TensorError::DType { expected: T::DTYPE, got: self.dtype };
         let storage = Some(self.storage).filter(|_| self.dtype == T::DTYPE);
-        let elements = storage.and_then(T::Bits::unwrap).ok_or(wrong)?;
-        Ok(T::from_bits(Arc::unwrap_or_clone(elements)))
+        let array = storage.and_then(T::Bits::unwrap).ok_or(wrong)?;
+        Ok(T::from_bits(elements_of(array.into_owned())))
     }
 
     /// The same elements under another shape; nothing is copied.
@@ -172,8 +207,14 @@ impl Value {
     /// # Errors
     /// [`TensorError::Length`] when `shape` holds another number of elements.
     pub fn reshaped(self, shape: &[usize]) -> Result<Self, TensorError> {
-        check_length(shape, self.len())?;
-        Ok(Self { shape: shape.to_vec(), ..self })
+        let expected = element_count(shape)?;
+        let (dtype, got) = (self.dtype, self.len());
+        let length = || TensorError::Length { shape: shape.to_vec(), expected, got };
+        if got != expected {
+            return Err(length());
+        }
+        let storage = each!(self.storage, array => reshape(array, shape)).ok_or_else(length)?;
+        Ok(Self { dtype, storage })
     }
 
     /// The same bit patterns as unsigned integers of their width; nothing is copied. For code that
@@ -227,6 +268,10 @@ impl Value {
     fn not_a(&self, expected: DType) -> TensorError {
         TensorError::DType { expected, got: self.dtype }
     }
+
+    fn not_as_long(&self, got: usize) -> TensorError {
+        TensorError::Length { shape: self.shape().to_vec(), expected: self.len(), got }
+    }
 }
 
 /// Floats are compared as numbers: NaN is not itself, and −0 is 0.
@@ -238,7 +283,7 @@ impl PartialEq for Value {
         match (self.dtype, other.dtype) {
             (DType::F32, DType::F32) => same::<f32>(self, other),
             (DType::F64, DType::F64) => same::<f64>(self, other),
-            (a, b) => a == b && self.shape == other.shape && self.storage == other.storage,
+            (a, b) => a == b && self.storage == other.storage,
         }
     }
 }
@@ -250,10 +295,18 @@ impl fmt::Debug for Value {
     }
 }
 
-/// Refuses another number of elements than `shape` has.
-fn check_length(shape: &[usize], got: usize) -> Result<(), TensorError> {
-    let expected = element_count(shape)?;
-    if got == expected { Ok(()) } else { Err(TensorError::Length { shape: shape.to_vec(), expected, got }) }
+fn reshape<B: Carrier>(array: Shared<B>, shape: &[usize]) -> Option<Storage> {
+    Some(B::wrap(array.into_shape_with_order(IxDyn(shape)).ok()?))
+}
+
+/// The elements of an array in row-major order.
+fn elements_of<T: Copy>(array: ArrayD<T>) -> Vec<T> {
+    let len = array.len();
+    let (data, offset) = array.into_raw_vec_and_offset();
+    match offset {
+        None | Some(0) if data.len() == len => data,
+        offset => data.into_iter().skip(offset.unwrap_or(0)).take(len).collect(),
+    }
 }
 
 /// Number of elements of a tensor of `shape`, refused where it overflows.
@@ -263,6 +316,12 @@ fn element_count(shape: &[usize]) -> Result<usize, TensorError> {
         .try_fold(1_usize, |n, &d| n.checked_mul(d))
         .filter(|&n| isize::try_from(n).is_ok())
         .ok_or_else(|| TensorError::TooLarge { shape: shape.to_vec() })
+}
+
+/// A zeroed buffer for a tensor of `shape`, or an error where memory does not suffice.
+fn try_zeroed<T: Element>(shape: &[usize]) -> Result<Vec<T>, TensorError> {
+    let len = element_count(shape)?;
+    bytemuck::try_zeroed_vec(len).map_err(|()| TensorError::TooLarge { shape: shape.to_vec() })
 }
 
 #[cfg(test)]
@@ -318,5 +377,13 @@ mod tests {
         assert_eq!(of(0.0), of(-0.0));
         assert_ne!(of(f32::NAN), of(f32::NAN));
         assert_ne!(Value::scalar(0_i32), Value::scalar(0_u32));
+    }
+
+    #[test]
+    fn transposed_arrays_become_row_major() {
+        let array = ndarray::arr2(&[[1, 2, 3], [4, 5, 6]]).reversed_axes().into_dyn();
+        let value = Value::from_array::<i32>(array);
+        assert_eq!(value.shape(), &[3, 2]);
+        assert_eq!(value.as_slice::<i32>().unwrap(), &[1, 4, 2, 5, 3, 6]);
     }
 }

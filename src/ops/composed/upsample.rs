@@ -19,7 +19,7 @@ pub(super) fn upsample(node: &mut ImportNode<'_>) -> Result<Expansion, AttrError
     let Some(Attr::Floats(factors)) = node.attrs.take("scales") else {
         return Err(AttrError::Missing { name: "scales".to_owned() });
     };
-    let factors = Value::list(factors);
+    let factors = Value::from_array(ndarray::arr1(&factors).into_dyn());
     read(node, Source::Constant(factors))
 }
 
