@@ -39,6 +39,14 @@ pub enum Error {
         /// Pictures there are.
         count: usize,
     },
+    /// The pictures are not divided like that.
+    #[error("There is no part {part} of {of}.")]
+    NoSuchShare {
+        /// Part asked for, from 0.
+        part: usize,
+        /// Parts there are.
+        of: usize,
+    },
     /// The network does not take one picture.
     #[error(
         "The network takes {got}, but Bitlens needs one picture: float32, batch × channels × height × width with 1 or 3 channels."
@@ -98,6 +106,7 @@ impl Error {
             Self::NotQuantized => "session/not-quantized".into(),
             Self::NoPictures { .. } => "session/no-pictures".into(),
             Self::NoSuchPicture { .. } => "session/no-such-picture".into(),
+            Self::NoSuchShare { .. } => "session/no-such-share".into(),
             Self::NotAnImageNetwork { .. } => "session/not-an-image-network".into(),
             Self::OtherClasses { .. } => "session/other-classes".into(),
             Self::Memory { .. } => "session/memory".into(),

@@ -7,10 +7,9 @@
 
 use super::places::{self, Places};
 use crate::exec::Recording;
-use crate::ir::{NodeId, ValueId};
+use crate::ir::{NameMap, NodeId, ValueId};
 use crate::ops::{Graph, Kind};
 use crate::tensor::{DType, Dim, TensorType};
-use std::collections::BTreeMap;
 
 /// The scores of the classes: what the last Softmax reads; the first output where there is none.
 ///
@@ -88,10 +87,10 @@ impl Sizes {
             Dim::Symbolic(name) => Some((name, size)),
             _ => None,
         });
-        let named: BTreeMap<_, _> = named.collect();
+        let sizes: NameMap<usize> = named.collect();
         let size = |dim: &Dim| match dim {
             Dim::Fixed(size) => Some(*size),
-            Dim::Symbolic(name) => named.get(name).copied(),
+            Dim::Symbolic(name) => sizes.get(name).copied(),
             Dim::Unknown => None,
         };
         let known = |id: ValueId| {
@@ -226,10 +225,12 @@ impl<'a> Path<'a> {
         let mut alive = self.graph.inputs().iter().filter(|&&id| self.is_on_it(id)).count();
         let mut found = Vec::new();
         for (at, node) in steps() {
-            let mut read: Vec<ValueId> = node.inputs.iter().flatten().copied().collect();
-            read.sort_unstable();
-            read.dedup();
-            alive -= read.iter().filter(|&&id| self.is_on_it(id) && last_read[id.index()] == at).count();
+            for &id in node.inputs.iter().flatten() {
+                if self.is_on_it(id) && last_read[id.index()] == at {
+                    last_read[id.index()] = usize::MAX; // a node may read it twice
+                    alive -= 1;
+                }
+            }
             let made: Vec<ValueId> = node.outputs.iter().copied().filter(|&id| self.is_on_it(id)).collect();
             alive += made.len();
             if let ([only], 1) = (&made[..], alive) {

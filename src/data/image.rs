@@ -12,7 +12,7 @@
 use std::io::Cursor;
 
 use ::image::metadata::Orientation;
-use ::image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbImage};
+use ::image::{ColorType, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
 use libjpeg_turbo_rs::{DecodeLimits, Decoder as JpegDecoder, PixelFormat};
 
 use super::DataError;
@@ -115,7 +115,7 @@ pub enum ExifOrientation {
 /// pixels (found in the header, before memory is taken).
 pub fn decode(name: &str, bytes: &[u8], orientation: ExifOrientation) -> Result<Picture, DataError> {
     let format = ::image::guess_format(bytes).map_err(|_| DataError::UnknownFormat { file: name.into() })?;
-    let (image, stored) = match format {
+    let (picture, stored) = match format {
         ImageFormat::Jpeg => decode_jpeg(name, bytes)?,
         ImageFormat::Png => decode_other(name, bytes, format, "PNG")?,
         ImageFormat::WebP => decode_other(name, bytes, format, "WebP")?,
@@ -123,16 +123,39 @@ pub fn decode(name: &str, bytes: &[u8], orientation: ExifOrientation) -> Result<
         ImageFormat::Gif => decode_other(name, bytes, format, "GIF")?,
         _ => return Err(DataError::UnknownFormat { file: name.into() }),
     };
-    let mut image = DynamicImage::ImageRgb8(image);
-    if orientation == ExifOrientation::Apply {
-        image.apply_orientation(stored);
+    if orientation == ExifOrientation::Ignore { Ok(picture) } else { turned(&picture, stored) }
+}
+
+/// A picture as its camera was held.
+fn turned(picture: &Picture, orientation: Orientation) -> Result<Picture, DataError> {
+    // Whether rows become columns, and which sides are then read from their end.
+    let (swap, from_right, from_below) = match orientation {
+        Orientation::NoTransforms => (false, false, false),
+        Orientation::FlipHorizontal => (false, true, false),
+        Orientation::FlipVertical => (false, false, true),
+        Orientation::Rotate180 => (false, true, true),
+        Orientation::Rotate90FlipH => (true, false, false),
+        Orientation::Rotate90 => (true, false, true),
+        Orientation::Rotate270 => (true, true, false),
+        Orientation::Rotate270FlipH => (true, true, true),
+    };
+    let (width, height) = (picture.width as usize, picture.height as usize);
+    let pixels = picture.rgb.as_chunks::<3>().0;
+    let (rows, cols) = if swap { (width, height) } else { (height, width) };
+    let mut rgb = Vec::with_capacity(picture.rgb.len());
+    for row in 0..rows {
+        for col in 0..cols {
+            let (x, y) = if swap { (row, col) } else { (col, row) };
+            let x = if from_right { width - 1 - x } else { x };
+            let y = if from_below { height - 1 - y } else { y };
+            rgb.extend(pixels[y * width + x]);
+        }
     }
-    let (width, height) = (image.width(), image.height());
-    Picture::from_rgb(name, width, height, image.into_rgb8().into_raw())
+    Picture::from_rgb(&picture.name, cols as u32, rows as u32, rgb)
 }
 
 /// Pixels of a JPEG and its EXIF orientation.
-fn decode_jpeg(name: &str, bytes: &[u8]) -> Result<(RgbImage, Orientation), DataError> {
+fn decode_jpeg(name: &str, bytes: &[u8]) -> Result<(Picture, Orientation), DataError> {
     let failed = |reason: String| DataError::Undecodable { file: name.into(), format: "JPEG", reason };
     let limits =
         DecodeLimits { max_pixels: MAX_PIXELS, max_scans: MAX_JPEG_SCANS, ..DecodeLimits::default() };
@@ -144,9 +167,8 @@ fn decode_jpeg(name: &str, bytes: &[u8]) -> Result<(RgbImage, Orientation), Data
     decoder.set_output_format(PixelFormat::Rgb);
     let orientation = decoder.exif_orientation().and_then(Orientation::from_exif);
     let decoded = decoder.decode_image().map_err(|e| failed(e.to_string()))?;
-    RgbImage::from_raw(decoded.width as u32, decoded.height as u32, decoded.data)
-        .map(|image| (image, orientation.unwrap_or(Orientation::NoTransforms)))
-        .ok_or_else(|| failed("the decoder returned too few pixels".into()))
+    let picture = Picture::from_rgb(name, decoded.width as u32, decoded.height as u32, decoded.data)?;
+    Ok((picture, orientation.unwrap_or(Orientation::NoTransforms)))
 }
 
 /// Whether the scan of a JPEG is followed by the end marker, as Pillow demands too: the decoder fills up some
@@ -175,7 +197,7 @@ fn decode_other(
     bytes: &[u8],
     format: ImageFormat,
     format_name: &'static str,
-) -> Result<(RgbImage, Orientation), DataError> {
+) -> Result<(Picture, Orientation), DataError> {
     let failed = |e: ImageError| DataError::Undecodable {
         file: name.into(),
         format: format_name,
@@ -192,24 +214,37 @@ fn decode_other(
     let (width, height) = decoder.dimensions();
     check_size(name, u64::from(width), u64::from(height))?;
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let image = DynamicImage::from_decoder(decoder).map_err(failed)?;
-    Ok((to_rgb(image), orientation))
+    let color = decoder.color_type();
+    // At most eight bytes for each of the pixels, whose number was checked.
+    let mut samples = vec![0; decoder.total_bytes() as usize];
+    decoder.read_image(&mut samples).map_err(failed)?;
+    let rgb = to_rgb(color, samples).ok_or_else(|| DataError::Undecodable {
+        file: name.into(),
+        format: format_name,
+        reason: format!("its pixels are {color:?}"),
+    })?;
+    Ok((Picture::from_rgb(name, width, height, rgb)?, orientation))
 }
 
-/// Pillow's conversion to RGB: alpha is dropped, 16-bit samples keep their high byte.
-fn to_rgb(image: DynamicImage) -> RgbImage {
-    let (width, height) = (image.width(), image.height());
-    let high = |v: u16| (v >> 8) as u8;
-    let narrowed: Option<Vec<u8>> = match &image {
-        DynamicImage::ImageLuma16(i) => Some(i.pixels().flat_map(|p| [high(p.0[0]); 3]).collect()),
-        DynamicImage::ImageLumaA16(i) => Some(i.pixels().flat_map(|p| [high(p.0[0]); 3]).collect()),
-        DynamicImage::ImageRgb16(i) => Some(i.pixels().flat_map(|p| p.0.map(high)).collect()),
-        DynamicImage::ImageRgba16(i) => {
-            Some(i.pixels().flat_map(|p| [p.0[0], p.0[1], p.0[2]].map(high)).collect())
-        }
-        _ => None,
+/// Pillow's conversion to RGB: alpha is dropped, 16-bit samples keep their high byte. None for samples that
+/// are no integers, which no format here has.
+fn to_rgb(color: ColorType, samples: Vec<u8>) -> Option<Vec<u8>> {
+    let (channels, bytes) = match color {
+        ColorType::L8 => (1, 1),
+        ColorType::La8 => (2, 1),
+        ColorType::Rgb8 => return Some(samples),
+        ColorType::Rgba8 => (4, 1),
+        ColorType::L16 => (1, 2),
+        ColorType::La16 => (2, 2),
+        ColorType::Rgb16 => (3, 2),
+        ColorType::Rgba16 => (4, 2),
+        _ => return None,
     };
-    narrowed.and_then(|rgb| RgbImage::from_raw(width, height, rgb)).unwrap_or_else(|| image.into_rgb8())
+    // Samples are in the machine's own order.
+    let high = if cfg!(target_endian = "big") { 0 } else { bytes - 1 };
+    let rgb = if channels < 3 { [0; 3] } else { [0, 1, 2] };
+    let pixels = samples.chunks_exact(channels * bytes);
+    Some(pixels.flat_map(|pixel| rgb.map(|channel| pixel[channel * bytes + high])).collect())
 }
 
 /// Refuses empty pictures and those above [`MAX_PIXELS`].
@@ -219,4 +254,28 @@ pub(super) fn check_size(name: &str, width: u64, height: u64) -> Result<(), Data
         return Err(DataError::PictureSize { file: name.into(), width, height, limit: MAX_PIXELS });
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_picture_is_turned_in_eight_ways() {
+        let grey = Picture::from_grey("", 3, 2, &[0, 1, 2, 3, 4, 5]).unwrap();
+        let cases = [
+            (Orientation::NoTransforms, 3, [0, 1, 2, 3, 4, 5]),
+            (Orientation::FlipHorizontal, 3, [2, 1, 0, 5, 4, 3]),
+            (Orientation::Rotate180, 3, [5, 4, 3, 2, 1, 0]),
+            (Orientation::FlipVertical, 3, [3, 4, 5, 0, 1, 2]),
+            (Orientation::Rotate90FlipH, 2, [0, 3, 1, 4, 2, 5]),
+            (Orientation::Rotate90, 2, [3, 0, 4, 1, 5, 2]),
+            (Orientation::Rotate270FlipH, 2, [5, 2, 4, 1, 3, 0]),
+            (Orientation::Rotate270, 2, [2, 5, 1, 4, 0, 3]),
+        ];
+        for (orientation, width, expected) in cases {
+            let expected = Picture::from_grey("", width, 6 / width, &expected).unwrap();
+            assert_eq!(turned(&grey, orientation).unwrap(), expected, "{orientation:?}");
+        }
+    }
 }

@@ -75,7 +75,8 @@ pub fn with_role(
     role: Option<&str>,
 ) -> Result<Vec<FileLabel>, DataError> {
     let Some(role) = role else { return Ok(labels) };
-    let roles: BTreeSet<String> = labels.iter().filter_map(|l| l.role.clone()).collect();
+    let mut roles = BTreeSet::new();
+    roles.extend(labels.iter().filter_map(|l| l.role.clone()));
     if !roles.contains(role) {
         let known = roles.into_iter().collect::<Vec<_>>().join(", ");
         let known =

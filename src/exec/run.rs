@@ -3,11 +3,10 @@
 use super::ExecError;
 use super::schedule::{Step, schedule};
 use super::weights::Weights;
-use crate::ir::ValueId;
+use crate::ir::{NameMap, ValueId};
 use crate::ops::Isa;
 use crate::ops::{Context, Graph, Inputs, Node, OpError, Prepared};
 use crate::tensor::{Dim, Shape, TensorType, Value};
-use std::collections::BTreeMap;
 use std::fmt;
 
 /// Sees the values of a run as they are made.
@@ -246,7 +245,7 @@ impl Executor {
         if inputs.len() != expected {
             return Err(ExecError::InputCount { expected, got: inputs.len() });
         }
-        let mut names = BTreeMap::new();
+        let mut names = NameMap::new();
         for (&id, value) in self.graph.inputs().iter().zip(inputs) {
             let data = self.graph.value(id);
             if let Some(ty) = &data.ty
@@ -264,11 +263,11 @@ impl Executor {
 }
 
 /// Whether a tensor has a declared type; a symbolic size must be the same wherever it stands.
-fn fits(ty: &TensorType, value: &Value, names: &mut BTreeMap<std::sync::Arc<str>, usize>) -> bool {
+fn fits(ty: &TensorType, value: &Value, names: &mut NameMap<usize>) -> bool {
     let Shape::Ranked(dims) = &ty.shape else { return ty.dtype == value.dtype() };
     let mut fit = |(dim, &size): (&Dim, &usize)| match dim {
         Dim::Fixed(n) => *n == size,
-        Dim::Symbolic(name) => *names.entry(name.clone()).or_insert(size) == size,
+        Dim::Symbolic(name) => *names.get_or_insert_with(name, || size) == size,
         Dim::Unknown => true,
     };
     ty.dtype == value.dtype() && dims.len() == value.rank() && dims.iter().zip(value.shape()).all(&mut fit)

@@ -7,18 +7,17 @@
 
 use super::ExecError;
 use super::run::node_error;
-use crate::ir::{NodeId, ValueId};
+use crate::ir::{NodeId, ValueId, ValueMap};
 use crate::ops::{Context, Graph, Inputs, Isa, Kind, Prepared};
 use crate::tensor::Value;
-use std::collections::BTreeMap;
 
 /// The weights that are dequantized from constants.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Weights {
     /// The nodes that make them.
-    makers: BTreeMap<ValueId, NodeId>,
+    makers: ValueMap<NodeId>,
     /// Those that some reader needs in every run.
-    kept: BTreeMap<ValueId, Value>,
+    kept: ValueMap<Value>,
 }
 
 impl Weights {
@@ -29,13 +28,13 @@ impl Weights {
             .nodes()
             .filter(|(_, node)| node.op.facts().kind == Kind::Dequantize && node.inputs.iter().all(is_known));
         let makers = dequantized.filter_map(|(id, node)| Some((*node.outputs.first()?, id)));
-        Self { makers: makers.collect(), kept: BTreeMap::new() }
+        Self { makers: makers.collect(), kept: ValueMap::new() }
     }
 
     /// Whether a node makes one, so that no run needs to.
     pub(super) fn are_made_by(&self, graph: &Graph, node: NodeId) -> bool {
         let outputs = graph.node(node).map(|node| &node.outputs);
-        outputs.is_some_and(|outputs| outputs.iter().any(|id| self.makers.get(id) == Some(&node)))
+        outputs.is_some_and(|outputs| outputs.iter().any(|id| self.makers.get(*id) == Some(&node)))
     }
 
     /// Computes one; `None` for any other value.
@@ -43,10 +42,10 @@ impl Weights {
     /// # Errors
     /// [`ExecError::Node`].
     pub(super) fn make(&self, graph: &Graph, id: ValueId) -> Result<Option<Value>, ExecError> {
-        if let Some(kept) = self.kept.get(&id) {
+        if let Some(kept) = self.kept.get(id) {
             return Ok(Some(kept.clone()));
         }
-        let Some(node) = self.makers.get(&id).and_then(|&maker| graph.node(maker)) else { return Ok(None) };
+        let Some(node) = self.makers.get(id).and_then(|&maker| graph.node(maker)) else { return Ok(None) };
         let inputs: Vec<Option<Value>> =
             node.inputs.iter().map(|id| graph.constant((*id)?).cloned()).collect();
         let outputs = node.op.forward(&Context::new(Isa::reproducible()), Inputs::new(inputs.clone()));
@@ -68,12 +67,12 @@ impl Weights {
 
     /// Whether a value is one.
     pub(super) fn has(&self, id: ValueId) -> bool {
-        self.makers.contains_key(&id)
+        self.makers.contains(id)
     }
 
     /// One that is kept.
     pub(super) fn get(&self, id: ValueId) -> Option<&Value> {
-        self.kept.get(&id)
+        self.kept.get(id)
     }
 
     /// Keeps one that is a result of the network.
@@ -122,7 +121,7 @@ mod tests {
     fn a_packed_weight_is_not_in_memory_beside_it_and_gradients_flow_through_it() {
         let (graph, [x, w, y]) = product(|_, _| ());
         let executor = Executor::new(graph, Isa::Portable).unwrap();
-        assert!(executor.weights.kept.is_empty());
+        assert!(executor.weights.kept.count() == 0);
         assert_eq!(executor.steps().count(), 1);
         let recording = executor.record(&[input()]).unwrap();
         assert_eq!(floats(recording.get(y).unwrap()), [15.5, 19.0]);
@@ -141,7 +140,7 @@ mod tests {
             });
             let executor = Executor::new(graph, Isa::Portable).unwrap();
             assert_eq!(
-                (executor.weights.kept.len(), executor.steps().count()),
+                (executor.weights.kept.count(), executor.steps().count()),
                 (1, 1 + usize::from(!is_result))
             );
             for _ in 0..2 {

@@ -167,25 +167,27 @@ impl<O: Operation> Graph<O> {
         use std::cmp::Reverse;
         let producers = self.producers();
         let consumers = self.consumers();
+        // The node that another was last counted for, so that each counts once.
+        let mut last = vec![usize::MAX; self.nodes.len()];
         let mut waiting = vec![0_usize; self.nodes.len()];
         for (id, node) in self.nodes() {
-            let mut makers: Vec<NodeId> =
-                node.inputs.iter().flatten().filter_map(|v| producers[v.index()]).collect();
-            makers.sort_unstable();
-            makers.dedup();
-            waiting[id.index()] = makers.len();
+            let makers = node.inputs.iter().flatten().filter_map(|v| producers[v.index()]);
+            waiting[id.index()] = makers
+                .filter(|maker| std::mem::replace(&mut last[maker.index()], id.index()) != id.index())
+                .count();
         }
+        last.fill(usize::MAX);
         let mut free: std::collections::BinaryHeap<Reverse<NodeId>> =
             self.nodes().filter(|(id, _)| waiting[id.index()] == 0).map(|(id, _)| Reverse(id)).collect();
         let mut order = Vec::with_capacity(self.nodes.len());
         while let Some(Reverse(id)) = free.pop() {
             order.push(id);
             let outputs = self.node(id).map(|n| n.outputs.as_slice()).unwrap_or_default();
-            let mut readers: Vec<NodeId> =
-                outputs.iter().flat_map(|v| consumers[v.index()].iter().copied()).collect();
-            readers.sort_unstable();
-            readers.dedup();
+            let readers = outputs.iter().flat_map(|v| consumers[v.index()].iter().copied());
             for reader in readers {
+                if std::mem::replace(&mut last[reader.index()], id.index()) == id.index() {
+                    continue;
+                }
                 waiting[reader.index()] -= 1;
                 if waiting[reader.index()] == 0 {
                     free.push(Reverse(reader));

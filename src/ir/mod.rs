@@ -11,10 +11,14 @@
 mod attrs;
 mod display;
 mod graph;
+mod name_map;
 mod patch;
+mod value_map;
 mod verify;
 
 pub use attrs::{Attr, AttrError, Attrs, Opset};
 pub use graph::{Graph, GraphBuilder, Node, NodeId, Operation, ValueData, ValueId};
+pub use name_map::NameMap;
 pub use patch::GraphPatch;
+pub use value_map::ValueMap;
 pub use verify::GraphError;

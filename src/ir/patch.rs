@@ -169,13 +169,19 @@ struct NameSet(std::collections::BTreeSet<String>);
 impl Names {
     fn of<O: Operation>(graph: &Graph<O>) -> Self {
         Self {
-            values: NameSet(graph.values.iter().map(|v| v.name.clone()).collect()),
-            nodes: NameSet(graph.nodes.iter().flatten().map(|n| n.name.clone()).collect()),
+            values: NameSet::of(graph.values.iter().map(|v| &v.name)),
+            nodes: NameSet::of(graph.nodes.iter().flatten().map(|n| &n.name)),
         }
     }
 }
 
 impl NameSet {
+    fn of<'a>(names: impl Iterator<Item = &'a String>) -> Self {
+        let mut set = Self(std::collections::BTreeSet::new());
+        set.0.extend(names.cloned());
+        set
+    }
+
     fn unique(&mut self, name: &str) -> String {
         let mut candidate = name.to_owned();
         let mut number = 1;

@@ -1,6 +1,7 @@
 //! What every graph that is handed on satisfies.
 
 use super::{Graph, Operation, ValueId};
+use std::collections::BTreeSet;
 use thiserror::Error;
 
 /// What can be wrong with a graph.
@@ -83,10 +84,10 @@ impl<O: Operation> Graph<O> {
     }
 
     fn verify_names(&self) -> Result<(), GraphError> {
-        let duplicate = |what, mut names: Vec<&str>| {
-            names.sort_unstable();
-            match names.windows(2).find(|pair| pair[0] == pair[1]) {
-                Some(pair) => Err(GraphError::DuplicateName { what, name: pair[0].to_owned() }),
+        let duplicate = |what, names: Vec<&str>| {
+            let mut seen = BTreeSet::new();
+            match names.into_iter().find(|&name| !seen.insert(name)) {
+                Some(name) => Err(GraphError::DuplicateName { what, name: name.to_owned() }),
                 None => Ok(()),
             }
         };

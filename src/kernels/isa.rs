@@ -1,8 +1,8 @@
 //! Instruction sets: which exist, which is best, and what the relaxed dot product really does.
 //!
 //! On wasm the set is fixed when the module is compiled, since a module with unknown opcodes does
-//! not validate; on x86-64 it is found at run time. `Portable` exists everywhere, so that a result
-//! can be checked and a speed compared on any machine.
+//! not validate; on x86-64 it is found at run time. `Portable` exists in every build that has no other
+//! set for certain, and in all tests, so that a result can be checked on any machine.
 //!
 //! `i32x4.relaxed_dot_i8x16_i7x16_add(a, b, c)` leaves two things to the engine: whether a byte of
 //! `b` with its top bit set counts as negative, and whether the sum of a pair of products saturates
@@ -15,7 +15,7 @@ use std::sync::OnceLock;
 /// An instruction set that a kernel is written for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Isa {
-    /// Plain Rust, everywhere.
+    /// Plain Rust: natively, and in tests everywhere. A wasm build with SIMD would never choose it.
     Portable,
     /// WebAssembly fixed-width SIMD.
     Simd128,
@@ -35,7 +35,7 @@ impl Isa {
     /// True when this build contains the kernels and this machine can run them.
     pub fn is_available(self) -> bool {
         match self {
-            Self::Portable => true,
+            Self::Portable => cfg!(any(test, not(all(target_arch = "wasm32", target_feature = "simd128")))),
             Self::Simd128 => cfg!(all(target_arch = "wasm32", target_feature = "simd128")),
             Self::RelaxedSimd => cfg!(all(target_arch = "wasm32", target_feature = "relaxed-simd")),
             Self::Avx2Unfused | Self::Avx2 => avx2_detected(),

@@ -158,8 +158,10 @@ impl Window2d {
     /// How many taps at output `out` along `axis` lie before `end`, a coordinate that counts from the first
     /// cell of the padding.
     pub(crate) fn taps_before(&self, axis: usize, out: usize, end: usize) -> usize {
-        let first = out * self.stride[axis];
-        end.saturating_sub(first).div_ceil(self.dilation[axis]).min(self.kernel[axis])
+        let cells = end.saturating_sub(out * self.stride[axis]);
+        // Asked of every window, and most taps are neighbours: a division would show.
+        let taps = if self.dilation[axis] == 1 { cells } else { cells.div_ceil(self.dilation[axis]) };
+        taps.min(self.kernel[axis])
     }
 
     /// The taps at output `out` along `axis` that lie inside the input: no more than it is long, however

@@ -1,5 +1,6 @@
 //! Top answers, and how often two networks give the same one.
 
+use crate::tensor::ordered;
 use std::cmp::Ordering;
 
 /// Quantile of the normal distribution for a two-sided 95 % interval.
@@ -13,14 +14,8 @@ const Z_95: f64 = 1.959_963_984_540_054;
 /// assert_eq!(top_k(&[0.1, 0.7, 0.7, 0.2], 3), [1, 2, 3]);
 /// ```
 pub fn top_k(values: &[f32], k: usize) -> Vec<usize> {
-    let mut indices: Vec<usize> = (0..values.len()).collect();
-    let k = k.min(values.len());
-    let order = |&a: &usize, &b: &usize| descending(values[a], values[b]).then(a.cmp(&b));
-    if k > 0 && k < values.len() {
-        indices.select_nth_unstable_by(k - 1, order);
-    }
+    let mut indices = ordered(values.len(), &|a, b| descending(values[a], values[b]));
     indices.truncate(k);
-    indices.sort_unstable_by(order);
     indices
 }
 

@@ -5,6 +5,7 @@
 //! Infinities are ordinary largest and smallest values; NaN has no rank, and makes the result `None`. So does
 //! a constant map: it has no order to compare.
 
+use crate::tensor::ordered;
 use std::cmp::Ordering;
 
 /// Ranks from 1, equal values sharing the mean of theirs. `None` when a value is NaN.
@@ -23,8 +24,7 @@ pub(super) fn doubled_mid_ranks(values: &[f32]) -> Option<Vec<i64>> {
     if values.iter().any(|v| v.is_nan()) {
         return None;
     }
-    let mut order: Vec<usize> = (0..values.len()).collect();
-    order.sort_unstable_by(|&a, &b| compare(values[a], values[b]));
+    let order = ordered(values.len(), &|a, b| compare(values[a], values[b]));
     let mut ranks = vec![0; values.len()];
     let mut before = 0;
     for tied in order.chunk_by(|&a, &b| values[a] == values[b]) {
@@ -80,8 +80,8 @@ pub fn kendall_tau_b(u: &[f32], v: &[f32]) -> Option<f64> {
     if !super::comparable(u, v) {
         return None;
     }
-    let mut pairs: Vec<(f32, f32)> = u.iter().copied().zip(v.iter().copied()).collect();
-    pairs.sort_unstable_by(|a, b| compare(a.0, b.0).then(compare(a.1, b.1)));
+    let order = ordered(u.len(), &|a, b| compare(u[a], u[b]).then(compare(v[a], v[b])));
+    let pairs: Vec<(f32, f32)> = order.into_iter().map(|at| (u[at], v[at])).collect();
     let tied_u = tied_pairs(&pairs, |a, b| a.0 == b.0);
     let tied_both = tied_pairs(&pairs, |a, b| a == b);
     let mut by_v: Vec<f32> = pairs.iter().map(|pair| pair.1).collect();

@@ -11,11 +11,11 @@ use super::nodes::{self, CONSTANT, FileNode, NodeNames};
 use super::proto::{GraphProto, SparseTensorProto, TensorProto, ValueInfoProto};
 use super::types::{self, Declared};
 use super::{ExternalFiles, ImportError, Support, Unsupported, attr, tensor};
-use crate::ir::{Attr, Attrs, GraphBuilder, GraphError, Operation, ValueId};
+use crate::ir::{Attr, Attrs, GraphBuilder, GraphError, NameMap, Operation, ValueId};
 use crate::ops::{self, Expansion, FileType, Graph, ImportInput, ImportNode, Node, Op, Source};
 use crate::tensor::{DType, FloatFormat, TensorType, Value};
 use prost::bytes::Bytes;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// The operator that casts to the type of another tensor, and the one that casts to a type.
 const CAST_LIKE: &str = "CastLike";
@@ -159,10 +159,10 @@ struct Build<'a> {
     names: Names,
     /// Every name of a node.
     node_names: NodeNames,
-    types: BTreeMap<String, TensorType>,
+    types: NameMap<TensorType>,
     /// What the file calls the elements of values that are float32 here.
-    formats: BTreeMap<String, FloatFormat>,
-    values: BTreeMap<String, (ValueId, Maker)>,
+    formats: NameMap<FloatFormat>,
+    values: NameMap<(ValueId, Maker)>,
 }
 
 impl<'a> Build<'a> {
@@ -173,8 +173,8 @@ impl<'a> Build<'a> {
         info: &'a mut ModelInfo,
     ) -> Self {
         let in_nodes = nodes.iter().flat_map(|node| &node.proto.input);
-        let read: BTreeSet<&str> =
-            in_nodes.chain(outputs.iter().map(|(name, _)| name)).map(String::as_str).collect();
+        let mut read = BTreeSet::new();
+        read.extend(in_nodes.chain(outputs.iter().map(|(name, _)| name)).map(String::as_str));
         let mut names = Names::default();
         names.reserve(read.iter().copied());
         names.reserve(nodes.iter().flat_map(|node| node.proto.output.iter().map(String::as_str)));
@@ -187,9 +187,9 @@ impl<'a> Build<'a> {
             initializers: BTreeSet::new(),
             names,
             node_names: NodeNames::default(),
-            types: BTreeMap::new(),
-            formats: BTreeMap::new(),
-            values: BTreeMap::new(),
+            types: NameMap::new(),
+            formats: NameMap::new(),
+            values: NameMap::new(),
         }
     }
 
@@ -202,13 +202,13 @@ impl<'a> Build<'a> {
         for (i, bytes) in value_info.iter().enumerate() {
             let info: ValueInfoProto = decode(bytes, || format!("declared value {i}"))?;
             if let (Declared::Tensor(ty, element), Some(name)) = (types::read(&info), info.name) {
-                self.formats.extend(element.format().map(|format| (name.clone(), format)));
-                self.types.insert(name, ty);
+                self.formats.extend(element.format().map(|format| (&name, format)));
+                self.types.insert(&name, ty);
             }
         }
         for (name, declared) in outputs {
             if let Declared::Tensor(ty, element) = declared {
-                self.types.insert(name.clone(), ty.clone());
+                self.types.insert(name, ty.clone());
                 self.widened(name, *element);
             }
         }
@@ -219,7 +219,7 @@ impl<'a> Build<'a> {
     fn widened(&mut self, name: &str, element: FileType) {
         if let Some(format) = element.format() {
             self.info.widened.insert(format.name());
-            self.formats.insert(name.to_owned(), format);
+            self.formats.insert(name, format);
         }
     }
 
@@ -260,7 +260,7 @@ impl<'a> Build<'a> {
             self.names.reserve([name.as_str()]);
             self.refuse_duplicate(&name, Maker::Input)?;
             let id = self.builder.input(&name, ty);
-            self.values.insert(name, (id, Maker::Input));
+            self.values.insert(&name, (id, Maker::Input));
         }
         Ok(())
     }
@@ -286,7 +286,7 @@ impl<'a> Build<'a> {
             for name in outputs.iter().take(count).filter(|name| !name.is_empty()) {
                 self.refuse_duplicate(name, Maker::Node(i))?;
                 let id = self.builder.value(name, self.types.get(name).cloned());
-                self.values.insert(name.clone(), (id, Maker::Node(i)));
+                self.values.insert(name, (id, Maker::Node(i)));
             }
         }
         Ok(counts)
@@ -434,7 +434,7 @@ impl<'a> Build<'a> {
             self.info.parameter_count += value.len();
         }
         let id = self.builder.constant(name, value);
-        self.values.insert(name.to_owned(), (id, maker));
+        self.values.insert(name, (id, maker));
         Ok(())
     }
 

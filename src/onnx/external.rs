@@ -10,12 +10,13 @@ use super::proto::{
     AttributeTensor, DATA_LOCATION_EXTERNAL, FunctionProto, GraphProto, NodeAttributes,
     StringStringEntryProto, TensorPlace, TensorProto,
 };
+use crate::ir::NameMap;
 use prost::bytes::Bytes;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// Files beside a network's, by name.
 #[derive(Debug, Clone, Default)]
-pub struct ExternalFiles(BTreeMap<String, Bytes>);
+pub struct ExternalFiles(NameMap<Bytes>);
 
 impl ExternalFiles {
     /// No files.
@@ -25,18 +26,16 @@ impl ExternalFiles {
 
     /// Adds a file; one of that name is replaced. The name may have folders in front.
     pub fn insert(&mut self, name: impl Into<String>, bytes: Vec<u8>) {
-        self.0.insert(name.into(), Bytes::from(bytes));
+        self.0.insert(&name.into(), Bytes::from(bytes));
     }
 
     /// The file that a tensor means: the one of that name, or else the only one that bears it in
     /// some folder, or else the only one that bears the last part of it; since files that are dropped
     /// together come with other folders than they had where the network was written, or with none.
     fn find(&self, location: &str) -> Option<(&str, &Bytes)> {
-        if let Some((name, bytes)) = self.0.get_key_value(location) {
-            return Some((name, bytes));
-        }
         let last = location.rsplit('/').next().unwrap_or(location);
-        self.only_below(location).or_else(|| self.only_below(last))
+        let exact = self.0.entry(location);
+        exact.or_else(|| self.only_below(location)).or_else(|| self.only_below(last))
     }
 
     /// The only file of which the name ends in these folders and this name.
@@ -45,7 +44,7 @@ impl ExternalFiles {
             |name: &str| name.strip_suffix(path).is_some_and(|rest| rest.is_empty() || rest.ends_with('/'));
         let mut alike = self.0.iter().filter(|(name, _)| bears(name));
         let found = alike.next().filter(|_| alike.next().is_none());
-        found.map(|(name, bytes)| (name.as_str(), bytes))
+        found
     }
 }
 

@@ -15,7 +15,7 @@ use super::import::{decode, is_onnx_domain, read_opset};
 use super::names::Names;
 use super::nodes::{self, FileNode, NodeNames};
 use super::proto::{self, AttributeProto, FunctionProto, NodeProto};
-use crate::ir::Opset;
+use crate::ir::{NameMap, Opset};
 use prost::Message as _;
 use prost::bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
@@ -134,8 +134,8 @@ struct Call<'a> {
     /// The next node of the function.
     next: usize,
     /// For names of the function those in the network; empty for an input that the call leaves out.
-    values: BTreeMap<String, String>,
-    attributes: BTreeMap<String, AttributeProto>,
+    values: NameMap<String>,
+    attributes: NameMap<AttributeProto>,
 }
 
 impl<'a> Inliner<'a> {
@@ -197,7 +197,7 @@ impl<'a> Inliner<'a> {
     fn call(&mut self, node: &FileNode, function: &'a Function) -> Result<Call<'a>, ImportError> {
         let (name, op_type) = (node.name.clone(), node.op_type.clone());
         let mut call =
-            Call { function, name, op_type, next: 0, values: BTreeMap::new(), attributes: BTreeMap::new() };
+            Call { function, name, op_type, next: 0, values: NameMap::new(), attributes: NameMap::new() };
         let signature = &function.proto;
         let counts = [
             ("inputs", signature.input.len(), node.proto.input.len()),
@@ -224,7 +224,7 @@ impl<'a> Inliner<'a> {
                     proto,
                 });
             } else {
-                call.values.insert(own.clone(), given.clone());
+                call.values.insert(own, given.clone());
             }
         }
         Ok(call)
@@ -244,8 +244,8 @@ impl<'a> Inliner<'a> {
         }
         let mut copied = 0;
         for value in proto.input.iter_mut().chain(&mut proto.output).filter(|name| !name.is_empty()) {
-            let known = call.values.entry(value.clone());
-            let known = known.or_insert_with(|| self.values.unique(&format!("{prefix}{value}")));
+            let unique = || self.values.unique(&format!("{prefix}{value}"));
+            let known = call.values.get_or_insert_with(value, unique);
             value.clone_from(known);
             copied = call.add_bytes(copied, value.len())?;
         }
@@ -270,12 +270,13 @@ impl Call<'_> {
     /// The attributes of the calling node, and defaults for those that it leaves out.
     fn bind_attributes(&mut self, node: &NodeProto) -> Result<(), ImportError> {
         let place = || format!("an attribute of function `{}`", self.op_type);
-        let mut known: BTreeSet<String> = self.function.proto.attribute.iter().cloned().collect();
-        let mut bound = BTreeMap::new();
+        let mut known = BTreeSet::new();
+        known.extend(self.function.proto.attribute.iter().cloned());
+        let mut bound = NameMap::new();
         for bytes in &self.function.proto.attribute_proto {
             let attribute: AttributeProto = decode(bytes, place)?;
             known.insert(attribute.name.clone());
-            bound.insert(attribute.name.clone(), attribute);
+            bound.insert(&attribute.name.clone(), attribute);
         }
         for bytes in &node.attribute {
             let attribute: AttributeProto =
@@ -283,7 +284,7 @@ impl Call<'_> {
             if !known.contains(&attribute.name) {
                 return Err(self.refused(FunctionProblem::Attribute { name: attribute.name }));
             }
-            bound.insert(attribute.name.clone(), attribute);
+            bound.insert(&attribute.name.clone(), attribute);
         }
         self.attributes = bound;
         Ok(())

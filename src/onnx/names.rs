@@ -1,13 +1,14 @@
 //! Unique names.
 
-use std::collections::{BTreeMap, BTreeSet};
+use crate::ir::NameMap;
+use std::collections::BTreeSet;
 
 /// The names taken so far.
 #[derive(Debug, Default)]
 pub(super) struct Names {
     taken: BTreeSet<String>,
     /// The number to try next behind a name, so that many equal names do not take quadratic time.
-    next: BTreeMap<String, usize>,
+    next: NameMap<usize>,
 }
 
 impl Names {
@@ -21,7 +22,7 @@ impl Names {
         if self.taken.insert(wanted.to_owned()) {
             return wanted.to_owned();
         }
-        let next = self.next.entry(wanted.to_owned()).or_insert(2);
+        let next = self.next.get_or_insert_with(wanted, || 2);
         loop {
             let candidate = format!("{wanted}_{next}");
             *next += 1;

@@ -6,10 +6,9 @@ use super::import::{decode, is_onnx_domain};
 use super::names::Names;
 use super::proto::NodeProto;
 use super::{ImportError, MissingOperator};
-use crate::ir::Opset;
+use crate::ir::{NameMap, Opset};
 use crate::ops::{self, Op};
 use prost::bytes::Bytes;
-use std::collections::BTreeMap;
 
 /// The operator that is a constant and has no counterpart in `ops`.
 pub(super) const CONSTANT: &str = "Constant";
@@ -29,7 +28,7 @@ pub(super) struct FileNode {
 #[derive(Default)]
 pub(super) struct NodeNames {
     names: Names,
-    counters: BTreeMap<String, usize>,
+    counters: NameMap<usize>,
 }
 
 impl NodeNames {
@@ -44,7 +43,7 @@ impl NodeNames {
             return self.unique(&format!("{prefix}{name}"));
         }
         let stem = format!("{prefix}{}", proto.op_type);
-        self.names.numbered(&stem, self.counters.entry(stem.clone()).or_default())
+        self.names.numbered(&stem, self.counters.get_or_insert_with(&stem, || 0))
     }
 }
 
@@ -120,13 +119,13 @@ pub(super) fn missing_operator(node: &FileNode) -> ImportError {
 /// [`ImportError::UnsupportedOperator`].
 pub(super) fn refuse_unsupported(nodes: &[FileNode]) -> Result<(), ImportError> {
     let mut missing: Vec<MissingOperator> = Vec::new();
-    let mut places: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut places = NameMap::new();
     for node in nodes {
         let op_type = node.op_type.as_str();
         if is_known(op_type) {
             continue;
         }
-        let place = *places.entry(op_type).or_insert(missing.len());
+        let place = *places.get_or_insert_with(op_type, || missing.len());
         match missing.get_mut(place) {
             Some(entry) => entry.nodes.push(node.name.clone()),
             None => {

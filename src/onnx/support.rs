@@ -4,7 +4,7 @@
 
 use super::ImportError;
 use super::nodes::FileNode;
-use std::collections::BTreeMap;
+use crate::ir::NameMap;
 
 /// An operator as a network uses it.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,9 +42,9 @@ impl Support {
     pub(super) fn new(nodes: &[FileNode], refused: Vec<(usize, ImportError)>) -> Self {
         let computable = count_computable(nodes, refused.iter().map(|&(node, _)| node));
         let mut operators: Vec<OperatorSupport> = Vec::new();
-        let mut places: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut places = NameMap::new();
         for node in nodes {
-            let place = *places.entry(&node.op_type).or_insert(operators.len());
+            let place = *places.get_or_insert_with(&node.op_type, || operators.len());
             match operators.get_mut(place) {
                 Some(operator) => operator.nodes += 1,
                 None => operators.push(OperatorSupport {
@@ -56,7 +56,7 @@ impl Support {
         }
         for (index, reason) in refused {
             let Some(node) = nodes.get(index) else { continue };
-            let operator = places.get(node.op_type.as_str()).and_then(|&place| operators.get_mut(place));
+            let operator = places.get(&node.op_type).and_then(|&place| operators.get_mut(place));
             if let Some(operator) = operator {
                 operator.refused.push(RefusedNode { node: node.name.clone(), reason });
             }
@@ -67,10 +67,10 @@ impl Support {
 
 /// How many nodes are neither refused nor behind one that is.
 fn count_computable(nodes: &[FileNode], refused: impl Iterator<Item = usize>) -> usize {
-    let mut readers: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    let mut readers = NameMap::new();
     for (index, node) in nodes.iter().enumerate() {
         for input in node.proto.input.iter().filter(|name| !name.is_empty()) {
-            readers.entry(input).or_default().push(index);
+            readers.get_or_insert_with(input, Vec::new).push(index);
         }
     }
     let mut lost = vec![false; nodes.len()];
@@ -80,7 +80,7 @@ fn count_computable(nodes: &[FileNode], refused: impl Iterator<Item = usize>) ->
             continue;
         };
         for output in &node.proto.output {
-            waiting.extend(readers.get(output.as_str()).into_iter().flatten());
+            waiting.extend(readers.get(output).into_iter().flatten());
         }
     }
     lost.iter().filter(|&&lost| !lost).count()

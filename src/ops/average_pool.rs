@@ -50,8 +50,12 @@ impl AveragePool {
 
     /// One divisor per cell of an output plane.
     fn divisors(&self, pooling: &Pooling) -> Vec<f64> {
-        let inside = pooling.patches().map(|patch: Patch| patch.count());
-        let counts = if self.count_include_pad { pooling.padded_counts() } else { inside.collect() };
+        let mut counts = Vec::new();
+        if self.count_include_pad {
+            counts = pooling.padded_counts();
+        } else {
+            pooling.for_each_patch(|_, patch| counts.push(patch.count()));
+        }
         counts.into_iter().map(|count| count as f64).collect()
     }
 }
@@ -93,7 +97,8 @@ impl Operator for AveragePool {
         let divisors = self.divisors(&pooling);
         let mut divisors = divisors.iter().cycle();
         let mean = |plane: &[f32], patch: Patch| {
-            let sum: f64 = patch.cells().map(|at| f64::from(plane[at])).sum();
+            let mut sum = 0.0;
+            patch.for_each(|at| sum += f64::from(plane[at]));
             (sum / divisors.next().unwrap_or(&1.0)) as f32
         };
         Ok(vec![pooling.reduce(input.as_slice()?, mean)?])
@@ -111,7 +116,7 @@ impl Operator for AveragePool {
         let divisors = self.divisors(&pooling);
         let spread = |out: &mut [f32], _: &[f32], patch: Patch, (at, gradient): (usize, f32)| {
             let share = (f64::from(gradient) / divisors[at % divisors.len()]) as f32;
-            patch.cells().for_each(|at| out[at] += share);
+            patch.for_each(|at| out[at] += share);
         };
         Ok(vec![Some(pooling.spread((input.as_slice()?, input.shape()), gradient, spread)?)])
     }

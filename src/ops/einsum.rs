@@ -14,7 +14,7 @@ use super::numbers::{self, Wide, with_wide};
 use super::runs::{Runs, add_back, for_each_offset, pick, strides};
 use super::{Context, ExportStep, ImportNode, Inputs, MatMul, OpError, Operator, Tape, TypeInputs, index};
 use crate::ir::{Attr, AttrError, Attrs};
-use crate::tensor::{DType, Dim, Shape, TensorType, Value};
+use crate::tensor::{DType, Dim, Shape, TensorType, Value, sorted};
 use std::collections::BTreeMap;
 
 /// An axis by name: a letter, or a number for the axes of `...`, counted from its last one.
@@ -129,8 +129,7 @@ impl Operator for Einsum {
             let others = labels.iter().zip(&values).enumerate().filter(|(other, _)| *other != at);
             let others = others.map(|(_, (l, &v))| Named { labels: l.clone(), value: v.clone() });
             let operands: Vec<Named> = std::iter::once(gradient.clone()).chain(others).collect();
-            let mut own = labels[at].clone();
-            own.sort_unstable();
+            let mut own = sorted(&labels[at]);
             own.dedup();
             let whole = contract(context, operands, &own, &sizes)?;
             // The way back of what laid the input out over all its axes: diagonals and repetitions.
@@ -183,8 +182,7 @@ impl Einsum {
         };
         let is_named = |letter: &char| terms.iter().any(|term| term.letters.contains(letter));
         if let Some(result) = &result {
-            let mut once = result.letters.clone();
-            once.sort_unstable();
+            let mut once = sorted(&result.letters);
             once.dedup();
             if once.len() != result.letters.len() || !once.iter().all(is_named) {
                 return None;
@@ -198,8 +196,8 @@ impl Einsum {
         if let Some(result) = &self.result {
             return result.with_rest(rest);
         }
-        let mut all: Vec<char> = self.terms.iter().flat_map(|term| term.letters.iter().copied()).collect();
-        all.sort_unstable();
+        let all: Vec<char> = self.terms.iter().flat_map(|term| term.letters.iter().copied()).collect();
+        let all = sorted(&all);
         let once = all.chunk_by(|a, b| a == b).filter(|run| run.len() == 1).flatten();
         (0..rest).rev().map(Label::Rest).chain(once.map(|&letter| Label::Letter(letter))).collect()
     }
@@ -287,8 +285,7 @@ fn join(
     needed: &[Label],
     sizes: &Sizes,
 ) -> Result<Named, OpError> {
-    let mut all: Vec<Label> = lhs.labels.iter().chain(&rhs.labels).copied().collect();
-    all.sort_unstable();
+    let mut all = sorted(&[lhs.labels.as_slice(), &rhs.labels].concat());
     all.dedup();
     let select = |of: &dyn Fn(Label) -> bool| all.iter().copied().filter(|&l| of(l)).collect::<Vec<_>>();
     let is_needed = |label: Label| needed.contains(&label);

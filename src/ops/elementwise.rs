@@ -68,17 +68,28 @@ impl<T: Unary> Operator for T {
         Ok(vec![inputs.float(0, "input")?.clone()])
     }
 
-    fn forward(&self, _: &Context<'_>, mut inputs: Inputs) -> Result<Vec<Value>, OpError> {
-        let x = inputs.take(0)?;
-        if let Some(function) = self.of_doubles().filter(|_| x.dtype() == DType::F64) {
-            return Ok(vec![map_value(x, function)?]);
-        }
-        Ok(vec![map_value(x, |x: f32| self.value(x))?])
+    fn forward(&self, _: &Context<'_>, inputs: Inputs) -> Result<Vec<Value>, OpError> {
+        let each = |elements: &mut [f32]| elements.iter_mut().for_each(|x| *x = self.value(*x));
+        forward(inputs, self.of_doubles(), &each)
     }
 
     fn backward(&self, _: &Context<'_>, tape: &Tape<'_>) -> Result<Vec<Option<Value>>, OpError> {
         gradient(tape, |x, y| self.slope(x, y))
     }
+}
+
+/// All that operators of one number have in common of a run; `each` is the operator's own loop.
+fn forward(
+    mut inputs: Inputs,
+    of_doubles: Option<fn(f64) -> f64>,
+    each: &dyn Fn(&mut [f32]),
+) -> Result<Vec<Value>, OpError> {
+    let x = inputs.take(0)?;
+    let y = match of_doubles.filter(|_| x.dtype() == DType::F64) {
+        Some(function) => map_value(x, function)?,
+        None => map_elements(x, each)?,
+    };
+    Ok(vec![y])
 }
 
 /// `f` of every element, in place where nobody else holds them.

@@ -6,7 +6,7 @@
 
 use super::{Context, ExportStep, ImportNode, Inputs, OpError, Operator, TypeInputs, index};
 use crate::ir::{Attr, AttrError, Attrs};
-use crate::tensor::{DType, Dim, Shape, TensorType, Value};
+use crate::tensor::{DType, Dim, Shape, TensorType, Value, sort_positions};
 
 /// Inputs: `boxes` `[batch, boxes, 4]`, `scores` `[batch, classes, boxes]`,
 /// `max_output_boxes_per_class`, `iou_threshold`, `score_threshold`; the last three are optional, and
@@ -133,7 +133,7 @@ impl Limits {
         if let Some(least) = self.score {
             order.retain(|&at| scores[at] > least);
         }
-        order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
+        sort_positions(&mut order, &|a, b| scores[b].total_cmp(&scores[a]));
         let mut kept: Vec<usize> = Vec::new();
         for at in order {
             if kept.len() >= self.boxes {

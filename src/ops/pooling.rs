@@ -43,7 +43,21 @@ impl Patch {
         self.counts.iter().product()
     }
 
-    /// Positions of the cells in their plane, row by row.
+    /// Calls `visit` with the positions of the cells in their plane, row by row.
+    #[inline]
+    pub(super) fn for_each(self, mut visit: impl FnMut(usize)) {
+        let ([slices, rows, cols], steps) = (self.counts, self.steps);
+        for slice in 0..slices {
+            for row in 0..rows {
+                let start = self.first + slice * steps[0] + row * steps[1];
+                for col in 0..cols {
+                    visit(start + col * steps[2]);
+                }
+            }
+        }
+    }
+
+    /// As [`Patch::for_each`], one after the other.
     #[inline]
     pub(super) fn cells(self) -> impl Iterator<Item = usize> {
         let ([slices, rows, cols], steps) = (self.counts, self.steps);
@@ -88,21 +102,23 @@ impl Pooling {
         self.axes.iter().fold(1, |cells, axis| cells.saturating_mul(axis.output))
     }
 
-    /// For every cell of an output plane, row by row, what its window covers.
-    #[inline]
-    pub(super) fn patches(&self) -> impl Iterator<Item = Patch> {
+    /// Calls `visit` for every cell of an output plane, row by row, with what its window covers.
+    pub(super) fn for_each_patch(&self, mut visit: impl FnMut(usize, Patch)) {
         let [_, height, width] = self.axes.map(|axis| axis.input);
         let dilation = self.axes.map(|axis| axis.dilation);
         let steps = [dilation[0] * height * width, dilation[1] * width, dilation[2]];
         let [slices, rows, cols] = &self.spans;
-        let lines = slices.iter().flat_map(move |slice| rows.iter().map(move |row| (slice, row)));
-        lines.flat_map(move |(slice, row)| {
-            let line = (slice.start * height + row.start) * width;
-            cols.iter().map(move |col| {
-                let counts = [slice.count, row.count, col.count];
-                Patch { counts, steps, first: line + col.start }
-            })
-        })
+        let mut at = 0;
+        for slice in slices {
+            for row in rows {
+                let line = (slice.start * height + row.start) * width;
+                for col in cols {
+                    let counts = [slice.count, row.count, col.count];
+                    visit(at, Patch { counts, steps, first: line + col.start });
+                    at += 1;
+                }
+            }
+        }
     }
 
     /// For every cell of an output plane the number of taps inside the input or its padding.
@@ -124,9 +140,7 @@ impl Pooling {
         let mut out = Value::zeros::<f32>(&self.output_shape)?.into_vec::<f32>()?;
         let planes = input.chunks_exact(self.input_cells());
         for (plane, out) in planes.zip(out.chunks_exact_mut(self.output_cells())) {
-            for (patch, out) in self.patches().zip(out) {
-                *out = f(plane, patch);
-            }
+            self.for_each_patch(|at, patch| out[at] = f(plane, patch));
         }
         Ok(Value::from_vec(&self.output_shape, out)?)
     }
@@ -183,9 +197,7 @@ impl Pooling {
         let planes = input.chunks_exact(self.input_cells()).zip(out.chunks_exact_mut(self.input_cells()));
         let cells = self.output_cells();
         for (index, ((plane, out), gradient)) in planes.zip(gradient.chunks_exact(cells)).enumerate() {
-            for (at, (patch, &gradient)) in self.patches().zip(gradient).enumerate() {
-                f(out, plane, patch, (index * cells + at, gradient));
-            }
+            self.for_each_patch(|at, patch| f(out, plane, patch, (index * cells + at, gradient[at])));
         }
         Ok(Value::from_vec(shape, out)?)
     }

@@ -63,9 +63,8 @@ impl Axes {
     /// Whether exactly the two last axes of an `[N, C, H, W]` tensor are reduced.
     pub(super) fn are_spatial(&self) -> bool {
         let Some(axes) = &self.known else { return false };
-        let mut from_start: Vec<i64> = axes.iter().map(|&a| if a < 0 { a + 4 } else { a }).collect();
-        from_start.sort_unstable();
-        from_start == [2, 3]
+        let is_named = |axis: i64| axes.iter().any(|&a| a == axis || a == axis - 4);
+        axes.len() == 2 && is_named(2) && is_named(3)
     }
 
     /// The type of the result, for a reduction of numbers.
@@ -113,9 +112,8 @@ impl Axes {
         if !is_input || axes.is_empty() {
             return Some(Reordered { op: with(self.clone()).into(), constants: Vec::new(), order: behind });
         }
-        let mut named: Vec<i64> =
-            order.iter().zip(&reduced).filter(|(_, gone)| **gone).map(|(&a, _)| a as i64).collect();
-        named.sort_unstable();
+        let is_gone = |axis: &usize| order.iter().zip(&reduced).any(|(a, &gone)| gone && a == axis);
+        let named: Vec<i64> = (0..order.len()).filter(is_gone).map(|axis| axis as i64).collect();
         let constants = vec![(1, super::index::list(&named))];
         let op = with(Self { known: Some(named), ..self.clone() }).into();
         Some(Reordered { op, constants, order: behind })

@@ -24,18 +24,29 @@ macro_rules! operators {
             }
         )*
 
+        /// What reads the nodes of one operator.
+        struct Importer {
+            op_type: &'static str,
+            least_opset: u32,
+            import: fn(&mut ImportNode<'_>) -> Result<Op, crate::ir::AttrError>,
+        }
+
         impl Op {
             /// The names of all operators.
             pub const OP_TYPES: &'static [&'static str] = &[$(<$name as Operator>::OP_TYPE),*];
 
             /// See [`Operator::LEAST_OPSET`]; `None` when there is no such operator.
             pub fn least_opset(op_type: &str) -> Option<u32> {
-                $(
-                    if op_type == <$name as Operator>::OP_TYPE {
-                        return Some(<$name as Operator>::LEAST_OPSET);
-                    }
-                )*
-                None
+                Self::importer(op_type).map(|importer| importer.least_opset)
+            }
+
+            fn importer(op_type: &str) -> Option<&'static Importer> {
+                const IMPORTERS: &[Importer] = &[$(Importer {
+                    op_type: <$name as Operator>::OP_TYPE,
+                    least_opset: <$name as Operator>::LEAST_OPSET,
+                    import: |node| <$name as Operator>::import(node).map(Op::from),
+                }),*];
+                IMPORTERS.iter().find(|importer| importer.op_type == op_type)
             }
 
             /// Each operator's name and its samples for the shared suite.
@@ -49,12 +60,7 @@ macro_rules! operators {
                 op_type: &str,
                 node: &mut ImportNode<'_>,
             ) -> Option<Result<Self, crate::ir::AttrError>> {
-                $(
-                    if op_type == <$name as Operator>::OP_TYPE {
-                        return Some(<$name as Operator>::import(node).map(Self::from));
-                    }
-                )*
-                None
+                Self::importer(op_type).map(|importer| (importer.import)(node))
             }
 
             /// See [`Operator::export`].

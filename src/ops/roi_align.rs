@@ -119,7 +119,7 @@ fn one_of(
     yes: &str,
     no: &str,
 ) -> Result<bool, AttrError> {
-    let value = node.attrs.take_string(name)?.unwrap_or_else(|| default.to_owned()).to_lowercase();
+    let value = node.attrs.take_string(name)?.unwrap_or_else(|| default.to_owned()).to_ascii_lowercase();
     if value == yes || value == no {
         return Ok(value == yes);
     }

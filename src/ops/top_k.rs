@@ -9,8 +9,7 @@ use super::runs::{Runs, add_back, pick};
 use super::softmax_rows::RowLayout;
 use super::{Context, ExportStep, ImportNode, Inputs, OpError, Operator, Tape, TypeInputs, index};
 use crate::ir::{Attr, AttrError, Attrs};
-use crate::tensor::{DType, Dim, Shape, TensorType, Value};
-use std::cmp::Reverse;
+use crate::tensor::{DType, Dim, Shape, TensorType, Value, ordered};
 
 /// Inputs: `x`, `k` (one number). Outputs: the elements, their indices along the axis.
 #[derive(Debug, Clone, PartialEq)]
@@ -95,17 +94,11 @@ impl TopK {
         let (from, to) = (RowLayout::along(x.shape(), axis), RowLayout::along(shape, axis));
         let mut indices = index::zeros::<i64>(shape)?.into_vec::<i64>()?;
         let targets: Vec<usize> = to.starts(indices.len()).collect();
-        let mut order: Vec<(Reverse<i64>, usize)> = Vec::with_capacity(from.len);
         for (start, target) in from.starts(x.len()).zip(targets) {
-            order.clear();
-            order.extend(from.row(start).enumerate().map(|(i, at)| (Reverse(ranks.at(at)), i)));
-            if to.len < order.len() {
-                order.select_nth_unstable(to.len);
-                order.truncate(to.len);
-            }
-            order.sort_unstable();
-            for (at, (_, i)) in to.row(target).zip(&order) {
-                indices[at] = *i as i64;
+            let own: Vec<i64> = from.row(start).map(|at| ranks.at(at)).collect();
+            let order = ordered(own.len(), &|a, b| own[b].cmp(&own[a])); // of equals the first one first
+            for (at, i) in to.row(target).zip(order) {
+                indices[at] = i as i64;
             }
         }
         Ok(indices)

@@ -7,7 +7,7 @@ use super::ranks::{Ranks, rankable};
 use super::softmax_rows::RowLayout;
 use super::{Context, ExportStep, ImportNode, Inputs, OpError, Operator, TypeInputs};
 use crate::ir::{Attr, AttrError, Attrs};
-use crate::tensor::{DType, Dim, Shape, TensorType, Value};
+use crate::tensor::{DType, Dim, Shape, TensorType, Value, ordered};
 use std::cmp::Ordering;
 
 /// Outputs: what is distinct; where each appears first; which of them each of the input is; how
@@ -81,18 +81,18 @@ impl Unique {
         let ranks = Ranks::new(&wide, true)?;
         let rows = RowLayout::along(x.shape(), axis);
         let starts: Vec<usize> = rows.starts(x.len()).collect();
-        let compare = |a: &usize, b: &usize| {
+        let compare = |a: usize, b: usize| {
             let pairs = starts.iter().map(|s| (ranks.at(s + a * rows.step), ranks.at(s + b * rows.step)));
             pairs.map(|(a, b)| a.cmp(&b)).find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
         };
-        let mut order: Vec<usize> = (0..x.shape()[axis]).collect();
-        order.sort_by(compare); // stable: equal slices stay in their order
-        let groups = order.chunk_by(|a, b| compare(a, b).is_eq());
-        let mut groups: Vec<Vec<usize>> = groups.map(<[usize]>::to_vec).collect();
-        if !self.sorted {
-            groups.sort_unstable(); // by the first, since no two groups share one
+        let order = ordered(x.shape()[axis], &compare); // equal slices stay in their order
+        let groups = order.chunk_by(|&a, &b| compare(a, b).is_eq());
+        let groups: Vec<Vec<usize>> = groups.map(<[usize]>::to_vec).collect();
+        if self.sorted {
+            return Ok(groups);
         }
-        Ok(groups)
+        let by_first = ordered(groups.len(), &|a, b| groups[a].first().cmp(&groups[b].first()));
+        Ok(by_first.into_iter().map(|group| groups[group].clone()).collect())
     }
 }
 

@@ -3,11 +3,10 @@
 use super::infer_types::merge;
 use super::open_sizes::OpenSizes;
 use super::{PassError, type_inputs};
-use crate::ir::{NodeId, ValueId};
+use crate::ir::{NodeId, ValueId, ValueMap};
 use crate::ops::Isa;
 use crate::ops::{Context, Graph, GraphPatch, Inputs, Kind, Node};
 use crate::tensor::Value;
-use std::collections::BTreeSet;
 
 /// Whether DequantizeLinear of a constant is folded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +36,7 @@ pub fn fold_constants(graph: &Graph, dequantized: Dequantized) -> Result<Graph, 
     let mut open_sizes = OpenSizes::default();
     for id in graph.order()? {
         let is_kept = |node: &Node| {
-            let is_weight = |id: &ValueId| kept.as_ref().is_none_or(|kept| kept.contains(id));
+            let is_weight = |id: &ValueId| kept.as_ref().is_none_or(|kept| kept.get(*id) == Some(&true));
             node.op.facts().kind == Kind::Dequantize && node.outputs.iter().all(is_weight)
         };
         let folded = if graph.node(id).is_some_and(is_kept) { None } else { fold(&graph, id)? };
@@ -75,21 +74,17 @@ fn fold(graph: &Graph, id: NodeId) -> Result<Option<Vec<Value>>, PassError> {
     evaluate(node, inputs).map_err(|e| PassError::at(node, e))
 }
 
-/// Values that linear operators read as their weight, and nobody otherwise.
-fn weights(graph: &Graph) -> BTreeSet<ValueId> {
-    let (mut weights, mut others) = (BTreeSet::new(), BTreeSet::new());
-    others.extend(graph.outputs().iter().copied());
+/// Values that are read, and whether only as the weight of linear operators.
+fn weights(graph: &Graph) -> ValueMap<bool> {
+    let mut weights = ValueMap::new();
+    graph.outputs().iter().for_each(|&id| weights.insert(id, false));
     for (_, node) in graph.nodes() {
         let weight = if let Kind::Linear(linear) = node.op.facts().kind { Some(linear.weight) } else { None };
         for (slot, id) in node.inputs.iter().enumerate().filter_map(|(slot, id)| Some((slot, (*id)?))) {
-            if weight == Some(slot) {
-                weights.insert(id)
-            } else {
-                others.insert(id)
-            };
+            *weights.row(id).get_or_insert(true) &= weight == Some(slot);
         }
     }
-    &weights - &others
+    weights
 }
 
 fn evaluate(node: &Node, inputs: Vec<Option<Value>>) -> Result<Option<Vec<Value>>, crate::ops::OpError> {

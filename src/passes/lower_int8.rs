@@ -12,12 +12,11 @@
 //! What cannot be lowered runs in float between DequantizeLinear and QuantizeLinear, as before.
 
 use super::PassError;
-use crate::ir::{GraphBuilder, NodeId, ValueId};
+use crate::ir::{GraphBuilder, NodeId, ValueId, ValueMap};
 use crate::ops::{
     Codes, Graph, Kind, Layout, LowerContext, LowerInput, Lowered, Node, Op, QLookup, QTranspose,
 };
 use crate::tensor::{DType, Shape, Value};
-use std::collections::BTreeMap;
 
 /// A lowered graph, and what became of each node of the quantized one.
 #[derive(Debug, Clone)]
@@ -80,9 +79,9 @@ struct Lowering<'a> {
     consumers: Vec<Vec<NodeId>>,
     builder: GraphBuilder<Op>,
     /// Real and other plain values, by their number in the old graph.
-    real: BTreeMap<ValueId, ValueId>,
+    real: ValueMap<ValueId>,
     /// Codes of activations, by the number of the QuantizeLinear output in the old graph.
-    codes: BTreeMap<ValueId, Versions>,
+    codes: ValueMap<Versions>,
     integer_nodes: Vec<String>,
     float_nodes: Vec<String>,
 }
@@ -94,8 +93,8 @@ impl<'a> Lowering<'a> {
             producers: graph.producers(),
             consumers: graph.consumers(),
             builder: GraphBuilder::new(graph.name()),
-            real: BTreeMap::new(),
-            codes: BTreeMap::new(),
+            real: ValueMap::new(),
+            codes: ValueMap::new(),
             integer_nodes: Vec::new(),
             float_nodes: Vec::new(),
         }
@@ -105,7 +104,7 @@ impl<'a> Lowering<'a> {
         match node.op.facts().kind {
             // Written where, and if, somebody needs the real numbers.
             Kind::Dequantize if self.source_codes(node.outputs[0]).is_some() => {}
-            Kind::Quantize if self.codes.contains_key(&node.outputs[0]) => {}
+            Kind::Quantize if self.codes.contains(node.outputs[0]) => {}
             Kind::Quantize if self.output_codes(node).is_some() => {
                 let new = self.copy(node);
                 self.codes.insert(node.outputs[0], Versions { nchw: Some(new[0]), nhwc: None });
@@ -198,7 +197,7 @@ impl<'a> Lowering<'a> {
             return None;
         }
         let source = node.inputs[0]?;
-        self.codes.contains_key(&source).then_some(())?;
+        self.codes.contains(source).then_some(())?;
         Some((source, self.parameters(node)?))
     }
 
@@ -277,7 +276,7 @@ impl<'a> Lowering<'a> {
 
     /// The codes of a tensor in a layout, transposed when they only exist in the other one.
     fn codes_in(&mut self, source: ValueId, layout: Layout) -> ValueId {
-        let versions = self.codes.get(&source).copied().unwrap_or_default();
+        let versions = self.codes.get(source).copied().unwrap_or_default();
         let layout = if self.is_image(source) { layout } else { Layout::Nchw };
         let (have, want, suffix) = match layout {
             Layout::Nchw => (versions.nhwc, versions.nchw, "nchw"),
@@ -292,7 +291,7 @@ impl<'a> Lowering<'a> {
         let output = self.builder.value(name.clone(), None);
         let op = QTranspose { to: layout }.into();
         self.builder.node(Node { name, op, inputs: vec![Some(have)], outputs: vec![output] });
-        let entry = self.codes.entry(source).or_default();
+        let entry = self.codes.row(source).get_or_insert_default();
         match layout {
             Layout::Nchw => entry.nchw = Some(output),
             Layout::Nhwc => entry.nhwc = Some(output),
@@ -303,10 +302,10 @@ impl<'a> Lowering<'a> {
     /// The plain value of the lowered graph that stands for one of the old graph: copied constants,
     /// computed values, and activations dequantized on demand.
     fn real_value(&mut self, id: ValueId) -> ValueId {
-        if let Some(&new) = self.real.get(&id) {
+        if let Some(&new) = self.real.get(id) {
             return new;
         }
-        if self.codes.contains_key(&id) {
+        if self.codes.contains(id) {
             return self.codes_in(id, Layout::Nchw);
         }
         let value = self.graph.value(id);

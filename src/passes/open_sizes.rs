@@ -7,10 +7,9 @@
 //! neither can be selected by its order and look like a size.
 
 use super::type_inputs;
-use crate::ir::{NodeId, ValueId};
+use crate::ir::{NodeId, ValueId, ValueMap};
 use crate::ops::{Context, Graph, Inputs, Isa, Kind, Node, TypeInputs};
 use crate::tensor::{DType, Dim, Shape, TensorType, Value};
-use std::collections::BTreeMap;
 
 /// What stands for an open size in either version.
 const STAND_INS: [usize; 2] = [0, 1 << 30];
@@ -23,7 +22,7 @@ type Versions = [Value; 2];
 
 /// The values seen so far that hold known and open sizes.
 #[derive(Debug, Default)]
-pub(super) struct OpenSizes(BTreeMap<ValueId, Versions>);
+pub(super) struct OpenSizes(ValueMap<Versions>);
 
 impl OpenSizes {
     /// The outputs of a node, where they do not depend on open sizes; remembers those that do.
@@ -63,7 +62,7 @@ impl OpenSizes {
 
     /// What a node makes of both versions that it reads, where it only moves or selects elements of them.
     fn of_moved(&self, graph: &Graph, node: &Node, types: &TypeInputs<'_>) -> Option<[Vec<Value>; 2]> {
-        let reads = node.inputs.iter().flatten().any(|id| self.0.contains_key(id));
+        let reads = node.inputs.iter().flatten().any(|id| self.0.contains(*id));
         if !reads || node.op.facts().kind != Kind::Rearrange {
             return None;
         }
@@ -78,7 +77,7 @@ impl OpenSizes {
             let read = |id: &Option<ValueId>| match id {
                 None => Some(None),
                 Some(id) => {
-                    let known = self.0.get(id).map(|versions| &versions[which]);
+                    let known = self.0.get(*id).map(|versions| &versions[which]);
                     known.or_else(|| graph.constant(*id)).cloned().map(Some)
                 }
             };

@@ -5,13 +5,12 @@
 //! and files for some accelerators have `int8` activations. Neither rewriting changes a number.
 
 use super::PassError;
-use crate::ir::{NodeId, Operation as _, ValueId};
+use crate::ir::{NodeId, Operation as _, ValueId, ValueMap};
 use crate::ops::{
     self, Codes, DequantizeLinear, Graph, GraphPatch, Kind, LowerContext, LowerInput, Node, Op,
     QuantizeLinear,
 };
 use crate::tensor::{DType, TensorType, Value};
-use std::collections::BTreeMap;
 
 /// Lets operators that only move codes move real numbers instead: `q ─Reshape─▶ q'` becomes
 /// `q ─Dequantize─▶ real ─Reshape─▶ real ─Quantize─▶ q'`. So they have gradients, and run as what
@@ -22,7 +21,7 @@ use std::collections::BTreeMap;
 pub fn move_real_numbers(graph: &Graph) -> Result<Graph, PassError> {
     let mut patch = GraphPatch::new(graph);
     // Scale and zero point of the codes that the form to come has.
-    let mut made: BTreeMap<ValueId, [ValueId; 2]> = BTreeMap::new();
+    let mut made: ValueMap<[ValueId; 2]> = ValueMap::new();
     for id in graph.order()? {
         let Some(node) = graph.node(id) else { continue };
         let [output] = node.outputs[..] else { continue };
@@ -48,26 +47,26 @@ fn quantizes(graph: &Graph, node: &Node) -> Option<[ValueId; 2]> {
 }
 
 /// Scale and zero point of all codes that a node reads, where it moves them and does nothing else.
-fn moves_codes(graph: &Graph, node: &Node, made: &BTreeMap<ValueId, [ValueId; 2]>) -> Option<[ValueId; 2]> {
+fn moves_codes(graph: &Graph, node: &Node, made: &ValueMap<[ValueId; 2]>) -> Option<[ValueId; 2]> {
     if node.op.facts().kind != Kind::Rearrange {
         return None;
     }
-    let first = *made.get(&(*node.inputs.first()?)?)?;
+    let first = *made.get((*node.inputs.first()?)?)?;
     let same = |[scale, zero]: &[ValueId; 2]| {
         let equal = |a: ValueId, b: ValueId| graph.constant(a) == graph.constant(b);
         equal(*scale, first[0]) && equal(*zero, first[1])
     };
-    let others = node.inputs.iter().flatten().filter_map(|id| made.get(id));
+    let others = node.inputs.iter().flatten().filter_map(|&id| made.get(id));
     (others.clone().all(same) && is_indifferent(graph, node, made)?).then_some(first)
 }
 
 /// Whether an operator does the same to codes whichever of them stands for zero.
-fn is_indifferent(graph: &Graph, node: &Node, made: &BTreeMap<ValueId, [ValueId; 2]>) -> Option<bool> {
+fn is_indifferent(graph: &Graph, node: &Node, made: &ValueMap<[ValueId; 2]>) -> Option<bool> {
     let forms = [0, 128].map(|zero_point| {
         let codes = Codes { scale: 1.0, zero_point, min: 0, max: 255 };
         let input = |id: &Option<ValueId>| match id {
             None => Some(LowerInput::Absent),
-            Some(id) if made.contains_key(id) => {
+            Some(id) if made.contains(*id) => {
                 Some(LowerInput::Activation { codes, ty: graph.value(*id).ty.as_ref() })
             }
             Some(id) => graph.constant(*id).map(LowerInput::Constant),

@@ -1,9 +1,8 @@
 //! Transpositions that cancel each other, carried together.
 
 use super::{PassError, eliminate_dead, type_inputs};
-use crate::ir::{NodeId, ValueId};
+use crate::ir::{NodeId, ValueId, ValueMap};
 use crate::ops::{Graph, GraphPatch, Node, Op, Reordered};
-use std::collections::BTreeMap;
 
 /// Carries transpositions towards the results of the network, through operators that do the same
 /// before them, and joins those that meet: what has channels last in the file, with a transposition on
@@ -20,8 +19,8 @@ pub fn sink_transposes(graph: &Graph) -> Result<Graph, PassError> {
     let mut sinking = Sinking {
         graph,
         patch: GraphPatch::new(graph),
-        transposed: BTreeMap::new(),
-        renamed: BTreeMap::new(),
+        transposed: ValueMap::new(),
+        renamed: ValueMap::new(),
     };
     for id in graph.order()? {
         if let Some(node) = graph.node(id) {
@@ -41,9 +40,9 @@ struct Sinking<'a> {
     graph: &'a Graph,
     patch: GraphPatch,
     /// Values of the graph that are now transposed others, with the order of their axes.
-    transposed: BTreeMap<ValueId, (Vec<usize>, ValueId)>,
+    transposed: ValueMap<(Vec<usize>, ValueId)>,
     /// Values of the graph that are others, since two transpositions cancelled.
-    renamed: BTreeMap<ValueId, ValueId>,
+    renamed: ValueMap<ValueId>,
 }
 
 impl Sinking<'_> {
@@ -52,7 +51,7 @@ impl Sinking<'_> {
             Some(order) => self.join(id, node, &order),
             None => self.carry(id, node),
         };
-        let is_renamed = |input: &Option<ValueId>| input.is_some_and(|id| self.renamed.contains_key(&id));
+        let is_renamed = |input: &Option<ValueId>| input.is_some_and(|id| self.renamed.contains(id));
         if done.is_none() && node.inputs.iter().any(is_renamed) {
             let inputs = node.inputs.iter().map(|input| input.map(|id| self.now(id))).collect();
             self.patch.replace_node(id, Node { inputs, ..node.clone() });
@@ -61,13 +60,13 @@ impl Sinking<'_> {
 
     /// The value that has taken the place of one of the graph.
     fn now(&self, id: ValueId) -> ValueId {
-        self.renamed.get(&id).copied().unwrap_or(id)
+        self.renamed.get(id).copied().unwrap_or(id)
     }
 
     /// A transposition of a value, which may be a transposed one itself, as one of the first value.
     fn join(&mut self, id: NodeId, node: &Node, second: &[usize]) -> Option<()> {
         let (input, output) = ((*node.inputs.first()?)?, *node.outputs.first()?);
-        let Some((first, source)) = self.transposed.get(&input) else {
+        let Some((first, source)) = self.transposed.get(input) else {
             self.transposed.insert(output, (second.to_vec(), self.now(input)));
             return None; // it stays what it is
         };
@@ -94,7 +93,7 @@ impl Sinking<'_> {
         for input in
             inputs.iter_mut().filter(|input| input.is_some_and(|id| self.graph.constant(id).is_none()))
         {
-            let (own, source) = self.transposed.get(&(*input)?)?;
+            let (own, source) = self.transposed.get((*input)?)?;
             if *order.get_or_insert(own) != own {
                 return None;
             }

@@ -3,10 +3,9 @@
 use super::affine::weight_codes;
 use super::plan::{data_input, quantizable_linear};
 use super::{QuantError, QuantPlan, TensorQuant};
-use crate::ir::ValueId;
+use crate::ir::{ValueId, ValueMap};
 use crate::ops::{Clamp, DequantizeLinear, Graph, GraphPatch, Linear, Node, QuantizeLinear};
 use crate::tensor::Value;
-use std::collections::BTreeMap;
 
 /// A network with QuantizeLinear and DequantizeLinear nodes, and the plan that they express.
 #[derive(Debug, Clone)]
@@ -27,7 +26,7 @@ pub struct Quantized {
 /// # Errors
 /// [`QuantError::Tensor`] when the plan is of another graph, [`QuantError::Graph`].
 pub fn apply(graph: &Graph, plan: &QuantPlan) -> Result<Quantized, QuantError> {
-    let mut writer = Writer { graph, plan, patch: GraphPatch::new(graph), replaced: BTreeMap::new() };
+    let mut writer = Writer { graph, plan, patch: GraphPatch::new(graph), replaced: ValueMap::new() };
     for (id, value) in graph.values() {
         if value.constant.is_some()
             && let Some(quant) = plan.weights.get(&value.name)
@@ -53,7 +52,7 @@ struct Writer<'a> {
     plan: &'a QuantPlan,
     patch: GraphPatch,
     /// What readers of a value are to read instead.
-    replaced: BTreeMap<ValueId, ValueId>,
+    replaced: ValueMap<ValueId>,
 }
 
 impl Writer<'_> {
@@ -105,7 +104,7 @@ impl Writer<'_> {
 
     /// What a node reads in the quantized graph.
     fn inputs_of(&mut self, node: &Node) -> Result<Vec<Option<ValueId>>, QuantError> {
-        let replaced = |id: &ValueId| self.replaced.get(id).copied().unwrap_or(*id);
+        let replaced = |id: &ValueId| self.replaced.get(*id).copied().unwrap_or(*id);
         let mut inputs: Vec<_> = node.inputs.iter().map(|id| id.as_ref().map(replaced)).collect();
         if let Some(linear) = quantizable_linear(self.graph, node)
             && let Some((slot, bias)) = self.bias(node, linear)?

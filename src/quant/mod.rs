@@ -44,6 +44,14 @@ pub enum QuantError {
         /// What was seen.
         got: f32,
     },
+    /// What was found while calibrating belongs to another network.
+    #[error("ranges of {got} values were given for a network that has {expected}")]
+    OtherNetwork {
+        /// Values of this network.
+        expected: usize,
+        /// Values that there are ranges of.
+        got: usize,
+    },
     /// A weight cannot be quantized.
     #[error("weight `{value}` holds {got}, which cannot be quantized")]
     Weight {

@@ -1,7 +1,7 @@
 //! What a run of a quantized network made, tensor by tensor: for comparing two ways of computing it.
 
 use crate::exec::Recording;
-use crate::ir::ValueId;
+use crate::ir::ValueMap;
 use crate::ops::{Graph, Layout, Op};
 use crate::tensor::Value;
 use std::collections::BTreeMap;
@@ -12,14 +12,14 @@ use std::collections::BTreeMap;
 /// QuantizeLinear outputs of the exported file; where the integer network holds a tensor in a second
 /// layout there is one more entry of another name.
 pub fn codes(graph: &Graph, recording: &Recording) -> BTreeMap<String, Value> {
-    let mut layouts: BTreeMap<ValueId, Layout> = BTreeMap::new();
+    let mut layouts: ValueMap<Layout> = ValueMap::new();
     let mut found = BTreeMap::new();
     let nodes = graph.order().unwrap_or_default();
     for node in nodes.into_iter().filter_map(|id| graph.node(id)) {
         for &output in &node.outputs {
             let Some(value) = recording.get(output).filter(|v| v.as_slice::<u8>().is_ok()) else { continue };
             // What a lowered operator reads and what it makes lie alike.
-            let mut read = node.inputs.iter().flatten().filter_map(|id| layouts.get(id).copied());
+            let mut read = node.inputs.iter().flatten().filter_map(|id| layouts.get(*id).copied());
             let layout = match &node.op {
                 Op::QuantizeLinear(_) => Layout::Nchw,
                 Op::QTranspose(transpose) => transpose.to,

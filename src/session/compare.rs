@@ -12,6 +12,7 @@ use crate::attribution::{Attribution, AttributionError, GradCam, Method, Model, 
 use crate::metrics::{
     Agreement, decibels, kendall_tau_b, kl_divergence, softmax, spearman, sqnr_db, top_1, top_k,
 };
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// How many classes an answer lists.
@@ -109,16 +110,22 @@ pub(super) fn correlate(full: &Attribution, quantized: &Attribution) -> MapCorre
 #[derive(Debug, Clone, Default)]
 pub struct Known {
     full: Vec<Option<Arc<Explained>>>,
-    rows: Vec<Option<Arc<Row>>>,
+    rows: Vec<Option<Arc<ComparedPicture>>>,
 }
 
 /// What the summary needs of one picture.
-#[derive(Debug)]
-struct Row {
-    signal: f64,
-    noise: f64,
-    correct: Option<(bool, bool)>,
-    comparison: PictureComparison,
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "web", derive(tsify::Tsify), tsify(missing_as_null))]
+pub struct ComparedPicture {
+    /// Sum of the squares of full precision's logits.
+    pub signal: f64,
+    /// Sum of the squares of the differences of the logits.
+    pub noise: f64,
+    /// Whether each network is right, full precision first, where a label says what is.
+    pub correct: Option<(bool, bool)>,
+    /// What the page shows.
+    pub comparison: PictureComparison,
 }
 
 impl Known {
@@ -150,11 +157,18 @@ impl Known {
         }
     }
 
-    fn row(&self, picture: usize) -> Option<&Arc<Row>> {
+    /// Takes in what was found elsewhere: of the same networks, pictures, labels and preparation.
+    pub fn learn(&mut self, rows: Vec<ComparedPicture>) {
+        for row in rows {
+            self.keep(row.comparison.picture, &Arc::new(row));
+        }
+    }
+
+    fn row(&self, picture: usize) -> Option<&Arc<ComparedPicture>> {
         self.rows.get(picture)?.as_ref()
     }
 
-    fn keep(&mut self, picture: usize, row: &Arc<Row>) {
+    fn keep(&mut self, picture: usize, row: &Arc<ComparedPicture>) {
         if let Some(slot) = self.rows.get_mut(picture) {
             *slot = Some(Arc::clone(row));
         }
@@ -169,7 +183,7 @@ pub struct CompareJob {
     inputs: PictureInputs,
     classes: Arc<Vec<String>>,
     known: Known,
-    rows: Vec<Arc<Row>>,
+    rows: Vec<Arc<ComparedPicture>>,
 }
 
 /// What comparing came to.
@@ -179,6 +193,8 @@ pub struct Compared {
     pub summary: Summary,
     /// Each picture.
     pub pictures: Vec<PictureComparison>,
+    /// What the summary was made of, for another engine's.
+    pub rows: Vec<Arc<ComparedPicture>>,
     /// What was learned, for the next comparison.
     pub known: Known,
 }
@@ -216,7 +232,7 @@ impl CompareJob {
     }
 
     /// The row of the picture at a position.
-    fn row(&mut self, position: usize) -> Result<Arc<Row>, SessionError> {
+    fn row(&mut self, position: usize) -> Result<Arc<ComparedPicture>, SessionError> {
         if let Some(known) = self.inputs.number(position).and_then(|picture| self.known.row(picture)) {
             return Ok(Arc::clone(known));
         }
@@ -226,7 +242,7 @@ impl CompareJob {
         Ok(row)
     }
 
-    fn compare(&mut self, input: &PictureInput) -> Result<Row, SessionError> {
+    fn compare(&mut self, input: &PictureInput) -> Result<ComparedPicture, SessionError> {
         let full = self.full(input)?;
         let quantized = Arc::clone(&self.quantized);
         let answer_logits = quantized.integer.scores(input.value.clone())?;
@@ -244,7 +260,7 @@ impl CompareJob {
             sqnr_db: finite(sqnr_db(&full.logits, &answer_logits)),
             attribution: full.map.as_ref().zip(map.as_ref()).map(|(a, b)| correlate(a, b)),
         };
-        Ok(Row {
+        Ok(ComparedPicture {
             signal: sum_of_squares(full.logits.iter().copied()),
             noise: sum_of_squares(full.logits.iter().zip(&answer_logits).map(|(a, b)| a - b)),
             correct: input.expected.map(|e| (full.target == e, first(&answer_logits) == e)),
@@ -308,6 +324,7 @@ impl Job for CompareJob {
         Ok(Step::Done(Compared {
             summary: self.summary(),
             pictures: self.comparisons().cloned().collect(),
+            rows: std::mem::take(&mut self.rows),
             known: std::mem::take(&mut self.known),
         }))
     }

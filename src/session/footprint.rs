@@ -19,7 +19,7 @@ use super::SessionError;
 use super::runnable::is_quantized;
 use crate::exec::least_peak;
 use crate::ir::ValueId;
-use crate::ops::{Graph, GraphPatch, Kind};
+use crate::ops::{Graph, GraphPatch, Kind, Node};
 use crate::passes;
 use crate::tensor::{DType, Dim, Shape, TensorType};
 
@@ -43,6 +43,8 @@ pub struct Footprint {
     pub activations: usize,
     /// Bytes of the outputs of all layers with weights.
     pub layers: usize,
+    /// Multiply-accumulates of its layers with weights on one input; sizes that are not known count nothing.
+    pub multiply_accumulates: u64,
     /// Whether its file is quantized.
     pub is_quantized: bool,
 }
@@ -57,10 +59,12 @@ impl Footprint {
         let bytes = |id: ValueId| typed.value(id).ty.as_ref().and_then(size_bytes).unwrap_or(0);
         let constants = graph.values().filter_map(|(_, value)| value.constant.as_ref());
         let linear = graph.nodes().filter(|(_, node)| matches!(node.op.facts().kind, Kind::Linear(_)));
+        let products = |(_, node): (_, &Node)| multiply_accumulates(&typed, node).unwrap_or(0);
         Ok(Self {
             weights: sum(constants.map(|value| value.len().saturating_mul(DType::F32.size_bytes()))),
             activations: least_peak(&typed, bytes).map_err(crate::exec::ExecError::from)?,
             layers: sum(linear.filter_map(|(_, node)| node.outputs.first().map(|&id| bytes(id)))),
+            multiply_accumulates: graph.nodes().map(products).fold(0, u64::saturating_add),
             is_quantized: is_quantized(graph),
         })
     }
@@ -73,6 +77,20 @@ impl Footprint {
         let runs = self.activations.saturating_mul(2).saturating_add(self.layers);
         (self.weights / 100).saturating_mul(hundredths).saturating_add(runs).saturating_add(EMPTY)
     }
+}
+
+/// Products of a layer: each number of the output sums as many as one channel of the weight has.
+fn multiply_accumulates(typed: &Graph, node: &Node) -> Option<u64> {
+    let Kind::Linear(linear) = node.op.facts().kind else { return None };
+    let sizes = |id: ValueId| {
+        let dims = typed.value(id).ty.as_ref()?.shape.dims()?;
+        dims.iter().map(|dim| Some(dim.fixed()? as u64)).collect::<Option<Vec<u64>>>()
+    };
+    let count = |sizes: &[u64]| sizes.iter().fold(1_u64, |count, &size| count.saturating_mul(size));
+    let weight = sizes(node.inputs.get(linear.weight).copied()??)?;
+    let channels = *weight.get(linear.channel_axis)?;
+    let outputs = count(&sizes(*node.outputs.first()?)?);
+    Some(outputs.saturating_mul(count(&weight).checked_div(channels)?))
 }
 
 /// Refuses what takes more memory than it may.
@@ -126,7 +144,13 @@ mod tests {
         for dims in [open, [1, 3, 10, 20].map(Dim::Fixed).to_vec()] {
             let found = Footprint::of(&graph(dims), &[1, 3, 10, 20]).unwrap();
             let activations = 4 * (3 * 10 * 20 + 3);
-            let expected = Footprint { weights: 24, activations, layers: 8, is_quantized: false };
+            let expected = Footprint {
+                weights: 24,
+                activations,
+                layers: 8,
+                multiply_accumulates: 6,
+                is_quantized: false,
+            };
             assert_eq!(found, expected);
         }
     }

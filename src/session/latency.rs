@@ -6,6 +6,7 @@ use super::network::Network;
 use super::runnable::QuantizedModel;
 use super::view::{LatencyView, QuantizedTimes, Times};
 use crate::exec::NoProbe;
+use crate::metrics::summary::percentile;
 use crate::tensor::Value;
 use std::sync::Arc;
 
@@ -85,9 +86,9 @@ impl Job for LatencyJob {
             let progress = Progress { phase: "measuring", done: self.done, total, comparison: None };
             return Ok(Step::Running(progress));
         }
-        let quantized = times(&mut self.integer);
+        let quantized = times(&self.integer);
         Ok(Step::Done(LatencyView {
-            full: times(&mut self.full),
+            full: times(&self.full),
             quantized: QuantizedTimes {
                 median_ms: quantized.median_ms,
                 min_ms: quantized.min_ms,
@@ -99,13 +100,7 @@ impl Job for LatencyJob {
     }
 }
 
-fn times(samples: &mut [f64]) -> Times {
-    samples.sort_by(f64::total_cmp);
-    let middle = samples.len() / 2;
-    let median = if samples.len() % 2 == 1 {
-        samples[middle]
-    } else {
-        f64::midpoint(samples[middle - 1], samples[middle])
-    };
-    Times { median_ms: median, min_ms: samples[0] }
+fn times(samples: &[f64]) -> Times {
+    let percentile = |p| percentile(samples, p).unwrap_or(0.0);
+    Times { median_ms: percentile(50.0), min_ms: percentile(0.0) }
 }

@@ -8,12 +8,12 @@
 use super::compare::finite;
 use super::network::Network;
 use super::view::{ByteSizes, LayerPath, LayerView};
-use crate::ir::{NodeId, Operation as _, ValueId};
+use crate::ir::{NameMap, NodeId, Operation as _, ValueId};
 use crate::metrics::sqnr_db;
 use crate::ops::{Graph, Kind, Linear, Node, Op};
 use crate::quant::{self, QuantPlan, Recipe};
 use crate::tensor::{DType, Shape, Value};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// Bits of a number that is not quantized.
 const FLOAT_BITS: u8 = 32;
@@ -41,9 +41,9 @@ pub(super) struct LayerValues {
 /// The outputs of those layers, by the names that quantizing leaves them.
 pub(super) fn values(rows: &[LayerView], full: &Graph, definition: &Graph) -> Vec<LayerValues> {
     let outputs = full.nodes().filter_map(|(_, node)| Some((node.name.as_str(), *node.outputs.first()?)));
-    let outputs: BTreeMap<&str, ValueId> = outputs.collect();
+    let by_name: NameMap<ValueId> = outputs.collect();
     let both = |row: &LayerView| {
-        let full_id = *outputs.get(row.name.as_str())?;
+        let full_id = *by_name.get(&row.name)?;
         let definition = definition.find_value(&full.value(full_id).name)?;
         Some(LayerValues { name: row.name.clone(), full: full_id, definition })
     };
@@ -59,12 +59,12 @@ pub(super) fn planned(
     integer_nodes: &BTreeSet<String>,
 ) -> Vec<LayerView> {
     let before = network.graph();
-    let weights: BTreeMap<&str, ValueId> = linear_nodes(before)
+    let weights: NameMap<ValueId> = linear_nodes(before)
         .filter_map(|(node, linear)| Some((node.name.as_str(), node.inputs.get(linear.weight).copied()??)))
         .collect();
     let mut rows = stated(graph, integer_nodes);
     for row in &mut rows {
-        let weight = weights.get(row.name.as_str()).map(|&id| before.value(id));
+        let weight = weights.get(&row.name).map(|&id| before.value(id));
         let quant = weight.and_then(|value| plan.weights.get(&value.name));
         if let Some((weight, quant)) = weight.and_then(|value| value.constant.as_ref()).zip(quant) {
             row.weight_bits = recipe.weight_bits;

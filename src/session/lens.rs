@@ -8,11 +8,10 @@ use super::pictures::PictureInput;
 use super::quantized::QuantizedNetwork;
 use super::view::{AnswerRow, ClassProbability, LayerSqnr, LensView, MapPair};
 use crate::exec::Probe;
-use crate::ir::ValueId;
+use crate::ir::{ValueId, ValueMap};
 use crate::metrics::{distance, sqnr_db, top_k};
 use crate::ops::{Kind, Node};
-use crate::tensor::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use crate::tensor::{Value, sort_positions};
 use std::sync::Arc;
 
 /// Share of the map's places that the overlap compares.
@@ -29,7 +28,7 @@ pub(super) struct FullLook {
     target: Option<usize>,
     pub(super) explained: Arc<Explained>,
     /// Outputs of the layers with weights.
-    layers: BTreeMap<ValueId, Value>,
+    layers: ValueMap<Value>,
 }
 
 impl FullLook {
@@ -44,7 +43,7 @@ impl FullLook {
         target: Option<usize>,
         known: Option<&Arc<Explained>>,
     ) -> Result<Self, SessionError> {
-        let mut layers = Layers { wanted: layer_outputs(network), found: BTreeMap::new() };
+        let mut layers = Layers { wanted: layer_outputs(network), found: ValueMap::new() };
         let known = known.filter(|known| target.is_none_or(|target| target == known.target));
         let explained = if let Some(known) = known {
             network.model.executor.run(std::slice::from_ref(&input.value), &mut layers)?;
@@ -62,21 +61,21 @@ impl FullLook {
     }
 }
 
-fn layer_outputs(network: &Network) -> BTreeSet<ValueId> {
+fn layer_outputs(network: &Network) -> ValueMap<()> {
     let linear = |node: &&Node| matches!(node.op.facts().kind, Kind::Linear(_));
     let nodes = network.graph().nodes().map(|(_, node)| node).filter(linear);
-    nodes.filter_map(|node| node.outputs.first().copied()).collect()
+    nodes.filter_map(|node| Some((*node.outputs.first()?, ()))).collect()
 }
 
 /// Keeps some values of a run.
 struct Layers {
-    wanted: BTreeSet<ValueId>,
-    found: BTreeMap<ValueId, Value>,
+    wanted: ValueMap<()>,
+    found: ValueMap<Value>,
 }
 
 impl Probe for Layers {
     fn observe(&mut self, id: ValueId, value: &Value) {
-        if self.wanted.contains(&id) {
+        if self.wanted.contains(id) {
             self.found.insert(id, value.clone());
         }
     }
@@ -94,7 +93,7 @@ pub(super) fn look(
     classes: &[String],
 ) -> Result<LensView, SessionError> {
     let definition = quantized.model().definition()?;
-    let mut layers = LayerComparison { layers: quantized.layer_values(), full, found: BTreeMap::new() };
+    let mut layers = LayerComparison { layers: quantized.layer_values(), full, found: ValueMap::new() };
     let definition_run = definition.run_watched(input.value.clone(), &mut layers)?;
     let layer_sqnr_db = layers.rows();
     let logits = quantized.model().integer.scores(input.value.clone())?;
@@ -129,10 +128,13 @@ pub(super) fn look(
 
 /// Both networks' first classes, by the score that full precision gives them.
 fn answers(full: &[f32], quantized: &[f32]) -> Vec<usize> {
-    let mut classes: BTreeSet<usize> = top_k(full, TOP).into_iter().collect();
-    classes.extend(top_k(quantized, TOP));
-    let mut classes: Vec<usize> = classes.into_iter().collect();
-    classes.sort_by(|&a, &b| full[b].total_cmp(&full[a]).then(a.cmp(&b)));
+    let mut classes = top_k(full, TOP);
+    for class in top_k(quantized, TOP) {
+        if !classes.contains(&class) {
+            classes.push(class);
+        }
+    }
+    sort_positions(&mut classes, &|a, b| full[b].total_cmp(&full[a]).then(a.cmp(&b)));
     classes
 }
 
@@ -142,13 +144,13 @@ struct LayerComparison<'a> {
     layers: &'a [LayerValues],
     full: &'a FullLook,
     /// What came of each output that was seen.
-    found: BTreeMap<ValueId, Option<f64>>,
+    found: ValueMap<Option<f64>>,
 }
 
 impl LayerComparison<'_> {
     fn rows(&self) -> Vec<LayerSqnr> {
         let row = |layer: &LayerValues| {
-            let sqnr_db = *self.found.get(&layer.definition)?;
+            let sqnr_db = *self.found.get(layer.definition)?;
             Some(LayerSqnr { layer: layer.name.clone(), sqnr_db })
         };
         self.layers.iter().filter_map(row).collect()
@@ -158,7 +160,7 @@ impl LayerComparison<'_> {
 impl Probe for LayerComparison<'_> {
     fn observe(&mut self, id: ValueId, value: &Value) {
         let compared = self.layers.iter().find(|layer| layer.definition == id).and_then(|layer| {
-            let full = self.full.layers.get(&layer.full)?.as_slice::<f32>().ok()?;
+            let full = self.full.layers.get(layer.full)?.as_slice::<f32>().ok()?;
             Some(finite(sqnr_db(full, value.as_slice::<f32>().ok()?)))
         });
         if let Some(sqnr_db) = compared {

@@ -23,15 +23,15 @@ pub mod view;
 pub use crate::error::Error as SessionError;
 pub use crate::onnx::ExternalFiles;
 pub use codes::codes;
-pub use compare::{CompareJob, Compared, Explained, Known, METHOD, answer};
+pub use compare::{CompareJob, Compared, ComparedPicture, Explained, Known, METHOD, answer};
 pub use footprint::Footprint;
 pub use job::{Job, Progress, Step};
 pub use latency::{Clock, LatencyJob};
 pub use logits::PictureLogits;
 pub use network::{Network, Opening};
-pub use pictures::{PictureInput, PictureInputs, PictureSet, Role};
+pub use pictures::{PictureInput, PictureInputs, PictureSet, Role, Share};
 pub use profile::ProfileJob;
-pub use quantized::{PREPROCESS_KEY, QuantizeJob, QuantizedNetwork, RECIPE_KEY};
+pub use quantized::{CalibrateJob, PREPROCESS_KEY, QuantizeJob, QuantizedNetwork, RECIPE_KEY};
 pub use runnable::QuantizedModel;
 
 use crate::data::{self, Preprocess, labels};
@@ -118,11 +118,12 @@ impl Session {
     /// Adds pictures from files: one picture each, or a data set; labels of an idx file join the
     /// pictures that they belong to, from these files or from before. What cannot be read is returned
     /// beside the list of all pictures.
-    pub fn add_pictures(&mut self, mut files: Vec<(String, Vec<u8>)>) -> (Vec<PictureView>, Vec<Refused>) {
+    pub fn add_pictures(&mut self, files: Vec<(String, Vec<u8>)>) -> (Vec<PictureView>, Vec<Refused>) {
         let mut refused = Vec::new();
         // Labels look for their pictures among those that are there.
-        files.sort_by_key(|(_, bytes)| data::idx::is_labels(bytes));
-        for (name, bytes) in files {
+        let (labels, pictures): (Vec<_>, Vec<_>) =
+            files.into_iter().partition(|(_, bytes)| data::idx::is_labels(bytes));
+        for (name, bytes) in pictures.into_iter().chain(labels) {
             if let Err(error) = self.pictures.add(&name, bytes) {
                 refused.push(Refused { name, error: view::ErrorView::from(&SessionError::from(error)) });
             }
@@ -204,6 +205,43 @@ impl Session {
         Ok(QuantizeJob::new(network, recipe.clone(), inputs, self.statistics.clone(), self.isa))
     }
 
+    /// The job that calibrates on a part of the pictures, for [`Session::learn_statistics`] of this or
+    /// another session with the same network and pictures.
+    ///
+    /// # Errors
+    /// Without a network or pictures; [`SessionError::NoSuchShare`].
+    pub fn calibrate_share(&self, share: Share) -> Result<CalibrateJob, SessionError> {
+        let inputs = self.pictures.inputs(&self.preprocess, Role::Calibrate)?.share(share)?;
+        Ok(CalibrateJob::new(self.network()?, inputs))
+    }
+
+    /// Takes what calibrating has found on all parts of the pictures, so that quantizing need not.
+    ///
+    /// # Errors
+    /// Without a network; when a part is another network's, or no range can be made of the whole.
+    pub fn learn_statistics(&mut self, parts: &[Statistics]) -> Result<(), SessionError> {
+        let network = self.network()?;
+        let mut all = Statistics::none(network.graph());
+        parts.iter().try_for_each(|part| all.merge(part)).map_err(SessionError::from)?;
+        all.check(network.graph())?;
+        self.statistics = Some(Arc::new(all));
+        Ok(())
+    }
+
+    /// The job that compares on a part of the pictures, for [`Session::learn_comparisons`] of this or
+    /// another session with the same network, pictures and recipe.
+    ///
+    /// # Errors
+    /// As [`Session::compare`]; [`SessionError::NoSuchShare`].
+    pub fn compare_share(&self, share: Share) -> Result<CompareJob, SessionError> {
+        self.comparison(self.pictures.inputs(&self.preprocess, Role::Evaluate)?.share(share)?)
+    }
+
+    /// Takes what comparing has found on a part of the pictures.
+    pub fn learn_comparisons(&mut self, rows: Vec<ComparedPicture>) {
+        self.known.learn(rows);
+    }
+
     /// Keeps what a [`QuantizeJob`] made.
     pub fn set_quantized(&mut self, quantized: QuantizedNetwork) -> QuantizedView {
         self.statistics = Some(Arc::clone(quantized.statistics()));
@@ -218,7 +256,10 @@ impl Session {
     /// # Errors
     /// Without a network, a quantized network or pictures.
     pub fn compare(&self) -> Result<CompareJob, SessionError> {
-        let inputs = self.pictures.inputs(&self.preprocess, Role::Evaluate)?;
+        self.comparison(self.pictures.inputs(&self.preprocess, Role::Evaluate)?)
+    }
+
+    fn comparison(&self, inputs: PictureInputs) -> Result<CompareJob, SessionError> {
         Ok(CompareJob::new(
             self.network()?,
             Arc::clone(self.quantized()?.model()),

@@ -170,6 +170,7 @@ impl Network {
             operators: support::operators(self.graph(), None),
             quantized: self.is_quantized(),
             memory_bytes: self.footprint.needed(),
+            multiply_accumulates: self.footprint.multiply_accumulates,
             attribution_layer: self.attribution_layer.clone(),
             warnings: self.warnings(),
         }

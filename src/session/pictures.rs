@@ -5,6 +5,7 @@ use super::view::PictureView;
 use crate::data::{self, DataError, Picture, Preprocess, cifar, idx, labels::FileLabel};
 use crate::exec::ExecError;
 use crate::tensor::Value;
+use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -243,6 +244,16 @@ impl Item {
     }
 }
 
+/// A part of the pictures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "web", derive(tsify::Tsify))]
+pub struct Share {
+    /// Which part, from 0.
+    pub part: usize,
+    /// How many parts there are.
+    pub of: usize,
+}
+
 /// Pictures as inputs of a network, prepared one at a time.
 #[derive(Debug, Clone)]
 pub struct PictureInputs {
@@ -278,6 +289,19 @@ impl PictureInputs {
     /// What is done to them.
     pub fn preprocess(&self) -> &Preprocess {
         &self.preprocess
+    }
+
+    /// One of the parts into which several engines divide these pictures between them: every so many-th.
+    ///
+    /// # Errors
+    /// [`SessionError::NoSuchShare`].
+    pub fn share(mut self, share: Share) -> Result<Self, SessionError> {
+        let Share { part, of } = share;
+        if part >= of {
+            return Err(SessionError::NoSuchShare { part, of });
+        }
+        self.chosen = self.chosen.into_iter().skip(part).step_by(of).collect();
+        Ok(self)
     }
 
     /// Number, in the session, of the picture at a position of this list.

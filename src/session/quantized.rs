@@ -56,10 +56,9 @@ impl QuantizedNetwork {
         let model = QuantizedModel::from_graph(&quantized.graph, isa)?;
         // Whoever opens the file again needs the same inputs for the same answers.
         let preprocess = serde_json::to_string(preprocess).unwrap_or_default();
-        let metadata = BTreeMap::from([
-            (RECIPE_KEY.to_owned(), recipe.to_json()),
-            (PREPROCESS_KEY.to_owned(), preprocess),
-        ]);
+        let mut metadata = BTreeMap::new();
+        metadata.insert(RECIPE_KEY.to_owned(), recipe.to_json());
+        metadata.insert(PREPROCESS_KEY.to_owned(), preprocess);
         let file = onnx::export(&quantized.graph, &ExportOptions { metadata })?;
         let layers = layers::planned(network, (&plan, &recipe), &quantized.graph, &model.integer_nodes);
         Ok(Self {
@@ -85,7 +84,8 @@ impl QuantizedNetwork {
         let graph = network.graph().clone();
         let written = network.info.metadata.iter().find(|(key, _)| key == RECIPE_KEY);
         let recipe = written.and_then(|(_, json)| Recipe::from_json(json).ok()).unwrap_or_default();
-        let mut metadata: BTreeMap<String, String> = network.info.metadata.iter().cloned().collect();
+        let mut metadata = BTreeMap::new();
+        metadata.extend(network.info.metadata.iter().cloned());
         metadata.insert(RECIPE_KEY.to_owned(), recipe.to_json());
         let model = QuantizedModel::of_network(&network.model)?;
         let layers = layers::stated(&graph, &model.integer_nodes);
@@ -192,35 +192,26 @@ impl QuantizedNetwork {
     }
 }
 
-/// Calibrates, a picture a step, then quantizes.
+/// Watches the network on pictures, one a step.
 ///
 /// Ranges decide the file, so calibration runs on kernels that give the same bits everywhere
 /// ([`Isa::reproducible`]): the same network, pictures and recipe make the same file, byte for byte, in
-/// every browser and on the command line.
+/// every browser and on the command line, and however the pictures are divided.
 #[derive(Debug)]
-pub struct QuantizeJob {
+pub struct CalibrateJob {
     network: Arc<Network>,
-    recipe: Recipe,
     inputs: PictureInputs,
-    known: Option<Arc<Statistics>>,
     calibrator: Calibrator,
     /// What calibration runs, once it has begun, where the network itself was made ready for others.
     reproducible: Option<Executor>,
     done: usize,
-    isa: Isa,
 }
 
-impl QuantizeJob {
-    /// A job that calibrates on `inputs`, unless the statistics are known.
-    pub fn new(
-        network: Arc<Network>,
-        recipe: Recipe,
-        inputs: PictureInputs,
-        known: Option<Arc<Statistics>>,
-        isa: Isa,
-    ) -> Self {
+impl CalibrateJob {
+    /// A job over those pictures.
+    pub fn new(network: Arc<Network>, inputs: PictureInputs) -> Self {
         let calibrator = Calibrator::new(network.graph());
-        Self { network, recipe, inputs, known, calibrator, reproducible: None, done: 0, isa }
+        Self { network, inputs, calibrator, reproducible: None, done: 0 }
     }
 
     fn calibrate(&mut self, input: Value) -> Result<(), SessionError> {
@@ -241,28 +232,68 @@ impl QuantizeJob {
     }
 }
 
-impl Job for QuantizeJob {
-    type Output = QuantizedNetwork;
+impl Job for CalibrateJob {
+    type Output = Statistics;
 
-    fn step(&mut self) -> Result<Step<QuantizedNetwork>, SessionError> {
+    fn step(&mut self) -> Result<Step<Statistics>, SessionError> {
         let total = self.inputs.len();
-        if self.network.is_quantized() {
-            return Ok(Step::Done(QuantizedNetwork::opened(&self.network)?));
-        }
-        if self.known.is_none() && self.done < total {
+        if self.done < total && !self.network.is_quantized() {
             let input = self.inputs.get(self.done)?;
             self.calibrate(input.value)?;
             let progress = Progress { phase: "calibrating", done: self.done, total, comparison: None };
             return Ok(Step::Running(progress));
         }
+        self.reproducible = None; // its packed weights make place for the new network's
+        Ok(Step::Done(self.calibrator.statistics().clone()))
+    }
+}
+
+/// Calibrates, unless that is done, then quantizes.
+#[derive(Debug)]
+pub struct QuantizeJob {
+    network: Arc<Network>,
+    recipe: Recipe,
+    preprocess: Preprocess,
+    known: Option<Arc<Statistics>>,
+    calibration: CalibrateJob,
+    isa: Isa,
+}
+
+impl QuantizeJob {
+    /// A job that calibrates on `inputs`, unless the statistics are known.
+    pub fn new(
+        network: Arc<Network>,
+        recipe: Recipe,
+        inputs: PictureInputs,
+        known: Option<Arc<Statistics>>,
+        isa: Isa,
+    ) -> Self {
+        let preprocess = inputs.preprocess().clone();
+        let calibration = CalibrateJob::new(Arc::clone(&network), inputs);
+        Self { network, recipe, preprocess, known, calibration, isa }
+    }
+}
+
+impl Job for QuantizeJob {
+    type Output = QuantizedNetwork;
+
+    fn step(&mut self) -> Result<Step<QuantizedNetwork>, SessionError> {
+        if self.network.is_quantized() {
+            return Ok(Step::Done(QuantizedNetwork::opened(&self.network)?));
+        }
         let statistics = match &self.known {
             Some(known) => Arc::clone(known),
-            None => Arc::new(self.calibrator.finish(self.network.graph())?),
+            None => match self.calibration.step()? {
+                Step::Running(progress) => return Ok(Step::Running(progress)),
+                Step::Done(found) => {
+                    found.check(self.network.graph())?;
+                    Arc::new(found)
+                }
+            },
         };
-        self.reproducible = None; // its packed weights make place for the new network's
         let recipe = self.recipe.clone();
-        let preprocess = self.inputs.preprocess();
-        Ok(Step::Done(QuantizedNetwork::build(&self.network, statistics, recipe, preprocess, self.isa)?))
+        let built = QuantizedNetwork::build(&self.network, statistics, recipe, &self.preprocess, self.isa)?;
+        Ok(Step::Done(built))
     }
 }
 

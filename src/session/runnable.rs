@@ -36,7 +36,8 @@ impl QuantizedModel {
         let definition_graph = passes::eliminate_dead(&folded)?;
         let lowered = passes::lower_int8(graph)?;
         let integer = Model::new(Executor::new(lowered.graph, isa)?)?;
-        let integer_nodes = lowered.integer_nodes.into_iter().collect();
+        let mut integer_nodes = BTreeSet::new();
+        integer_nodes.extend(lowered.integer_nodes);
         let (definition, float_nodes) = (Mutex::default(), lowered.float_nodes);
         Ok(Self { definition_graph, definition, isa, integer, integer_nodes, float_nodes })
     }

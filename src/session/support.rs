@@ -4,11 +4,11 @@ use super::SessionError;
 use super::network::Network;
 use super::runnable::QuantizedModel;
 use super::view::{OperatorView, RefusedNodeView, SupportView};
-use crate::ir::Operation as _;
+use crate::ir::{NameMap, Operation as _};
 use crate::onnx::{OperatorSupport, RefusedNode, Support};
 use crate::ops::{Graph, Isa, Kind};
 use crate::quant::{self, Calibrator, Recipe};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 impl From<&Support> for SupportView {
     fn from(support: &Support) -> Self {
@@ -33,9 +33,9 @@ impl From<&Support> for SupportView {
 
 /// The operators of a graph; which of their nodes run on integers, where that is known.
 pub(super) fn operators(graph: &Graph, integers: Option<&BTreeSet<String>>) -> Vec<OperatorView> {
-    let mut operators: BTreeMap<&str, OperatorView> = BTreeMap::new();
+    let mut operators = NameMap::new();
     for (_, node) in graph.nodes() {
-        let entry = operators.entry(node.op.op_type()).or_insert_with(|| OperatorView {
+        let entry = operators.get_or_insert_with(node.op.op_type(), || OperatorView {
             op_type: node.op.op_type().to_owned(),
             nodes: 0,
             integer_nodes: integers.map(|_| 0),
@@ -51,7 +51,7 @@ pub(super) fn operators(graph: &Graph, integers: Option<&BTreeSet<String>>) -> V
             _ => {}
         }
     }
-    operators.into_values().collect()
+    operators.into_items()
 }
 
 /// The operators of a network before anything was quantized.

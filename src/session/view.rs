@@ -117,6 +117,8 @@ views! {
         pub quantized: bool,
         /// Bytes of memory that quantizing and comparing it take at most, about; pictures come beside.
         pub memory_bytes: usize,
+        /// Multiply-accumulates of one picture in layers with weights, as far as sizes are known.
+        pub multiply_accumulates: u64,
         /// The tensor that Grad-CAM looks at; none where no tensor has positions.
         pub attribution_layer: Option<String>,
         /// What the user should know.
@@ -221,6 +223,7 @@ views! {
     }
 
     /// A class and its probability.
+    #[derive(Deserialize)]
     pub struct ClassProbability {
         /// Output of the network.
         pub class: usize,
@@ -231,6 +234,7 @@ views! {
     }
 
     /// Rank correlations of two maps; none where a map is constant.
+    #[derive(Deserialize)]
     pub struct MapCorrelation {
         /// Spearman's ρ, −1 to 1.
         pub spearman: Option<f64>,
@@ -239,6 +243,7 @@ views! {
     }
 
     /// Both networks on one picture.
+    #[derive(Deserialize)]
     pub struct PictureComparison {
         /// Number of the picture.
         pub picture: usize,

@@ -142,7 +142,9 @@ narrow_integer! {
 }
 
 /// A Rust type that a [`Value`](super::Value) can hold. Sealed: the list is [`DType`]'s.
-pub trait Element: Copy + Default + PartialEq + fmt::Debug + Send + Sync + 'static + sealed::Sealed {
+pub trait Element:
+    Copy + Default + Zeroable + PartialEq + fmt::Debug + Send + Sync + 'static + sealed::Sealed
+{
     /// The element type that this Rust type stands for.
     const DTYPE: DType;
 }

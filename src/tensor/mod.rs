@@ -8,12 +8,14 @@
 
 mod dtype;
 mod float_format;
+mod order;
 mod shape;
 mod value;
 
 pub(crate) use dtype::with_element;
 pub use dtype::{DType, Element, I2, I4, U2, U4};
 pub use float_format::{FloatFormat, FloatRounding, PowerRounding};
+pub use order::{ordered, sort_positions, sorted};
 pub use shape::{Dim, Shape, TensorType, broadcast_shapes, broadcast_types};
 pub use value::Value;
 

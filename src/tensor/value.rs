@@ -321,10 +321,7 @@ fn element_count(shape: &[usize]) -> Result<usize, TensorError> {
 /// A zeroed buffer for a tensor of `shape`, or an error where memory does not suffice.
 fn try_zeroed<T: Element>(shape: &[usize]) -> Result<Vec<T>, TensorError> {
     let len = element_count(shape)?;
-    let mut data = Vec::new();
-    data.try_reserve_exact(len).map_err(|_| TensorError::TooLarge { shape: shape.to_vec() })?;
-    data.resize(len, T::default());
-    Ok(data)
+    bytemuck::try_zeroed_vec(len).map_err(|()| TensorError::TooLarge { shape: shape.to_vec() })
 }
 
 #[cfg(test)]

@@ -8,8 +8,8 @@ use crate::kernels::threads::threads;
 use crate::kernels::{Isa, RelaxedDot, relaxed_dot};
 use crate::session::view::LensView;
 use crate::session::{
-    Clock, CompareJob, ExternalFiles, Job, LatencyJob, Opening, ProfileJob, Progress, QuantizeJob, Role,
-    Session, SessionError, Step,
+    CalibrateJob, Clock, CompareJob, Compared, ComparedPicture, ExternalFiles, Job, LatencyJob, Opening,
+    ProfileJob, Progress, QuantizeJob, Role, Session, SessionError, Step,
 };
 use wasm_bindgen::JsValue;
 
@@ -21,6 +21,8 @@ enum Work {
     Done(Box<Response>),
     Quantize(Box<QuantizeJob>),
     Compare(Box<CompareJob>),
+    CalibrateShare(Box<CalibrateJob>),
+    CompareShare(Box<CompareJob>),
     Latency(Box<LatencyJob>),
     Profile(Box<ProfileJob>),
 }
@@ -62,7 +64,7 @@ impl Core {
 
     /// Drops the work under way; what a comparison has found of single pictures stays.
     pub(super) fn cancel(&mut self) {
-        if let Some(Work::Compare(job)) = self.work.take() {
+        if let Some(Work::Compare(job) | Work::CompareShare(job)) = self.work.take() {
             self.session.keep_known(job.into_known());
         }
     }
@@ -113,6 +115,18 @@ impl Core {
                     Turn::Done(Box::new(Response::Compare { summary, pictures }))
                 }
             },
+            Work::CalibrateShare(job) => match job.step()? {
+                Step::Running(progress) => Turn::Running(progress),
+                Step::Done(statistics) => Turn::Done(Box::new(Response::CalibrateShare { statistics })),
+            },
+            Work::CompareShare(job) => match job.step()? {
+                Step::Running(progress) => Turn::Running(progress),
+                Step::Done(Compared { rows, known, .. }) => {
+                    self.session.keep_known(known);
+                    let rows = rows.iter().map(|row| ComparedPicture::clone(row)).collect();
+                    Turn::Done(Box::new(Response::CompareShare { rows }))
+                }
+            },
             Work::Latency(job) => match job.step()? {
                 Step::Running(progress) => Turn::Running(progress),
                 Step::Done(latency) => Turn::Done(Box::new(Response::MeasureLatency { latency })),
@@ -128,6 +142,20 @@ impl Core {
         let response = match request {
             Request::Quantize { recipe } => {
                 return Ok(Work::Quantize(Box::new(self.session.quantize(&recipe)?)));
+            }
+            Request::CalibrateShare { share } => {
+                return Ok(Work::CalibrateShare(Box::new(self.session.calibrate_share(share)?)));
+            }
+            Request::CompareShare { share } => {
+                return Ok(Work::CompareShare(Box::new(self.session.compare_share(share)?)));
+            }
+            Request::LearnStatistics { parts } => {
+                self.session.learn_statistics(&parts)?;
+                Response::LearnStatistics
+            }
+            Request::LearnComparisons { rows } => {
+                self.session.learn_comparisons(rows);
+                Response::LearnComparisons
             }
             Request::Compare => return Ok(Work::Compare(Box::new(self.session.compare()?))),
             Request::MeasureLatency { runs } => {

@@ -4,11 +4,12 @@
 //! Bulk data is not in them: bytes come as typed arrays beside a request, and a [`BufferRef`] names
 //! a typed array to fetch after a response.
 
-use crate::quant::Recipe;
+use crate::quant::{Recipe, Statistics};
 use crate::session::view::{
     LatencyView, LensView, ModelView, PictureComparison, PictureView, PreprocessView, ProfileView,
     QuantizedView, Refused, Summary,
 };
+use crate::session::{ComparedPicture, Share};
 use serde::{Deserialize, Serialize};
 use tsify::Tsify;
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -85,6 +86,27 @@ pub enum Request {
     },
     /// Compares both networks on the evaluation pictures.
     Compare,
+    /// Calibrates on a part of the pictures, for whoever divides them between engines.
+    CalibrateShare {
+        /// Which part.
+        share: Share,
+    },
+    /// Takes what calibrating has found on all parts, so that quantizing need not.
+    LearnStatistics {
+        /// What `calibrateShare` answered, of every part.
+        #[tsify(type = "unknown[]")]
+        parts: Vec<Statistics>,
+    },
+    /// Compares both networks on a part of the evaluation pictures.
+    CompareShare {
+        /// Which part.
+        share: Share,
+    },
+    /// Takes what comparing has found on a part, so that comparing all of them need not.
+    LearnComparisons {
+        /// What `compareShare` answered.
+        rows: Vec<ComparedPicture>,
+    },
     /// Looks at one picture in depth.
     Lens {
         /// Its number.
@@ -167,6 +189,21 @@ pub enum Response {
         /// Each.
         pictures: Vec<PictureComparison>,
     },
+    /// What calibrating has found on a part of the pictures.
+    CalibrateShare {
+        /// For `learnStatistics`.
+        #[tsify(type = "unknown")]
+        statistics: Statistics,
+    },
+    /// The ranges are known.
+    LearnStatistics,
+    /// What comparing has found on a part of the pictures.
+    CompareShare {
+        /// For `learnComparisons`.
+        rows: Vec<ComparedPicture>,
+    },
+    /// The comparisons are known.
+    LearnComparisons,
     /// One picture in depth.
     Lens {
         /// Answers and correlations.

@@ -6,11 +6,11 @@ use std::fs;
 use bitlens::data::Preprocess;
 use bitlens::data::preprocess::Resize;
 use bitlens::ops::Isa;
-use bitlens::quant::Recipe;
+use bitlens::quant::{Recipe, Statistics};
 use bitlens::session::view::{
     LayerPath, LayerView, LensView, NodeTime, NodeTimes, PictureComparison, Summary,
 };
-use bitlens::session::{Job as _, Network, Opening, QuantizedNetwork, Session, Step};
+use bitlens::session::{ComparedPicture, Job as _, Network, Opening, QuantizedNetwork, Session, Share, Step};
 
 use bitlens::tensor::Value;
 
@@ -30,6 +30,54 @@ fn labels_of(session: &mut Session, files: &[(&str, &[u8])]) -> (Vec<Option<usiz
     let (pictures, refused) = session.add_pictures(files);
     let refused = refused.into_iter().map(|refused| refused.error.message).collect();
     (pictures.into_iter().map(|picture| picture.label).collect(), refused)
+}
+
+#[test]
+fn pictures_divided_between_sessions_come_to_the_same() {
+    let of = 3;
+    let mut whole = sample_session(SAMPLES[0]);
+    quantize(&mut whole, &Recipe::default());
+    let compared = whole.compare().unwrap().run(&mut |_| ()).unwrap();
+
+    let mut sessions: Vec<Session> = (0..of).map(|_| sample_session(SAMPLES[0])).collect();
+    let part = |session: &Session, part| {
+        session.calibrate_share(Share { part, of }).unwrap().run(&mut |_| ()).unwrap()
+    };
+    let parts: Vec<Statistics> = sessions.iter().enumerate().map(|(i, session)| part(session, i)).collect();
+    assert!(parts.iter().all(|part| part.runs() > 0));
+    for session in &mut sessions {
+        session.learn_statistics(&parts).unwrap();
+        let mut seen = 0;
+        let quantized = session.quantize(&Recipe::default()).unwrap().run(&mut |_| seen += 1).unwrap();
+        assert_eq!(seen, 0, "nothing is left to calibrate on");
+        assert_eq!(quantized.file(), whole.quantized().unwrap().file());
+        session.set_quantized(quantized);
+    }
+
+    let mut rows = Vec::new();
+    for (i, session) in sessions.iter_mut().enumerate() {
+        let job = session.compare_share(Share { part: i, of }).unwrap();
+        let share = { job }.run(&mut |_| ()).unwrap();
+        rows.extend(share.rows.iter().map(|row| ComparedPicture::clone(row)));
+    }
+    assert_eq!(rows.len(), compared.pictures.len());
+    let first = &mut sessions[0];
+    first.learn_comparisons(rows);
+    let again = first.compare().unwrap().run(&mut |_| ()).unwrap();
+    assert_eq!((again.summary, again.pictures), (compared.summary, compared.pictures));
+}
+
+#[test]
+fn what_was_found_with_another_network_is_refused() {
+    let (resnet, mut mobilenet) = (sample_session(SAMPLES[0]), sample_session(SAMPLES[1]));
+    let found = resnet.calibrate_share(Share { part: 0, of: 20 }).unwrap().run(&mut |_| ()).unwrap();
+    let error = mobilenet.learn_statistics(&[found]).unwrap_err();
+    assert!(error.to_string().contains("values were given for a network that has"), "{error}");
+    let none = mobilenet.learn_statistics(&[]).unwrap_err();
+    assert!(none.to_string().contains("no picture was given"), "{none}");
+    let share = Share { part: 2, of: 2 };
+    assert_eq!(mobilenet.calibrate_share(share).unwrap_err().to_string(), "There is no part 2 of 2.");
+    assert!(mobilenet.compare_share(Share { part: 0, of: 0 }).is_err());
 }
 
 #[test]

@@ -197,6 +197,10 @@ export interface ModelView {
      */
     memoryBytes: number;
     /**
+     * Multiply-accumulates of one picture in layers with weights, as far as sizes are known.
+     */
+    multiplyAccumulates: number;
+    /**
      * The tensor that Grad-CAM looks at; none where no tensor has positions.
      */
     attributionLayer: string | null;
@@ -218,6 +222,20 @@ export interface RefusedNodeView {
      * Why.
      */
     reason: string;
+}
+
+/**
+ * A part of the pictures.
+ */
+export interface Share {
+    /**
+     * Which part, from 0.
+     */
+    part: number;
+    /**
+     * How many parts there are.
+     */
+    of: number;
 }
 
 /**
@@ -839,7 +857,7 @@ export type RunPath = "int8" | "fakeQuant";
 /**
  * What the page asks. Files travel beside it, as `Uint8Array`s or as numbers of uploads.
  */
-export type Request = { kind: "loadModel"; name: string; weights?: string[]; memoryLimit?: number } | { kind: "addPictures"; names: string[] } | { kind: "clearPictures" } | { kind: "setLabels"; name: string } | { kind: "readPreprocess"; name: string } | { kind: "setPreprocess"; preprocess: Preprocess } | { kind: "quantize"; recipe: Recipe } | { kind: "compare" } | { kind: "lens"; picture: number; target: number | null } | { kind: "logits"; picture: number } | { kind: "measureLatency"; runs: number } | { kind: "profile" } | { kind: "preview"; picture: number } | { kind: "exportModel" } | { kind: "engineInfo" };
+export type Request = { kind: "loadModel"; name: string; weights?: string[]; memoryLimit?: number } | { kind: "addPictures"; names: string[] } | { kind: "clearPictures" } | { kind: "setLabels"; name: string } | { kind: "readPreprocess"; name: string } | { kind: "setPreprocess"; preprocess: Preprocess } | { kind: "quantize"; recipe: Recipe } | { kind: "compare" } | { kind: "calibrateShare"; share: Share } | { kind: "learnStatistics"; parts: unknown[] } | { kind: "compareShare"; share: Share } | { kind: "learnComparisons"; rows: ComparedPicture[] } | { kind: "lens"; picture: number; target: number | null } | { kind: "logits"; picture: number } | { kind: "measureLatency"; runs: number } | { kind: "profile" } | { kind: "preview"; picture: number } | { kind: "exportModel" } | { kind: "engineInfo" };
 
 /**
  * What the page is told while a job runs.
@@ -849,7 +867,29 @@ export type Event = { kind: "progress"; phase: string; done: number; total: numb
 /**
  * What the page is told: of the same kind as the request.
  */
-export type Response = { kind: "loadModel"; model: ModelView; preprocess: PreprocessView; weights: string[] } | { kind: "addPictures"; pictures: PictureView[]; refused: Refused[] } | { kind: "clearPictures" } | { kind: "setLabels"; classes: string[]; pictures: PictureView[] } | { kind: "readPreprocess"; preprocess: PreprocessView } | { kind: "setPreprocess"; preprocess: PreprocessView } | { kind: "quantize"; quantized: QuantizedView } | { kind: "compare"; summary: Summary; pictures: PictureComparison[] } | { kind: "lens"; lens: LensView; map: MapRef | null } | { kind: "logits"; input: BufferRef; inputShape: number[]; full: BufferRef; quantized: BufferRef | null } | { kind: "measureLatency"; latency: LatencyView } | { kind: "profile"; profile: ProfileView } | { kind: "preview"; width: number; height: number; rgba: BufferRef } | { kind: "exportModel"; fileName: string; onnx: BufferRef; sizeBytes: number; verified: ExportCheck } | { kind: "engineInfo"; info: EngineInfo };
+export type Response = { kind: "loadModel"; model: ModelView; preprocess: PreprocessView; weights: string[] } | { kind: "addPictures"; pictures: PictureView[]; refused: Refused[] } | { kind: "clearPictures" } | { kind: "setLabels"; classes: string[]; pictures: PictureView[] } | { kind: "readPreprocess"; preprocess: PreprocessView } | { kind: "setPreprocess"; preprocess: PreprocessView } | { kind: "quantize"; quantized: QuantizedView } | { kind: "compare"; summary: Summary; pictures: PictureComparison[] } | { kind: "calibrateShare"; statistics: unknown } | { kind: "learnStatistics" } | { kind: "compareShare"; rows: ComparedPicture[] } | { kind: "learnComparisons" } | { kind: "lens"; lens: LensView; map: MapRef | null } | { kind: "logits"; input: BufferRef; inputShape: number[]; full: BufferRef; quantized: BufferRef | null } | { kind: "measureLatency"; latency: LatencyView } | { kind: "profile"; profile: ProfileView } | { kind: "preview"; width: number; height: number; rgba: BufferRef } | { kind: "exportModel"; fileName: string; onnx: BufferRef; sizeBytes: number; verified: ExportCheck } | { kind: "engineInfo"; info: EngineInfo };
+
+/**
+ * What the summary needs of one picture.
+ */
+export interface ComparedPicture {
+    /**
+     * Sum of the squares of full precision's logits.
+     */
+    signal: number;
+    /**
+     * Sum of the squares of the differences of the logits.
+     */
+    noise: number;
+    /**
+     * Whether each network is right, full precision first, where a label says what is.
+     */
+    correct: [boolean, boolean] | null;
+    /**
+     * What the page shows.
+     */
+    comparison: PictureComparison;
+}
 
 /**
  * What the user asked for. Fields that are not known are refused: a recipe means one thing.

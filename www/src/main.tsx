@@ -2,9 +2,11 @@
 import { options, render } from 'preact';
 import './boot.css';
 import { App } from './app';
-import { Client, type WorkerLike } from './engine/client';
+import type { WorkerLike } from './engine/client';
+import { Team } from './engine/team';
 import { changeBuild, keepSite } from './offline/register';
 import { beforeNextFrame } from './lib/frame';
+import { roomForHelpers } from './lib/memory';
 import { listenToKeys } from './views/help/keys';
 import { Controller } from './state/controller';
 import { browserEnvironment } from './state/environment';
@@ -21,12 +23,15 @@ const chooseEngine = async (): Promise<() => WorkerLike> =>
 
 options.debounceRendering = beforeNextFrame;
 
+/** Helpers that this machine has cores and memory for. */
+const room = (bytes: number): number => roomForHelpers(bytes, browserEnvironment.machine());
+
 const root = document.getElementById('app');
 if (root && !(import.meta.env.PROD && (await changeBuild()))) {
   const store = createStore();
   followTheme(store);
   const sample = followLinks(store);
-  new Controller(store, new Client(await chooseEngine()), browserEnvironment);
+  new Controller(store, new Team(await chooseEngine(), room), browserEnvironment);
   store.dispatch({ type: 'sampleChosen', sample });
   listenToKeys(store, () => root.querySelector<HTMLElement>(`[data-testid="${testids.fileInput}"]`)?.click());
   render(

@@ -16,7 +16,7 @@ const environment: Environment = {
   now: () => performance.now(),
   makeUrl: (blob) => `blob:${blob.size}`,
   revokeUrl: () => {},
-  machine: () => ({ memoryGiB: 8, handheld: false }),
+  machine: () => ({ memoryGiB: 8, cores: 1, handheld: false }),
   readMask: () => Promise.resolve({ width: 1, height: 1, inside: new Uint8Array(1) }),
   drawThumbnail: () => Promise.resolve('blob:drawn'),
   fetchFile: (path) => Promise.resolve(new Blob([content(path) as BlobPart])),
@@ -221,7 +221,7 @@ test.each([
 });
 
 test('what is doubtful to fit is opened when the user insists, and not before', async () => {
-  const small = { ...environment, machine: () => ({ memoryGiB: 0.5, handheld: true }) };
+  const small = { ...environment, machine: () => ({ memoryGiB: 0.5, cores: 1, handheld: true }) };
   const store = page(() => new MockEngine(), small);
   store.dispatch({ type: 'filesOpened', files: [file('net.onnx', MODEL), file('a.png', 'x')] });
   const { problems, model } = await until(store, (state) => state.problems.length > 0);

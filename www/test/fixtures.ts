@@ -5,7 +5,7 @@ import { update } from '../src/state/update';
 
 export const model: ModelView = {
   name: 'net', fileName: 'net.onnx', producer: '', opset: 17, nodes: 3, parameters: 100, sizeBytes: 500, inputName: 'x', inputShape: 'batch×3×4×4',
-  inputSize: [4, 4], channels: 3, classes: 2, layers: 1, operators: [{ opType: 'Conv', nodes: 1, integerNodes: null, floatNodes: [], refused: [] }], quantized: false, memoryBytes: 5e6, attributionLayer: 'y', warnings: [],
+  inputSize: [4, 4], channels: 3, classes: 2, layers: 1, operators: [{ opType: 'Conv', nodes: 1, integerNodes: null, floatNodes: [], refused: [] }], quantized: false, memoryBytes: 5e6, multiplyAccumulates: 1000, attributionLayer: 'y', warnings: [],
 };
 
 export const preprocess: PreprocessView = {

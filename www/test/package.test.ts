@@ -1,7 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { bestVariant, Engine, load, version } from '../../pkg/loader.js';
-import type { ArgumentsOf, BufferRef, EngineRequest, Kind, ResponseOf } from '../src/engine/protocol';
+import type { WorkerLike } from '../src/engine/client';
+import type { Port } from '../src/engine/messages';
+import type { ArgumentsOf, BufferRef, Engine as PageEngine, EngineRequest, Kind, ResponseOf } from '../src/engine/protocol';
+import { serve } from '../src/engine/serve';
+import { Team } from '../src/engine/team';
 
 const read = (path: string) => readFile(new URL(path, import.meta.url));
 
@@ -93,4 +97,45 @@ describe('the wasm package', () => {
     }
     expect(() => ask(engine, 'logits', { picture: 2 })).toThrow(expect.objectContaining({ code: 'session/no-such-picture' }));
   });
+});
+
+describe('a team of engines', () => {
+  const files = async (...names: string[]) => ({ files: await Promise.all(names.map(async (name) => new Blob([await sample(name)]))) });
+
+  /** Opens the sample, quantizes and compares it; what is worth dividing takes so long. */
+  async function visit(worthMs: number) {
+    let engines = 0;
+    const workers: WorkerLike[] = [];
+    const start = (): WorkerLike => {
+      engines += 1;
+      const { port1, port2 } = new MessageChannel();
+      const engine = new Engine() as unknown as PageEngine;
+      void serve(port2 as unknown as Port, () => Promise.resolve({ engine, build: 'simd128' }));
+      const worker = Object.assign(port1, { terminate: () => port1.close() }) as unknown as WorkerLike;
+      port1.start();
+      port2.start();
+      workers.push(worker);
+      return worker;
+    };
+    const team = new Team(start, () => 2, worthMs);
+    await team.call('loadModel', { name: 'net.onnx' }, await files('sample_mobilenet.onnx'));
+    await team.call('readPreprocess', { name: 'preprocessor_config.json' }, await files('preprocessor_config.json'));
+    const listed = JSON.parse(String(await read('../public/sample/pictures.json'))) as { file: string }[];
+    const names = listed.map(({ file }) => file);
+    await team.call('addPictures', { names }, await files(...names));
+    await team.call('setLabels', { name: 'pictures.json' }, await files('pictures.json'));
+    const { quantized } = await team.call('quantize', { recipe: { schema: 1, preset: 'int8', weightBits: 5, activationBits: 6 } });
+    const { kind, summary, pictures } = await team.call('compare', {});
+    const exported = await team.call('exportModel', {});
+    const bytes = exported.buffer<Uint8Array<ArrayBuffer>>(exported.onnx);
+    for (const worker of workers) worker.terminate();
+    return { engines, found: { quantized, kind, summary, pictures, bytes } };
+  }
+
+  it('comes to the same as one engine, to the last bit', async () => {
+    await load('simd128', await read('../../pkg/simd128/bitlens_bg.wasm'));
+    const [alone, divided] = [await visit(Infinity), await visit(0)];
+    expect([alone.engines, divided.engines]).toEqual([1, 3]);
+    expect(divided.found).toEqual(alone.found);
+  }, 60_000);
 });

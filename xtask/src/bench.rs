@@ -21,6 +21,9 @@ usage: cargo xtask bench peer [--rounds N] [NETWORK…]   both builds and onnxru
        cargo xtask bench quantize [--rounds N] [--pictures N] [NETWORK [PICTURES]]
                                                         a network quantized in the browser and by
                                                         onnxruntime in Python, in turns
+       cargo xtask bench team [--rounds N] [--pictures N] [NETWORK [PICTURES]]
+                                                        calibrating and comparing on the page with one
+                                                        worker and with two
        cargo xtask bench growth [--rounds N]            latency by size of the picture and of the network
        cargo xtask bench profile BUILD NETWORK [RUNS]   each node of a network; BUILD: relaxed or simd128
 
@@ -49,6 +52,11 @@ pub(crate) fn bench(arguments: &[OsString]) -> Result<()> {
             need_networks(&[])?;
             wasm::build()?;
             script("quantize.mjs", rest)
+        }
+        Some("team") => {
+            need_networks(&[])?;
+            serve::build()?;
+            script("team.mjs", rest)
         }
         Some("growth") => {
             need_networks(&["--growth"])?;

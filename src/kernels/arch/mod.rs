@@ -9,6 +9,7 @@
 )]
 #![allow(unsafe_code, reason = "intrinsics and pointers; see the module documentation")]
 
+#[cfg(any(test, not(all(target_arch = "wasm32", target_feature = "simd128"))))]
 pub(crate) mod portable;
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 pub(crate) mod wasm32;
@@ -18,7 +19,6 @@ pub(crate) mod x86_64;
 use super::error::{KernelError, Result};
 use super::generic::{DotTask, Task};
 use super::isa::{Dot16, Isa};
-use portable::Portable;
 
 /// Which integer dot product packed weights were laid out for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,24 +31,28 @@ pub(crate) enum DotForm {
     ShiftedQuads,
 }
 
-/// Runs a task on an instruction set.
+/// Runs a task on an instruction set, or on the one that differs from it only in fusing products and sums
+/// of `f32`, where the task has none ([`Task::SUMS_REALS`]).
 ///
 /// # Errors
 /// [`KernelError::IsaUnavailable`].
 pub(crate) fn run<T: Task>(isa: Isa, task: T) -> Result<T::Output> {
     match isa {
-        Isa::Portable => Ok(task.run(Portable)),
+        #[cfg(any(test, not(all(target_arch = "wasm32", target_feature = "simd128"))))]
+        Isa::Portable => Ok(task.run(portable::Portable)),
         #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
-        Isa::Simd128 => Ok(task.run(wasm32::simd128::Simd128)),
+        Isa::Simd128 if T::SUMS_REALS || cfg!(not(target_feature = "relaxed-simd")) => {
+            Ok(task.run(wasm32::simd128::Simd128))
+        }
         #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
-        Isa::RelaxedSimd => Ok(task.run(wasm32::relaxed::Relaxed)),
+        Isa::RelaxedSimd | Isa::Simd128 => Ok(task.run(wasm32::relaxed::Relaxed)),
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 => match x86_64::avx2::Avx2::<true>::new() {
+        Isa::Avx2Unfused if T::SUMS_REALS => match x86_64::avx2::Avx2::<false>::new() {
             Some(avx2) => Ok(avx2.run(task)),
             None => Err(KernelError::IsaUnavailable { isa }),
         },
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx2Unfused => match x86_64::avx2::Avx2::<false>::new() {
+        Isa::Avx2 | Isa::Avx2Unfused => match x86_64::avx2::Avx2::<true>::new() {
             Some(avx2) => Ok(avx2.run(task)),
             None => Err(KernelError::IsaUnavailable { isa }),
         },
@@ -79,6 +83,7 @@ struct PairTask<T>(T);
 
 impl<T: DotTask> Task for PairTask<T> {
     type Output = T::Output;
+    const SUMS_REALS: bool = false;
     #[inline(always)]
     fn run<S: super::generic::Simd>(self, simd: S) -> T::Output {
         self.0.run(simd)

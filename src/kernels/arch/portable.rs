@@ -23,6 +23,18 @@ impl Floats for Portable {
         core::array::from_fn(|i| a[i] + b[i])
     }
     #[inline(always)]
+    fn multiply_f32(self, a: Self::F32, b: Self::F32) -> Self::F32 {
+        core::array::from_fn(|i| a[i] * b[i])
+    }
+    #[inline(always)]
+    fn divide_f32(self, a: Self::F32, b: Self::F32) -> Self::F32 {
+        core::array::from_fn(|i| a[i] / b[i])
+    }
+    #[inline(always)]
+    fn or_zero(self, x: Self::F32) -> Self::F32 {
+        x.map(|x| if x.is_nan() { 0.0 } else { x })
+    }
+    #[inline(always)]
     fn subtract_f32(self, a: Self::F32, b: Self::F32) -> Self::F32 {
         core::array::from_fn(|i| a[i] - b[i])
     }

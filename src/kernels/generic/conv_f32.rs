@@ -30,7 +30,8 @@ struct Columns<'a> {
 
 impl RhsSource for Columns<'_> {
     /// Which positions of a plane a tap meets is the same for every plane, and found once.
-    #[inline(always)]
+    #[cfg_attr(target_arch = "wasm32", inline(never))]
+    #[cfg_attr(not(target_arch = "wasm32"), inline(always))]
     fn fill<S: Simd>(&self, simd: S, BlockOf { depth, cols }: BlockOf, block: &mut [f32], stride: usize) {
         let (window, taps) = (self.window, self.window.taps());
         let mut runs: Vec<TapRun> = Vec::new();
@@ -125,6 +126,7 @@ pub(crate) struct PackPanels<'a> {
 
 impl Task for PackPanels<'_> {
     type Output = Vec<f32>;
+    const SUMS_REALS: bool = false;
     #[inline(always)]
     fn run<S: Simd>(self, _: S) -> Vec<f32> {
         if self.geometry.is_depthwise() {
@@ -157,6 +159,7 @@ pub(crate) struct ConvTask<'a> {
 
 impl Task for ConvTask<'_> {
     type Output = ();
+    const SUMS_REALS: bool = true;
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let geometry = self.geometry;
@@ -203,6 +206,7 @@ pub(crate) struct BackwardInputTask<'a> {
 
 impl Task for BackwardInputTask<'_> {
     type Output = ();
+    const SUMS_REALS: bool = true;
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let geometry = self.geometry;
@@ -277,6 +281,7 @@ pub(crate) struct BackwardWeightsTask<'a> {
 
 impl Task for BackwardWeightsTask<'_> {
     type Output = ();
+    const SUMS_REALS: bool = true;
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let geometry = self.geometry;

@@ -65,11 +65,12 @@ pub(crate) struct DepthwiseForward<'a> {
 
 impl Task for DepthwiseForward<'_> {
     type Output = ();
+    const SUMS_REALS: bool = true;
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let window = self.geometry.window();
         match (Frame::new(window, S::F32_LANES), window.stride[1]) {
-            (None, _) => self.by_rows(),
+            (None, _) => self.by_rows(simd),
             (Some(frame), 1) => self.with_stride::<S, 1>(simd, frame),
             (Some(frame), 2) => self.with_stride::<S, 2>(simd, frame),
             (Some(frame), _) => self.with_stride::<S, 0>(simd, frame),
@@ -135,7 +136,8 @@ fn places(window: &Window2d, lanes: usize, width: usize) -> Vec<Place> {
 
 impl DepthwiseForward<'_> {
     /// Without a frame.
-    fn by_rows(self) {
+    #[inline(always)]
+    fn by_rows<S: Simd>(self, simd: S) {
         let window = self.geometry.window();
         let stride = window.stride[1];
         let planes = self.input.chunks_exact(window.input_pixels());
@@ -146,7 +148,7 @@ impl DepthwiseForward<'_> {
             out.fill(self.bias.map_or(0.0, |bias| bias[channel]));
             for row in 0..window.output[0] {
                 for_each_tap_row(window, row, |at| {
-                    add_scaled(&mut out[at.out], &plane[at.input], (1, stride), weights[at.tap]);
+                    add_scaled(simd, &mut out[at.out], &plane[at.input], (1, stride), weights[at.tap]);
                 });
             }
             if let Some((lo, hi)) = self.clamp {
@@ -173,15 +175,16 @@ impl DepthwiseForward<'_> {
             let bias = simd.splat_f32(self.bias.map_or(0.0, |bias| bias[channel]));
             let rows = Rows { data: &frame.data, taps: &taps, weights, stride: window.stride[1] };
             let out = &mut self.out[index * pixels..];
+            let clamp = self.clamp.map(|(lo, hi)| (simd.splat_f32(lo), simd.splat_f32(hi)));
             let mut rest = places.as_slice();
             while let [p0, p1, p2, p3, others @ ..] = rest {
                 rest = others;
                 let at = [p0.frame, p1.frame, p2.frame, p3.frame];
                 let [s0, s1, s2, s3] = rows.sums::<S, STRIDE>(simd, bias, at);
-                store(simd, s0, self.clamp, &mut out[p0.out..]);
-                store(simd, s1, self.clamp, &mut out[p1.out..]);
-                store(simd, s2, self.clamp, &mut out[p2.out..]);
-                store(simd, s3, self.clamp, &mut out[p3.out..]);
+                store(simd, s0, clamp, &mut out[p0.out..]);
+                store(simd, s1, clamp, &mut out[p1.out..]);
+                store(simd, s2, clamp, &mut out[p2.out..]);
+                store(simd, s3, clamp, &mut out[p3.out..]);
             }
         }
     }
@@ -189,9 +192,9 @@ impl DepthwiseForward<'_> {
 
 /// Limits a vector and writes it, or the part of it that there is room for.
 #[inline(always)]
-fn store<S: Simd>(simd: S, mut sum: S::F32, clamp: Option<(f32, f32)>, out: &mut [f32]) {
+fn store<S: Simd>(simd: S, mut sum: S::F32, clamp: Option<(S::F32, S::F32)>, out: &mut [f32]) {
     if let Some((lo, hi)) = clamp {
-        sum = simd.clamp_f32(sum, simd.splat_f32(lo), simd.splat_f32(hi));
+        sum = simd.clamp_f32(sum, lo, hi);
     }
     if out.len() >= S::F32_LANES {
         // SAFETY: there is room for a vector.
@@ -220,20 +223,18 @@ impl Rows<'_> {
         let read = if STRIDE == 2 { 2 * S::F32_LANES } else { (S::F32_LANES - 1) * self.stride + 1 };
         assert!(last + read <= self.data.len());
         let (mut a, mut b, mut c, mut d) = (bias, bias, bias, bias);
-        let data = self.data.as_ptr();
+        let (data, weights) = (self.data.as_ptr(), self.weights.as_ptr());
         assert!(self.weights.len() >= self.taps.len());
-        let mut index = 0;
-        while index < self.taps.len() {
-            let weight = simd.splat_f32(self.weights[index]);
-            // SAFETY: taps grow, and by the assertion the last one's vector is within the frame.
+        for (index, &tap) in self.taps.iter().enumerate() {
+            // SAFETY: by the assertions each tap has a weight and, since taps grow and the last one's vector
+            // is within the frame, a vector.
             unsafe {
-                let data = data.add(self.taps[index]);
+                let (data, weight) = (data.add(tap), simd.splat_f32(*weights.add(index)));
                 a = simd.multiply_add(weight, load::<S, STRIDE>(simd, data.add(at0), self.stride), a);
                 b = simd.multiply_add(weight, load::<S, STRIDE>(simd, data.add(at1), self.stride), b);
                 c = simd.multiply_add(weight, load::<S, STRIDE>(simd, data.add(at2), self.stride), c);
                 d = simd.multiply_add(weight, load::<S, STRIDE>(simd, data.add(at3), self.stride), d);
             }
-            index += 1;
         }
         [a, b, c, d]
     }
@@ -271,8 +272,9 @@ pub(crate) struct DepthwiseBackwardInput<'a> {
 
 impl Task for DepthwiseBackwardInput<'_> {
     type Output = ();
+    const SUMS_REALS: bool = false;
     #[inline(always)]
-    fn run<S: Simd>(self, _: S) {
+    fn run<S: Simd>(self, simd: S) {
         let window = self.geometry.window();
         let stride = window.stride[1];
         let grads = self.grad_out.chunks_exact(window.output_pixels().max(1));
@@ -282,7 +284,7 @@ impl Task for DepthwiseBackwardInput<'_> {
             let weights = &self.weights[channel * window.taps()..][..window.taps()];
             for row in 0..window.output[0] {
                 for_each_tap_row(window, row, |at| {
-                    add_scaled(&mut plane[at.input], &grad_out[at.out], (stride, 1), weights[at.tap]);
+                    add_scaled(simd, &mut plane[at.input], &grad_out[at.out], (stride, 1), weights[at.tap]);
                 });
             }
         }
@@ -299,6 +301,7 @@ pub(crate) struct DepthwiseBackwardWeights<'a> {
 
 impl Task for DepthwiseBackwardWeights<'_> {
     type Output = ();
+    const SUMS_REALS: bool = false;
     #[inline(always)]
     fn run<S: Simd>(self, _: S) {
         let window = self.geometry.window();
@@ -320,14 +323,21 @@ impl Task for DepthwiseBackwardWeights<'_> {
 
 /// `to[i · to_stride] += from[i · from_stride] · factor`.
 #[inline(always)]
-fn add_scaled(to: &mut [f32], from: &[f32], (to_stride, from_stride): (usize, usize), factor: f32) {
-    if to_stride == 1 && from_stride == 1 {
-        for (to, from) in to.iter_mut().zip(from) {
-            *to += from * factor;
+fn add_scaled<S: Simd>(simd: S, to: &mut [f32], from: &[f32], strides: (usize, usize), factor: f32) {
+    let (mut at, factors) = (0, simd.splat_f32(factor));
+    if strides == (1, 1) {
+        let len = to.len().min(from.len());
+        while at + S::F32_LANES <= len {
+            // SAFETY: a vector is left in both.
+            unsafe {
+                let (to, from) = (to.as_mut_ptr().add(at), simd.load_f32(from.as_ptr().add(at)));
+                simd.store_f32(to, simd.add_f32(simd.load_f32(to), simd.multiply_f32(from, factors)));
+            }
+            at += S::F32_LANES;
         }
-    } else {
-        for (to, from) in to.iter_mut().step_by(to_stride).zip(from.iter().step_by(from_stride)) {
-            *to += from * factor;
-        }
+    }
+    let rest = to[at..].iter_mut().step_by(strides.0).zip(from[at..].iter().step_by(strides.1));
+    for (to, from) in rest {
+        *to += from * factor;
     }
 }

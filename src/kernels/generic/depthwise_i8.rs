@@ -39,6 +39,7 @@ pub(crate) struct PackTask<'a> {
 
 impl Task for PackTask<'_> {
     type Output = Vec<i16>;
+    const SUMS_REALS: bool = false;
     #[inline(always)]
     fn run<S: Simd>(self, _: S) -> Vec<i16> {
         let (block, pairs) = (4 * S::LANES, self.taps.div_ceil(2));
@@ -70,6 +71,7 @@ pub(crate) struct DepthwiseTask<'a, R> {
 
 impl<R: Sink> Task for DepthwiseTask<'_, R> {
     type Output = ();
+    const SUMS_REALS: bool = false;
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         self.sink.set_shift(0);

@@ -1,7 +1,6 @@
 //! Work that touches each element once: rounding, requantization, addition, changes of layout.
 //!
-//! Plain loops over slices of equal length, which the compiler vectorizes for the instruction set
-//! that the enclosing task is compiled for. Rounding half to even adds and subtracts `1.5 · 2²³`:
+//! What runs in integer networks is written in vectors. Rounding half to even adds and subtracts `1.5 · 2²³`:
 //! at that magnitude a step of `f32` is 1, so the addition itself rounds, to even, and the low bits of
 //! the sum are the integer. It holds for `|x| ≤ 2²²`, so values are limited first; limits are whole
 //! numbers, so limiting before or after rounding gives the same.
@@ -93,6 +92,7 @@ impl AddTask<'_> {
 
 impl Task for AddTask<'_> {
     type Output = ();
+    const SUMS_REALS: bool = false;
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let AddU8 { lhs_factor, rhs_factor, min, max, .. } = self.add;
@@ -166,6 +166,16 @@ impl<F: Copy> Addition<F> {
 pub(crate) trait Code: Copy {
     fn from_i32(code: i32) -> Self;
     fn to_i32(self) -> i32;
+    /// Four vectors of codes as integers.
+    ///
+    /// # Safety
+    /// They are readable.
+    unsafe fn load<S: Simd>(simd: S, from: *const Self) -> [S::Sums; 4];
+    /// Writes two vectors of integers, which are codes.
+    ///
+    /// # Safety
+    /// They are writable.
+    unsafe fn store<S: Simd>(simd: S, to: *mut Self, codes: [S::Sums; 2]);
 }
 
 impl Code for u8 {
@@ -177,8 +187,19 @@ impl Code for u8 {
     fn to_i32(self) -> i32 {
         self.into()
     }
+    #[inline(always)]
+    unsafe fn load<S: Simd>(simd: S, from: *const Self) -> [S::Sums; 4] {
+        // SAFETY: the same contract.
+        unsafe { simd.load_codes(from) }
+    }
+    #[inline(always)]
+    unsafe fn store<S: Simd>(simd: S, to: *mut Self, [first, second]: [S::Sums; 2]) {
+        // SAFETY: the same contract.
+        unsafe { simd.store_codes(to, first, second) }
+    }
 }
 
+/// Signed codes are those of weights and of files of others, so no instruction is asked for them.
 impl Code for i8 {
     #[inline(always)]
     fn from_i32(code: i32) -> Self {
@@ -188,7 +209,34 @@ impl Code for i8 {
     fn to_i32(self) -> i32 {
         self.into()
     }
+    #[inline(always)]
+    unsafe fn load<S: Simd>(simd: S, from: *const Self) -> [S::Sums; 4] {
+        let mut codes = [0; MOST_CODES];
+        // SAFETY: the caller says that four vectors are readable, and the array holds as many.
+        unsafe {
+            for (lane, code) in codes.iter_mut().take(4 * S::LANES).enumerate() {
+                *code = (*from.add(lane)).into();
+            }
+            let at = |vector: usize| codes.as_ptr().add(vector * S::LANES);
+            [simd.load_sums(at(0)), simd.load_sums(at(1)), simd.load_sums(at(2)), simd.load_sums(at(3))]
+        }
+    }
+    #[inline(always)]
+    unsafe fn store<S: Simd>(simd: S, to: *mut Self, [first, second]: [S::Sums; 2]) {
+        let mut codes = [0; MOST_CODES];
+        // SAFETY: the array holds two vectors, and the caller says that as many codes are writable.
+        unsafe {
+            simd.store_sums(codes.as_mut_ptr(), first);
+            simd.store_sums(codes.as_mut_ptr().add(S::LANES), second);
+            for (lane, code) in codes.iter().take(2 * S::LANES).enumerate() {
+                *to.add(lane) = *code as Self;
+            }
+        }
+    }
 }
+
+/// Lanes of four vectors of any instruction set.
+const MOST_CODES: usize = 32;
 
 /// Reals to codes.
 pub(crate) struct QuantizeTask<'a, Q> {
@@ -199,10 +247,27 @@ pub(crate) struct QuantizeTask<'a, Q> {
 
 impl<Q: Code> Task for QuantizeTask<'_, Q> {
     type Output = ();
+    const SUMS_REALS: bool = false;
     #[inline(always)]
-    fn run<S: Simd>(self, _: S) {
+    fn run<S: Simd>(self, simd: S) {
         let (limits, scale) = (Limits::of(self.params), self.params.scale());
-        for (out, &x) in self.out.iter_mut().zip(self.input) {
+        let (lo, hi, divisor) = (simd.splat_f32(limits.lo), simd.splat_f32(limits.hi), simd.splat_f32(scale));
+        let rounding = simd.splat_f32(ROUNDING);
+        let zero = simd.splat_sums(limits.zero_point.wrapping_sub(ROUNDING_BITS));
+        let (from, to, len) = (self.input.as_ptr(), self.out.as_mut_ptr(), self.out.len());
+        assert!(self.input.len() == len);
+        let code = |at: usize| {
+            // SAFETY: called below where a vector is left.
+            let steps = simd.or_zero(simd.divide_f32(unsafe { simd.load_f32(from.add(at)) }, divisor));
+            simd.add_sums(simd.limited_bits(steps, (lo, hi), rounding), zero)
+        };
+        let mut at = 0;
+        while at + 2 * S::LANES <= len {
+            // SAFETY: two vectors are left in both, which are of one length.
+            unsafe { Q::store(simd, to.add(at), [code(at), code(at + S::LANES)]) };
+            at += 2 * S::LANES;
+        }
+        for (out, &x) in self.out[at..].iter_mut().zip(&self.input[at..]) {
             *out = Q::from_i32(limits.code(steps_of(x, scale)));
         }
     }
@@ -217,10 +282,27 @@ pub(crate) struct DequantizeTask<'a, Q> {
 
 impl<Q: Code> Task for DequantizeTask<'_, Q> {
     type Output = ();
+    const SUMS_REALS: bool = false;
     #[inline(always)]
-    fn run<S: Simd>(self, _: S) {
+    fn run<S: Simd>(self, simd: S) {
         let (zero_point, scale) = (self.params.zero_point(), self.params.scale());
-        for (out, &q) in self.out.iter_mut().zip(self.input) {
+        let (minus, factor) = (simd.splat_sums(-zero_point), simd.splat_f32(scale));
+        let (from, to, len) = (self.input.as_ptr(), self.out.as_mut_ptr(), self.out.len());
+        assert!(self.input.len() == len);
+        let real = |code: S::Sums| simd.scale(simd.add_sums(code, minus), factor);
+        let mut at = 0;
+        while at + 4 * S::LANES <= len {
+            // SAFETY: four vectors are left in both, which are of one length.
+            unsafe {
+                let [a, b, c, d] = Q::load(simd, from.add(at));
+                simd.store_f32(to.add(at), real(a));
+                simd.store_f32(to.add(at + S::LANES), real(b));
+                simd.store_f32(to.add(at + 2 * S::LANES), real(c));
+                simd.store_f32(to.add(at + 3 * S::LANES), real(d));
+            }
+            at += 4 * S::LANES;
+        }
+        for (out, &q) in self.out[at..].iter_mut().zip(&self.input[at..]) {
             *out = (q.to_i32() - zero_point) as f32 * scale;
         }
     }
@@ -235,6 +317,7 @@ pub(crate) struct FakeQuantizeTask<'a> {
 
 impl Task for FakeQuantizeTask<'_> {
     type Output = ();
+    const SUMS_REALS: bool = false;
     #[inline(always)]
     fn run<S: Simd>(self, _: S) {
         let (limits, scale) = (Limits::of(self.params), self.params.scale());
@@ -253,10 +336,16 @@ pub(crate) struct LookupTask<'a> {
 
 impl Task for LookupTask<'_> {
     type Output = ();
+    const SUMS_REALS: bool = false;
     #[inline(always)]
     fn run<S: Simd>(self, _: S) {
-        for (out, &code) in self.out.iter_mut().zip(self.input) {
-            *out = self.table[usize::from(code)];
+        let of = |code: u8| self.table[usize::from(code)];
+        let ((out, out_rest), (input, rest)) = (self.out.as_chunks_mut::<8>(), self.input.as_chunks::<8>());
+        for (out, &[a, b, c, d, e, f, g, h]) in out.iter_mut().zip(input) {
+            *out = [of(a), of(b), of(c), of(d), of(e), of(f), of(g), of(h)];
+        }
+        for (out, &code) in out_rest.iter_mut().zip(rest) {
+            *out = of(code);
         }
     }
 }
@@ -274,6 +363,7 @@ pub(crate) struct TransposeTask<'a, T, Q, F> {
 
 impl<T: Copy, Q, F: Fn(T) -> Q> Task for TransposeTask<'_, T, Q, F> {
     type Output = ();
+    const SUMS_REALS: bool = false;
     /// Square blocks, so that both sides stay in the first-level cache.
     #[inline(always)]
     fn run<S: Simd>(self, _: S) {

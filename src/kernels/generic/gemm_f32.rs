@@ -17,8 +17,6 @@
 //! panel 0: a00 a10 a20 a30 | a01 a11 a21 a31 | …     panel 1: a40 a41 a42 …     panel 2: a50 a51 …
 //! ```
 //!
-//! Accumulators are locals written out one by one: they are then registers at any level of optimization.
-//!
 //! Where products are not fused, the order of a sum is thus the same for every instruction set: the
 //! depth in blocks of 256, each summed from the first product to the last, then added to the blocks
 //! before it, then to the bias. Calibration relies on it ([`Isa::reproducible`](crate::kernels::Isa)).
@@ -27,11 +25,12 @@
 //! would do. A right-hand side that is constant is packed beforehand in strips `[depth][2 vectors]`.
 
 use super::runs::copy;
-use super::{Floats, Simd, Task};
+pub(crate) use super::tile_f32::Finish;
+use super::tile_f32::{Aside, LARGEST_STRIP, Operands, ROWS, Target, strip_width, tile};
+use super::{Simd, Task};
 use crate::kernels::layout::MatLayout;
 use crate::kernels::threads::{Shared, part, parts};
 use core::ops::Range;
-use core::slice::{from_raw_parts, from_raw_parts_mut};
 
 /// Most columns of a block of `rhs`, which is then 240 kB: each block reads all of `lhs`, so few are better.
 pub(crate) const BLOCK_COLS: usize = 224;
@@ -41,12 +40,6 @@ pub(crate) const BLOCK_DEPTH: usize = 256;
 const ROW_SLACK: usize = 16;
 /// Elements of `lhs` that are packed at a time, where `rhs` is packed already: they fit a second-level cache.
 const PART_ELEMENTS: usize = 64 * 1024;
-/// Rows of a register tile and of a panel of `lhs`.
-const ROWS: usize = 4;
-/// Widest strip of any instruction set: 2 vectors of 8.
-const LARGEST_STRIP: usize = 16;
-/// Largest register tile of any instruction set.
-const LARGEST_TILE: usize = ROWS * LARGEST_STRIP;
 
 /// Columns of a block, whole strips: the fewest blocks, all of about the same width.
 fn block_cols(cols: usize, strip: usize) -> usize {
@@ -228,19 +221,6 @@ impl RhsSource for PackedRhs {
     }
 }
 
-/// What happens to a finished sum.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Finish<'a> {
-    /// Adds to what `out` holds instead of replacing it.
-    pub(crate) accumulate: bool,
-    /// One per row.
-    pub(crate) row_bias: Option<&'a [f32]>,
-    /// One per column.
-    pub(crate) col_bias: Option<&'a [f32]>,
-    /// Limits, after the bias.
-    pub(crate) clamp: Option<(f32, f32)>,
-}
-
 /// A whole product, for [`crate::kernels::arch::run`].
 pub(crate) struct ProductTask<'a, R> {
     pub(crate) lhs: &'a [f32],
@@ -253,6 +233,7 @@ pub(crate) struct ProductTask<'a, R> {
 
 impl<R: RhsSource> Task for ProductTask<'_, R> {
     type Output = ();
+    const SUMS_REALS: bool = true;
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let (all, depth) = (self.lhs_layout.rows(), self.lhs_layout.cols());
@@ -278,6 +259,7 @@ pub(crate) struct PackRhs<'a> {
 
 impl Task for PackRhs<'_> {
     type Output = PackedRhs;
+    const SUMS_REALS: bool = false;
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) -> PackedRhs {
         PackedRhs::pack(strip_width(simd), self.rhs, self.layout)
@@ -290,12 +272,6 @@ pub(crate) struct Lhs<'a> {
     pub(crate) panels: &'a [f32],
     pub(crate) rows: usize,
     pub(crate) depth: usize,
-}
-
-/// Columns of a strip: two vectors.
-#[inline(always)]
-pub(crate) fn strip_width<S: Floats>(_: S) -> usize {
-    2 * S::F32_LANES
 }
 
 /// The loops of the module documentation, for a part of the product that no other thread writes.
@@ -347,7 +323,8 @@ struct Block<'a> {
     finish: Finish<'a>,
 }
 
-#[inline(always)]
+#[cfg_attr(target_arch = "wasm32", inline(never))]
+#[cfg_attr(not(target_arch = "wasm32"), inline(always))]
 fn multiply_block<S: Simd>(
     simd: S,
     lhs: Lhs<'_>,
@@ -355,198 +332,28 @@ fn multiply_block<S: Simd>(
     block: &Block<'_>,
     out: Shared<'_, f32>,
 ) {
-    let width = strip_width(simd);
-    for (row, rows) in panels(lhs.rows).filter(|(row, _)| block.rows.contains(row)) {
+    let (width, mut aside) = (strip_width(simd), Aside::new());
+    let mut row = block.rows.start;
+    while row < block.rows.end {
+        let rows = if lhs.rows - row < ROWS { 1 } else { ROWS };
         let panel = &lhs.panels[block.depth.start * lhs.rows + row * block.depth.len()..];
-        for (index, col) in block.cols.clone().step_by(width).enumerate() {
+        let (mut strip, mut col) = (0, block.cols.start);
+        while col < block.cols.end {
             let operands = Operands {
                 panel,
-                strip: &strips.data[index * strips.strip_stride..],
+                strip: &strips.data[strip..],
                 strip_stride: strips.row_stride,
                 depth: block.depth.len(),
-                row,
-                col,
+                rows,
             };
             let cols = width.min(block.cols.end - col);
-            let to = (out.tile((row, col), (rows, cols)), out.stride());
+            let place = out.tile((row, col), (rows, cols));
+            let to = Target { out: place, stride: out.stride(), cols, row, col };
             // SAFETY: so many columns of so many rows exist from there on, and belong to this part.
-            unsafe {
-                if cols == width {
-                    tile(simd, rows, &operands, &block.finish, to);
-                } else {
-                    narrow_tile(simd, (rows, cols), &operands, &block.finish, to);
-                }
-            }
+            unsafe { tile(simd, &operands, &block.finish, &to, &mut aside) };
+            strip += strips.strip_stride;
+            col += width;
         }
-    }
-}
-
-/// Operands of one register tile.
-struct Operands<'a> {
-    panel: &'a [f32],
-    strip: &'a [f32],
-    strip_stride: usize,
-    depth: usize,
-    row: usize,
-    col: usize,
-}
-
-/// A tile at the right edge: computed at full width beside the output, then copied.
-///
-/// # Safety
-/// At `out` so many columns of so many rows, a stride apart, are readable and writable.
-#[inline(always)]
-unsafe fn narrow_tile<S: Simd>(
-    simd: S,
-    (rows, cols): (usize, usize),
-    operands: &Operands<'_>,
-    finish: &Finish<'_>,
-    (out, out_stride): (*mut f32, usize),
-) {
-    let width = strip_width(simd);
-    let mut wide = [0.0; LARGEST_TILE];
-    let mut wide_bias = [0.0; LARGEST_TILE];
-    for row in 0..rows {
-        // SAFETY: the caller says so.
-        let from = unsafe { from_raw_parts(out.add(row * out_stride), cols) };
-        wide[row * width..][..cols].copy_from_slice(from);
-    }
-    let col_bias = finish.col_bias.map(|bias| {
-        wide_bias[..cols].copy_from_slice(&bias[operands.col..][..cols]);
-        &wide_bias[..]
-    });
-    let at_zero = Operands { col: 0, ..*operands };
-    // SAFETY: there is room for the largest tile.
-    unsafe { tile(simd, rows, &at_zero, &Finish { col_bias, ..*finish }, (wide.as_mut_ptr(), width)) };
-    for row in 0..rows {
-        // SAFETY: the caller says so.
-        let to = unsafe { from_raw_parts_mut(out.add(row * out_stride), cols) };
-        to.copy_from_slice(&wide[row * width..][..cols]);
-    }
-}
-
-/// One register tile of four rows, or of one.
-///
-/// # Safety
-/// At `out` two vectors of so many rows, a stride apart, are readable and writable.
-#[inline(always)]
-unsafe fn tile<S: Simd>(
-    simd: S,
-    rows: usize,
-    operands: &Operands<'_>,
-    finish: &Finish<'_>,
-    (out, out_stride): (*mut f32, usize),
-) {
-    let (lanes, depth, stride) = (S::F32_LANES, operands.depth, operands.strip_stride);
-    assert!(operands.panel.len() >= depth * rows);
-    assert!(depth == 0 || operands.strip.len() >= (depth - 1) * stride + 2 * lanes);
-    let of = (operands.panel.as_ptr(), operands.strip.as_ptr());
-    // SAFETY: by the assertions the panel has a number of each row for each of `depth` steps, the strip
-    // two vectors for each; the caller says that two vectors are readable and writable at each row.
-    unsafe {
-        if rows < ROWS {
-            let sums = sums_of_one(simd, of, (depth, stride));
-            return finish_row(simd, sums, finish, (operands.row, operands.col), out);
-        }
-        let [first, second, third, fourth] = sums_of_four(simd, of, (depth, stride));
-        let (row, col) = (operands.row, operands.col);
-        finish_row(simd, first, finish, (row, col), out);
-        finish_row(simd, second, finish, (row + 1, col), out.add(out_stride));
-        finish_row(simd, third, finish, (row + 2, col), out.add(2 * out_stride));
-        finish_row(simd, fourth, finish, (row + 3, col), out.add(3 * out_stride));
-    }
-}
-
-/// # Safety
-/// Four numbers are readable at the panel and two vectors at the strip, and again for each of the other
-/// steps of the depth, the strip's a stride apart.
-#[inline(always)]
-unsafe fn sums_of_four<S: Simd>(
-    simd: S,
-    (mut panel, mut strip): (*const f32, *const f32),
-    (depth, stride): (usize, usize),
-) -> [(S::F32, S::F32); 4] {
-    let zero = simd.splat_f32(0.0);
-    let (mut a0, mut b0, mut a1, mut b1) = (zero, zero, zero, zero);
-    let (mut a2, mut b2, mut a3, mut b3) = (zero, zero, zero, zero);
-    for _ in 0..depth {
-        // SAFETY: the caller says so; `wrapping_add` lets both stop beyond the end.
-        unsafe {
-            let (left, right) = (simd.load_f32(strip), simd.load_f32(strip.add(S::F32_LANES)));
-            let x = simd.splat_f32(*panel);
-            a0 = simd.multiply_add(x, left, a0);
-            b0 = simd.multiply_add(x, right, b0);
-            let x = simd.splat_f32(*panel.add(1));
-            a1 = simd.multiply_add(x, left, a1);
-            b1 = simd.multiply_add(x, right, b1);
-            let x = simd.splat_f32(*panel.add(2));
-            a2 = simd.multiply_add(x, left, a2);
-            b2 = simd.multiply_add(x, right, b2);
-            let x = simd.splat_f32(*panel.add(3));
-            a3 = simd.multiply_add(x, left, a3);
-            b3 = simd.multiply_add(x, right, b3);
-        }
-        panel = panel.wrapping_add(ROWS);
-        strip = strip.wrapping_add(stride);
-    }
-    [(a0, b0), (a1, b1), (a2, b2), (a3, b3)]
-}
-
-/// # Safety
-/// As of [`sums_of_four`], with one number a step at the panel.
-#[inline(always)]
-unsafe fn sums_of_one<S: Simd>(
-    simd: S,
-    (mut panel, mut strip): (*const f32, *const f32),
-    (depth, stride): (usize, usize),
-) -> (S::F32, S::F32) {
-    let (mut a, mut b) = (simd.splat_f32(0.0), simd.splat_f32(0.0));
-    for _ in 0..depth {
-        // SAFETY: the caller says so; `wrapping_add` lets both stop beyond the end.
-        unsafe {
-            let x = simd.splat_f32(*panel);
-            a = simd.multiply_add(x, simd.load_f32(strip), a);
-            b = simd.multiply_add(x, simd.load_f32(strip.add(S::F32_LANES)), b);
-        }
-        panel = panel.wrapping_add(1);
-        strip = strip.wrapping_add(stride);
-    }
-    (a, b)
-}
-
-/// # Safety
-/// Two vectors are readable and writable at `out`.
-#[inline(always)]
-unsafe fn finish_row<S: Simd>(
-    simd: S,
-    (mut left, mut right): (S::F32, S::F32),
-    finish: &Finish<'_>,
-    (row, col): (usize, usize),
-    out: *mut f32,
-) {
-    let lanes = S::F32_LANES;
-    if finish.accumulate {
-        // SAFETY: the caller says so.
-        let before = unsafe { (simd.load_f32(out), simd.load_f32(out.add(lanes))) };
-        (left, right) = (simd.add_f32(left, before.0), simd.add_f32(right, before.1));
-    }
-    if let Some(bias) = finish.row_bias {
-        let bias = simd.splat_f32(bias[row]);
-        (left, right) = (simd.add_f32(left, bias), simd.add_f32(right, bias));
-    }
-    if let Some(bias) = finish.col_bias {
-        let bias = bias[col..][..2 * lanes].as_ptr();
-        // SAFETY: the slice is two vectors long.
-        let bias = unsafe { (simd.load_f32(bias), simd.load_f32(bias.add(lanes))) };
-        (left, right) = (simd.add_f32(left, bias.0), simd.add_f32(right, bias.1));
-    }
-    if let Some((lo, hi)) = finish.clamp {
-        let (lo, hi) = (simd.splat_f32(lo), simd.splat_f32(hi));
-        (left, right) = (simd.clamp_f32(left, lo, hi), simd.clamp_f32(right, lo, hi));
-    }
-    // SAFETY: the caller says so.
-    unsafe {
-        simd.store_f32(out, left);
-        simd.store_f32(out.add(lanes), right);
+        row += rows;
     }
 }

@@ -97,7 +97,8 @@ pub(crate) struct Rows<'a, A> {
 
 /// All columns of `rows`, which are rows of the output from `to.row` on and channels `to.first..` of it,
 /// `to.count` in all.
-#[inline(always)]
+#[cfg_attr(target_arch = "wasm32", inline(never))]
+#[cfg_attr(not(target_arch = "wasm32"), inline(always))]
 pub(crate) fn multiply_rows<D: Dot>(
     dot: D,
     rows: Rows<'_, D::Activation>,

@@ -2,7 +2,8 @@
 //!
 //! Operands have been checked by the entry points; what is left to each `unsafe` block is arithmetic
 //! on offsets, and its comment names the extent relied on. Everything that must be compiled for the
-//! instruction set is `#[inline(always)]`.
+//! instruction set is `#[inline(always)]`; but a wasm module is compiled for one set as a whole, so there
+//! the large loops that several tasks share are functions, and exist once.
 #![allow(
     clippy::inline_always,
     reason = "code compiled for an instruction set must be inlined into the task"
@@ -21,6 +22,7 @@ mod model;
 pub(crate) mod pooling;
 mod runs;
 pub(crate) mod sinks;
+mod tile_f32;
 mod vectors;
 
 pub(crate) use vectors::{Dot, DotTask, Floats, Simd, Taps, Task, WeightElement, WeightPanels, limited};

@@ -16,8 +16,9 @@ fn for_each_tap<'a>(
     mut visit: impl FnMut(&'a [u8]),
 ) {
     let (window, channels) = (geometry.window(), geometry.channels());
+    let cols = sources(window, 1, at[1]);
     for row in sources(window, 0, at[0]) {
-        for col in sources(window, 1, at[1]) {
+        for col in cols.clone() {
             let pixel = image * window.input_pixels() + row * window.input[1] + col;
             visit(&input[pixel * channels..][..channels]);
         }
@@ -26,7 +27,7 @@ fn for_each_tap<'a>(
 
 /// The coordinates along `axis` that output `at` sees.
 #[inline(always)]
-fn sources(window: &Window2d, axis: usize, at: usize) -> impl Iterator<Item = usize> {
+fn sources(window: &Window2d, axis: usize, at: usize) -> impl Iterator<Item = usize> + Clone {
     let (first, step, pad) = (at * window.stride[axis], window.dilation[axis], window.pad_begin[axis]);
     window.taps_inside(axis, at).map(move |tap| first + tap * step - pad)
 }
@@ -61,6 +62,7 @@ pub(crate) struct MaxPoolTask<'a> {
 
 impl Task for MaxPoolTask<'_> {
     type Output = ();
+    const SUMS_REALS: bool = false;
     /// The taps of a position are found once; each sixteen channels of them meet in one register.
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
@@ -81,7 +83,8 @@ fn largest<S: Simd>(simd: S, taps: &[&[u8]], out: &mut [u8]) {
     let Some((first, others)) = taps.split_first() else { return out.fill(0) };
     assert!(taps.iter().all(|tap| tap.len() == out.len()));
     let whole = out.len() / 16 * 16;
-    for at in (0..whole).step_by(16) {
+    let mut at = 0;
+    while at < whole {
         // SAFETY: by the assertion sixteen codes from `at` on are within each tap and within `out`.
         unsafe {
             let mut best = simd.load_bytes(first.as_ptr().add(at));
@@ -90,6 +93,7 @@ fn largest<S: Simd>(simd: S, taps: &[&[u8]], out: &mut [u8]) {
             }
             simd.store_bytes(out.as_mut_ptr().add(at), best);
         }
+        at += 16;
     }
     for (at, out) in out.iter_mut().enumerate().skip(whole) {
         *out = taps.iter().map(|tap| tap[at]).max().unwrap_or(0);
@@ -105,6 +109,7 @@ pub(crate) struct MaxPoolF32Task<'a> {
 
 impl Task for MaxPoolF32Task<'_> {
     type Output = ();
+    const SUMS_REALS: bool = false;
     /// First the rows under a row of windows meet in one row, then the columns of that.
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
@@ -164,12 +169,14 @@ fn join_rows<'a, S: Simd>(simd: S, mut lines: impl Iterator<Item = &'a [f32]>, j
         let vectors = joined.len() / S::F32_LANES * S::F32_LANES;
         assert!(line.len() == joined.len());
         let (to, from) = (joined.as_mut_ptr(), line.as_ptr());
-        for at in (0..vectors).step_by(S::F32_LANES) {
+        let mut at = 0;
+        while at < vectors {
             // SAFETY: `at` counts whole vectors of both, which are of one length.
             unsafe {
                 let larger = simd.maximum(simd.load_f32(to.add(at)), simd.load_f32(from.add(at)));
                 simd.store_f32(to.add(at), larger);
             };
+            at += S::F32_LANES;
         }
         for (to, &from) in joined[vectors..].iter_mut().zip(&line[vectors..]) {
             *to = larger(*to, from);
@@ -180,14 +187,33 @@ fn join_rows<'a, S: Simd>(simd: S, mut lines: impl Iterator<Item = &'a [f32]>, j
 /// The largest under each window of a row.
 #[inline(always)]
 fn join_cols<S: Simd>(simd: S, window: &Window2d, joined: &JoinedRow, out: &mut [f32]) {
-    let (lanes, stride, step) = (S::F32_LANES, window.stride[1], window.dilation[1]);
-    for done in (0..joined.padded).step_by(lanes) {
-        let from = &joined.data[done * stride..][..(window.kernel[1] - 1) * step + 2 * lanes];
+    match window.stride[1] {
+        1 => join_vectors::<S, 1>(simd, window, joined, out),
+        _ => join_vectors::<S, 2>(simd, window, joined, out),
+    }
+    for (col, out) in out.iter_mut().enumerate().skip(joined.padded) {
+        let under = sources(window, 1, col).map(|at| joined.data[joined.first + at]);
+        *out = under.reduce(larger).unwrap_or(f32::NEG_INFINITY);
+    }
+}
+
+/// As [`join_cols`], for the outputs that are computed as vectors; a stride other than 1 or 2 has none.
+#[inline(always)]
+fn join_vectors<S: Simd, const STRIDE: usize>(
+    simd: S,
+    window: &Window2d,
+    joined: &JoinedRow,
+    out: &mut [f32],
+) {
+    let (lanes, step) = (S::F32_LANES, window.dilation[1]);
+    let mut done = 0;
+    while done < joined.padded {
+        let from = &joined.data[done * STRIDE..][..(window.kernel[1] - 1) * step + 2 * lanes];
         let load = |tap: usize| {
             // SAFETY: the slice holds two vectors from the last tap on.
             unsafe {
                 let from = from.as_ptr().add(tap * step);
-                if stride == 1 { simd.load_f32(from) } else { simd.load_even(from) }
+                if STRIDE == 1 { simd.load_f32(from) } else { simd.load_even(from) }
             }
         };
         let mut best = load(0);
@@ -197,10 +223,7 @@ fn join_cols<S: Simd>(simd: S, window: &Window2d, joined: &JoinedRow, out: &mut 
         let out = &mut out[done..][..lanes];
         // SAFETY: a vector of outputs is left.
         unsafe { simd.store_f32(out.as_mut_ptr(), best) };
-    }
-    for (col, out) in out.iter_mut().enumerate().skip(joined.padded) {
-        let under = sources(window, 1, col).map(|at| joined.data[joined.first + at]);
-        *out = under.reduce(larger).unwrap_or(f32::NEG_INFINITY);
+        done += lanes;
     }
 }
 
@@ -214,8 +237,9 @@ pub(crate) struct AveragePoolTask<'a> {
 
 impl Task for AveragePoolTask<'_> {
     type Output = ();
+    const SUMS_REALS: bool = false;
     #[inline(always)]
-    fn run<S: Simd>(self, _: S) {
+    fn run<S: Simd>(self, simd: S) {
         let AveragePoolU8 { zero_point, min, max, .. } = *self.average;
         let limits = Limits::of_u8(zero_point, min, max);
         let input_zero_point = i32::from(self.average.input_zero_point);
@@ -224,9 +248,7 @@ impl Task for AveragePoolTask<'_> {
             let place = place(self.geometry, pixel);
             sums.fill(0);
             for_each_tap(self.geometry, self.input, place, |codes| {
-                for (sum, &code) in sums.iter_mut().zip(codes) {
-                    *sum += i32::from(code) - input_zero_point;
-                }
+                add_codes(simd, codes, input_zero_point, &mut sums);
             });
             let count = divisor(self.geometry.window(), place.1, self.average.divisor).max(1);
             let multiplier = self.average.multiplier / count as f32;
@@ -234,5 +256,31 @@ impl Task for AveragePoolTask<'_> {
                 *out = limits.code(sum as f32 * multiplier) as u8;
             }
         }
+    }
+}
+
+/// `sums += codes − zero_point`.
+#[inline(always)]
+fn add_codes<S: Simd>(simd: S, codes: &[u8], zero_point: i32, sums: &mut [i32]) {
+    let (lanes, minus) = (S::LANES, simd.splat_sums(-zero_point));
+    let len = sums.len().min(codes.len());
+    let mut at = 0;
+    while at + 4 * lanes <= len {
+        // SAFETY: four vectors are left in both.
+        unsafe {
+            let [a, b, c, d] = simd.load_codes(codes.as_ptr().add(at));
+            let to = sums.as_mut_ptr().add(at);
+            let add = |to: *mut i32, code: S::Sums| {
+                simd.store_sums(to, simd.add_sums(simd.load_sums(to), simd.add_sums(code, minus)));
+            };
+            add(to, a);
+            add(to.add(lanes), b);
+            add(to.add(2 * lanes), c);
+            add(to.add(3 * lanes), d);
+        }
+        at += 4 * lanes;
+    }
+    for (sum, &code) in sums[at..].iter_mut().zip(&codes[at..]) {
+        *sum += i32::from(code) - zero_point;
     }
 }

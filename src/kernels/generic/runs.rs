@@ -15,12 +15,25 @@ pub(crate) fn copy<S: Simd>(simd: S, from: &[f32], to: &mut [f32]) {
     }
     let (from, to) = (from.as_ptr(), to.as_mut_ptr());
     let mut at = 0;
-    while at < len {
+    // SAFETY: both are of one length, which is that of a vector or more, and each vector ends within it.
+    unsafe {
+        while at + 4 * lanes <= len {
+            let (first, second) = (simd.load_f32(from.add(at)), simd.load_f32(from.add(at + lanes)));
+            let third = simd.load_f32(from.add(at + 2 * lanes));
+            let fourth = simd.load_f32(from.add(at + 3 * lanes));
+            simd.store_f32(to.add(at), first);
+            simd.store_f32(to.add(at + lanes), second);
+            simd.store_f32(to.add(at + 2 * lanes), third);
+            simd.store_f32(to.add(at + 3 * lanes), fourth);
+            at += 4 * lanes;
+        }
+        while at + lanes <= len {
+            simd.store_f32(to.add(at), simd.load_f32(from.add(at)));
+            at += lanes;
+        }
         // The last vector ends with the run; what it has in common with the one before is written twice.
-        let start = at.min(len - lanes);
-        // SAFETY: a vector from `start` on is within both, which are of one length.
-        unsafe { simd.store_f32(to.add(start), simd.load_f32(from.add(start))) };
-        at += lanes;
+        let last = len - lanes;
+        simd.store_f32(to.add(last), simd.load_f32(from.add(last)));
     }
 }
 

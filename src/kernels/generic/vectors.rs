@@ -19,6 +19,12 @@ pub(crate) trait Floats: Copy {
     fn multiply_add(self, a: Self::F32, b: Self::F32, c: Self::F32) -> Self::F32;
     /// `a + b`.
     fn add_f32(self, a: Self::F32, b: Self::F32) -> Self::F32;
+    /// `a · b`.
+    fn multiply_f32(self, a: Self::F32, b: Self::F32) -> Self::F32;
+    /// `a / b`.
+    fn divide_f32(self, a: Self::F32, b: Self::F32) -> Self::F32;
+    /// `x`, and 0 where it is NaN.
+    fn or_zero(self, x: Self::F32) -> Self::F32;
     /// `a − b`.
     fn subtract_f32(self, a: Self::F32, b: Self::F32) -> Self::F32;
     /// The larger of each two, neither being NaN.
@@ -183,6 +189,9 @@ impl<T: Taps> Simd for T {}
 pub(crate) trait Task {
     /// What it gives.
     type Output;
+    /// Whether its result depends on products and sums of `f32` being fused. What does not is the same
+    /// on two sets that differ in nothing else, and compiled for one of them.
+    const SUMS_REALS: bool;
     /// Runs it; implementations are `#[inline(always)]`.
     fn run<S: Simd>(self, simd: S) -> Self::Output;
 }

@@ -5,9 +5,10 @@ use crate::exec::Probe;
 use crate::ir::ValueId;
 use crate::ops::Graph;
 use crate::tensor::Value;
+use serde::{Deserialize, Serialize};
 
 /// What is remembered of one tensor over all pictures.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Observed {
     /// Smallest element seen.
     pub min: f32,
@@ -15,8 +16,16 @@ pub struct Observed {
     pub max: f32,
 }
 
+impl Observed {
+    fn and(self, other: Self) -> Self {
+        Self { min: smaller(self.min, other.min), max: larger(self.max, other.max) }
+    }
+}
+
 /// What calibration found: a row per value of the graph, in bounded memory however many pictures.
-#[derive(Debug, Clone, PartialEq)]
+///
+/// What was found on parts of the pictures can be put together: the order does not matter.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Statistics {
     rows: Vec<Option<Observed>>,
     runs: usize,
@@ -31,6 +40,43 @@ impl Statistics {
     /// What was seen of a value; `None` when it never was a float tensor.
     pub fn get(&self, id: ValueId) -> Option<&Observed> {
         self.rows.get(id.index())?.as_ref()
+    }
+
+    /// Takes in what was found on other pictures.
+    ///
+    /// # Errors
+    /// [`QuantError::OtherNetwork`] when that was seen in another graph.
+    pub fn merge(&mut self, other: &Self) -> Result<(), QuantError> {
+        if self.rows.len() != other.rows.len() {
+            return Err(QuantError::OtherNetwork { expected: self.rows.len(), got: other.rows.len() });
+        }
+        for (row, other) in self.rows.iter_mut().zip(&other.rows) {
+            *row = row.map_or(*other, |seen| Some(other.map_or(seen, |other| seen.and(other))));
+        }
+        self.runs += other.runs;
+        Ok(())
+    }
+
+    /// Refuses what no range can be made of.
+    ///
+    /// # Errors
+    /// [`QuantError::NoCalibration`] when nothing was watched, [`QuantError::NotFinite`] when a
+    /// value was NaN or infinite, [`QuantError::OtherNetwork`] when it was seen in another graph.
+    pub fn check(&self, graph: &Graph) -> Result<(), QuantError> {
+        if self.rows.len() != graph.value_count() {
+            return Err(QuantError::OtherNetwork { expected: graph.value_count(), got: self.rows.len() });
+        }
+        if self.runs == 0 {
+            return Err(QuantError::NoCalibration);
+        }
+        for (id, value) in graph.values() {
+            if let Some(seen) = self.get(id)
+                && let Some(got) = [seen.min, seen.max].into_iter().find(|v| !v.is_finite())
+            {
+                return Err(QuantError::NotFinite { value: value.name.clone(), got });
+            }
+        }
+        Ok(())
     }
 
     /// How many runs were watched.
@@ -56,22 +102,17 @@ impl Calibrator {
         self.statistics.runs += 1;
     }
 
+    /// What was found so far.
+    pub fn statistics(&self) -> &Statistics {
+        &self.statistics
+    }
+
     /// What was found.
     ///
     /// # Errors
-    /// [`QuantError::NoCalibration`] when nothing was watched, [`QuantError::NotFinite`] when a
-    /// value was NaN or infinite.
+    /// As [`Statistics::check`].
     pub fn finish(&self, graph: &Graph) -> Result<Statistics, QuantError> {
-        if self.statistics.runs == 0 {
-            return Err(QuantError::NoCalibration);
-        }
-        for (id, value) in graph.values() {
-            if let Some(seen) = self.statistics.get(id)
-                && let Some(got) = [seen.min, seen.max].into_iter().find(|v| !v.is_finite())
-            {
-                return Err(QuantError::NotFinite { value: value.name.clone(), got });
-            }
-        }
+        self.statistics.check(graph)?;
         Ok(self.statistics.clone())
     }
 }
@@ -81,10 +122,8 @@ impl Probe for Calibrator {
         let Ok(data) = value.as_slice::<f32>() else { return };
         let Some((min, max)) = min_max(data) else { return };
         let row = &mut self.statistics.rows[id.index()];
-        *row = Some(match *row {
-            None => Observed { min, max },
-            Some(seen) => Observed { min: smaller(seen.min, min), max: larger(seen.max, max) },
-        });
+        let observed = Observed { min, max };
+        *row = Some(row.map_or(observed, |seen| seen.and(observed)));
     }
 }
 

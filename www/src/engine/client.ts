@@ -33,6 +33,16 @@ export interface WorkerLike extends Port {
   terminate(): void;
 }
 
+/** What the page asks of an engine. */
+export interface EngineClient {
+  /** Called when an engine is there: with the name of the build, first or again. */
+  onReady: (build: string) => void;
+  /** Called when the engine broke, before the calls reject; false leaves the page without one. */
+  onCrash: (message: string) => boolean;
+  /** Asks it. */
+  call<K extends Kind>(kind: K, args: ArgumentsOf<K>, options?: CallOptions): Promise<Reply<K>>;
+}
+
 interface Call {
   id: number;
   message: Extract<ToWorker, { kind: 'call' }>;
@@ -41,10 +51,9 @@ interface Call {
   reject: (reason: Error) => void;
 }
 
-export class Client {
-  /** Called when a worker has loaded the engine: with the name of the build, first or again. */
+/** One engine, in a worker that is started anew when it breaks. */
+export class Client implements EngineClient {
   onReady: (build: string) => void = () => {};
-  /** Called when the engine broke, before the calls reject; false leaves the page without a worker. */
   onCrash: (message: string) => boolean = () => true;
 
   readonly #start: () => WorkerLike;
@@ -71,6 +80,12 @@ export class Client {
       this.#queue.push(call);
       this.#next();
     });
+  }
+
+  /** Ends the worker; what was asked is answered as by one that broke. */
+  close(): void {
+    this.onCrash = () => false;
+    this.#crash('The worker was ended.');
   }
 
   #launch(): WorkerLike {

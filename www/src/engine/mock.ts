@@ -75,6 +75,7 @@ export class MockEngine implements Engine {
   #pictures: Picture[] = [];
   #classes: string[] = CLASSES.map((_, index) => `class ${index}`);
   #quantized = false;
+  #calibrated = false;
   #recipe: Recipe = { schema: 1, preset: 'int8', weightBits: 8, activationBits: 8 };
   #preprocess: Preprocess = {
     do_resize: true, size: { height: SIDE, width: SIDE }, resample: 2, do_center_crop: false, crop_size: null,
@@ -87,7 +88,8 @@ export class MockEngine implements Engine {
   #job: Generator<EngineEvent[], EngineResponse> | null = null;
   #decoding: Promise<void> | null = null;
   /** Pause between steps, so that progress can be seen. */
-  constructor(readonly pace = 0) {}
+  /** `products`: what its network says that a picture takes. */
+  constructor(readonly pace = 0, readonly products = 15e6) {}
 
   reserveUpload(length: number): number {
     const bytes = new Uint8Array(length);
@@ -159,6 +161,15 @@ export class MockEngine implements Engine {
         return yield* this.#quantize(request.recipe);
       case 'compare':
         return yield* this.#compare();
+      case 'calibrateShare':
+        return yield* this.#calibrateShare(request);
+      case 'learnStatistics':
+        this.#calibrated = true;
+        return { kind: 'learnStatistics' };
+      case 'compareShare':
+        return yield* this.#compareShare(request);
+      case 'learnComparisons':
+        return { kind: 'learnComparisons' };
       case 'lens':
         return this.#lens(request);
       case 'logits':
@@ -210,7 +221,7 @@ export class MockEngine implements Engine {
     this.#quantized = false;
     return {
       kind: 'loadModel',
-      model: { name: name.replace(/\.onnx$/, ''), fileName: name, producer: 'bitlens sample', opset: 17, nodes: 31, parameters, sizeBytes: parameters * 4 + 5400, inputName: 'input', inputShape: `batch×3×${SIDE}×${SIDE}`, inputSize: [SIDE, SIDE], channels: 3, classes: 10, layers: LAYERS.length, operators: OPERATORS, quantized: false, memoryBytes: MEMORY, attributionLayer: 'block4/conv2', warnings: [] },
+      model: { name: name.replace(/\.onnx$/, ''), fileName: name, producer: 'bitlens sample', opset: 17, nodes: 31, parameters, sizeBytes: parameters * 4 + 5400, inputName: 'input', inputShape: `batch×3×${SIDE}×${SIDE}`, inputSize: [SIDE, SIDE], channels: 3, classes: 10, layers: LAYERS.length, operators: OPERATORS, quantized: false, memoryBytes: MEMORY, multiplyAccumulates: this.products, attributionLayer: 'block4/conv2', warnings: [] },
       preprocess: this.#preprocessView(),
       weights,
     };
@@ -244,7 +255,7 @@ export class MockEngine implements Engine {
     this.#recipe = recipe;
     const calibration = this.#pictures.filter(({ role }) => role !== 'eval').length;
     if (calibration === 0) throw refuse('no_pictures', 'There is no picture to calibrate with.', null, 'Drop some pictures like those the network will see.');
-    for (let done = 4; done <= calibration; done += 4) yield [{ kind: 'progress', phase: 'calibrating', done, total: calibration }];
+    for (let done = 4; done <= calibration && !this.#calibrated; done += 4) yield [{ kind: 'progress', phase: 'calibrating', done, total: calibration }];
     const layers = LAYERS.map((layer, index) => this.#layer(layer, index));
     const sum = (side: 'full' | 'quantized'): number => layers.reduce((total, { sizeBytes }) => total + sizeBytes[side], 5400);
     const int8 = this.#path() === 'int8';
@@ -260,6 +271,29 @@ export class MockEngine implements Engine {
     const { weightBits, activationBits } = this.#recipe;
     const bytes = Math.ceil((weights * weightBits) / 8) + Number(weightShape.split('×')[0]) * 8;
     return { name, op, weightShape, weights, weightBits, activationBits, sizeBytes: { full: weights * 4 + 64, quantized: bytes }, path: this.#path() === 'int8' ? 'int8' : 'float', outputRange: [0, 2 + 6 * chance(name)], weightSqnrDb: 6.02 * weightBits - 5 - 6 * chance(name + index) };
+  }
+
+  /** Every so many-th picture of a role. */
+  #share(role: PictureView['role'], { part, of }: { part: number; of: number }): Picture[] {
+    return this.#pictures.filter((one) => one.role === role || one.role === 'both').filter((_, place) => place % of === part);
+  }
+
+  *#calibrateShare({ share }: ArgumentsOf<'calibrateShare'>): Generator<EngineEvent[], EngineResponse> {
+    const pictures = this.#share('calib', share);
+    for (let done = 1; done <= pictures.length; done++) yield [{ kind: 'progress', phase: 'calibrating', done, total: pictures.length }];
+    return { kind: 'calibrateShare', statistics: pictures.map(({ index }) => index) };
+  }
+
+  *#compareShare({ share }: ArgumentsOf<'compareShare'>): Generator<EngineEvent[], EngineResponse> {
+    if (!this.#quantized) throw refuse('session/not-quantized', 'Nothing is quantized.');
+    const rows = [];
+    const pictures = this.#share('eval', share);
+    for (const [at, { index }] of pictures.entries()) {
+      const comparison = this.#comparison(index);
+      rows.push({ signal: 1, noise: 0, correct: null, comparison });
+      yield [{ kind: 'pictureCompared', comparison }, { kind: 'progress', phase: 'comparing', done: at + 1, total: pictures.length }];
+    }
+    return { kind: 'compareShare', rows };
   }
 
   *#compare(): Generator<EngineEvent[], EngineResponse> {

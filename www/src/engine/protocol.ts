@@ -81,6 +81,10 @@ export function bufferRefs(response: EngineResponse): BufferRef[] {
     case 'compare':
     case 'measureLatency':
     case 'profile':
+    case 'calibrateShare':
+    case 'learnStatistics':
+    case 'compareShare':
+    case 'learnComparisons':
     case 'engineInfo':
       return [];
   }

@@ -107,12 +107,15 @@ function asEngineError(error: unknown): EngineError | null {
   return typeof code === 'string' && typeof message === 'string' ? { code, message, node, hint, ...more } : null;
 }
 
-const channel = new MessageChannel();
-
 /** Lets messages in. A timer would be clamped to 4 ms, a microtask lets nothing in. */
 function macrotask(): Promise<void> {
   return new Promise((resolve) => {
-    channel.port1.onmessage = () => resolve();
+    waiting.push(resolve);
     channel.port2.postMessage(null);
   });
 }
+
+const channel = new MessageChannel();
+/** Whoever waits: one in a worker; several where engines of a test share a thread. */
+const waiting: (() => void)[] = [];
+channel.port1.onmessage = () => waiting.shift()?.();

@@ -12,6 +12,8 @@ export interface Load {
 export interface Machine {
   /** Its memory in GiB, as far as the browser says. */
   memoryGiB: number | null;
+  /** Threads that it runs at once. */
+  cores: number;
   /** Whether it is operated with fingers: a phone or a tablet. */
   handheld: boolean;
 }
@@ -57,6 +59,15 @@ export function willFit({ network, pictures }: Load, machine: Machine): Verdict 
 export function memoryLimit(pictures: number, machine: Machine, insisted: boolean): number {
   const { sure, most } = limits(machine);
   return Math.max(0, (insisted ? most : sure) - pictures);
+}
+
+/** More engines than this hardly gain anything: they share the memory's bandwidth. */
+const MOST_ENGINES = 4;
+
+/** How many engines may stand beside the first, where each takes so many bytes. */
+export function roomForHelpers(bytesEach: number, machine: Machine): number {
+  const fitting = Math.floor(limits(machine).sure / Math.max(1, bytesEach));
+  return Math.max(0, Math.min(MOST_ENGINES, machine.cores, fitting) - 1);
 }
 
 /** A network that takes so much beside these pictures, and so was refused. */

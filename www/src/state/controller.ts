@@ -2,7 +2,7 @@
  * All that happens over time, in one place: user's requests become calls to the engine, and between
  * them the open tasks (see tasks.ts) run one after another, cancelled as soon as they are outdated.
  */
-import { Cancelled, EngineCrash, type Client } from '../engine/client';
+import { Cancelled, EngineCrash, type EngineClient } from '../engine/client';
 import type { BufferRef, EngineEvent } from '../engine/protocol';
 import type { ObjectMask } from '../lib/object';
 import { evaluated } from './update';
@@ -40,7 +40,7 @@ const ABOUT_A_PICTURE: ReadonlySet<Task['name']> = new Set(['preview', 'lens', '
 
 export class Controller {
   readonly #store: Store;
-  readonly #client: Client;
+  readonly #client: EngineClient;
   readonly #environment: Environment;
   readonly #loader: Loader;
   /** The background task and the way to stop it. */
@@ -51,7 +51,7 @@ export class Controller {
   #request: AbortController | null = null;
   #crashes = 0;
 
-  constructor(store: Store, client: Client, environment: Environment) {
+  constructor(store: Store, client: EngineClient, environment: Environment) {
     this.#store = store;
     this.#client = client;
     this.#environment = environment;

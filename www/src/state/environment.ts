@@ -26,6 +26,7 @@ export const browserEnvironment: Environment = {
   machine: () => ({
     // Chromium's; see https://www.w3.org/TR/device-memory/
     memoryGiB: (navigator as { deviceMemory?: number }).deviceMemory ?? null,
+    cores: navigator.hardwareConcurrency,
     handheld: matchMedia('(pointer: coarse) and (hover: none)').matches,
   }),
   async drawThumbnail({ width, height, rgba }) {

@@ -1,5 +1,5 @@
 /** Opening things: the sample, dropped files, another preprocessing. Remembers what the engine holds. */
-import { EngineRefusal, type Client } from '../engine/client';
+import { EngineRefusal, type EngineClient } from '../engine/client';
 import type { PictureView, Preprocess, Recipe, Refused } from '../engine/protocol';
 import type { ObjectMask } from '../lib/object';
 import { classify } from '../lib/classify';
@@ -58,14 +58,14 @@ interface Wanted {
 
 export class Loader {
   readonly #store: Store;
-  readonly #client: Client;
+  readonly #client: EngineClient;
   readonly #environment: Environment;
   #files: { model: OpenedFile; weights: OpenedFile[]; source: SampleId | 'dropped'; pictures: OpenedFile[]; labels: OpenedFile[]; preprocess: OpenedFile | null } | null = null;
   #thumbnails = new Map<string, string>();
   /** What was dropped, for whichever of a network and its weights came first and waits for the other. */
   #waiting: { files: OpenedFile[]; missing: string[] } = NOTHING;
 
-  constructor(store: Store, client: Client, environment: Environment) {
+  constructor(store: Store, client: EngineClient, environment: Environment) {
     this.#store = store;
     this.#client = client;
     this.#environment = environment;

@@ -31,6 +31,18 @@ impl Floats for Relaxed {
         Simd128.add_f32(a, b)
     }
     #[inline(always)]
+    fn multiply_f32(self, a: v128, b: v128) -> v128 {
+        Simd128.multiply_f32(a, b)
+    }
+    #[inline(always)]
+    fn divide_f32(self, a: v128, b: v128) -> v128 {
+        Simd128.divide_f32(a, b)
+    }
+    #[inline(always)]
+    fn or_zero(self, x: v128) -> v128 {
+        Simd128.or_zero(x)
+    }
+    #[inline(always)]
     fn subtract_f32(self, a: v128, b: v128) -> v128 {
         Simd128.subtract_f32(a, b)
     }

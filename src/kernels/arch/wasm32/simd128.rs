@@ -2,11 +2,11 @@
 
 use crate::kernels::generic::{Dot, Floats, Taps};
 use core::arch::wasm32::{
-    f32x4_abs, f32x4_add, f32x4_convert_i32x4, f32x4_gt, f32x4_mul, f32x4_ne, f32x4_pmax, f32x4_pmin,
-    f32x4_splat, f32x4_sub, i8x16_shuffle, i16x8_extend_high_u8x16, i16x8_extend_low_u8x16,
-    i16x8_narrow_i32x4, i32x4_add, i32x4_dot_i16x8, i32x4_extend_high_u16x8, i32x4_extend_low_u16x8,
-    i32x4_shuffle, u8x16_max, u8x16_narrow_i16x8, v128, v128_any_true, v128_bitselect, v128_load,
-    v128_load32_splat, v128_or, v128_store, v128_store64_lane,
+    f32x4_abs, f32x4_add, f32x4_convert_i32x4, f32x4_div, f32x4_eq, f32x4_gt, f32x4_mul, f32x4_ne,
+    f32x4_pmax, f32x4_pmin, f32x4_splat, f32x4_sub, i8x16_shuffle, i16x8_extend_high_u8x16,
+    i16x8_extend_low_u8x16, i16x8_narrow_i32x4, i32x4_add, i32x4_dot_i16x8, i32x4_extend_high_u16x8,
+    i32x4_extend_low_u16x8, i32x4_shuffle, u8x16_max, u8x16_narrow_i16x8, v128, v128_and, v128_any_true,
+    v128_bitselect, v128_load, v128_load32_splat, v128_or, v128_store, v128_store64_lane,
 };
 
 /// What all dot products of this architecture have in common: sums, and what becomes of them.
@@ -113,6 +113,18 @@ impl Floats for Simd128 {
     #[inline(always)]
     fn add_f32(self, a: v128, b: v128) -> v128 {
         f32x4_add(a, b)
+    }
+    #[inline(always)]
+    fn multiply_f32(self, a: v128, b: v128) -> v128 {
+        f32x4_mul(a, b)
+    }
+    #[inline(always)]
+    fn divide_f32(self, a: v128, b: v128) -> v128 {
+        f32x4_div(a, b)
+    }
+    #[inline(always)]
+    fn or_zero(self, x: v128) -> v128 {
+        v128_and(x, f32x4_eq(x, x))
     }
     #[inline(always)]
     fn subtract_f32(self, a: v128, b: v128) -> v128 {

@@ -4,14 +4,14 @@
 use crate::kernels::generic::{Dot, Floats, Taps, Task};
 use crate::kernels::isa::Isa;
 use core::arch::x86_64::{
-    __m128i, __m256, __m256i, _CMP_GT_OQ, _CMP_UNORD_Q, _mm_loadl_epi64, _mm_loadu_si128, _mm_max_epu8,
-    _mm_packus_epi16, _mm_storeu_si128, _mm_unpackhi_epi8, _mm_unpacklo_epi8, _mm256_add_epi32,
-    _mm256_add_ps, _mm256_andnot_ps, _mm256_blendv_ps, _mm256_castpd_ps, _mm256_castps_pd,
+    __m128i, __m256, __m256i, _CMP_GT_OQ, _CMP_ORD_Q, _CMP_UNORD_Q, _mm_loadl_epi64, _mm_loadu_si128,
+    _mm_max_epu8, _mm_packus_epi16, _mm_storeu_si128, _mm_unpackhi_epi8, _mm_unpacklo_epi8, _mm256_add_epi32,
+    _mm256_add_ps, _mm256_and_ps, _mm256_andnot_ps, _mm256_blendv_ps, _mm256_castpd_ps, _mm256_castps_pd,
     _mm256_castps_si256, _mm256_castsi256_si128, _mm256_cmp_ps, _mm256_cvtepi32_ps, _mm256_cvtepu8_epi16,
-    _mm256_cvtepu8_epi32, _mm256_extracti128_si256, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256,
-    _mm256_madd_epi16, _mm256_max_ps, _mm256_min_ps, _mm256_movemask_ps, _mm256_mul_ps, _mm256_packs_epi32,
-    _mm256_permute4x64_epi64, _mm256_permute4x64_pd, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setzero_si256,
-    _mm256_shuffle_ps, _mm256_storeu_ps, _mm256_storeu_si256, _mm256_sub_ps,
+    _mm256_cvtepu8_epi32, _mm256_div_ps, _mm256_extracti128_si256, _mm256_fmadd_ps, _mm256_loadu_ps,
+    _mm256_loadu_si256, _mm256_madd_epi16, _mm256_max_ps, _mm256_min_ps, _mm256_movemask_ps, _mm256_mul_ps,
+    _mm256_packs_epi32, _mm256_permute4x64_epi64, _mm256_permute4x64_pd, _mm256_set1_epi32, _mm256_set1_ps,
+    _mm256_setzero_si256, _mm256_shuffle_ps, _mm256_storeu_ps, _mm256_storeu_si256, _mm256_sub_ps,
 };
 
 /// Proof that the processor has AVX2 and FMA; `FUSED` says whether `f32` kernels use the latter.
@@ -53,6 +53,21 @@ impl<const FUSED: bool> Floats for Avx2<FUSED> {
     fn add_f32(self, a: __m256, b: __m256) -> __m256 {
         // SAFETY: `self` proves that the instruction exists.
         unsafe { _mm256_add_ps(a, b) }
+    }
+    #[inline(always)]
+    fn multiply_f32(self, a: __m256, b: __m256) -> __m256 {
+        // SAFETY: `self` proves that the instruction exists.
+        unsafe { _mm256_mul_ps(a, b) }
+    }
+    #[inline(always)]
+    fn divide_f32(self, a: __m256, b: __m256) -> __m256 {
+        // SAFETY: `self` proves that the instruction exists.
+        unsafe { _mm256_div_ps(a, b) }
+    }
+    #[inline(always)]
+    fn or_zero(self, x: __m256) -> __m256 {
+        // SAFETY: `self` proves that the instructions exist.
+        unsafe { _mm256_and_ps(x, _mm256_cmp_ps::<_CMP_ORD_Q>(x, x)) }
     }
     #[inline(always)]
     fn subtract_f32(self, a: __m256, b: __m256) -> __m256 {
