@@ -4,7 +4,7 @@ use super::buffers::Buffers;
 use super::protocol::{EngineInfo, Event, ExportCheck, MapRef, Request, Response, StepResult};
 use super::uploads::Uploads;
 use crate::data::{DataError, Preprocess};
-use crate::kernels::threads::threads;
+use crate::kernels::threads::{alone, threads};
 use crate::kernels::{Isa, RelaxedDot, relaxed_dot};
 use crate::session::view::LensView;
 use crate::session::{
@@ -115,11 +115,12 @@ impl Core {
                     Turn::Done(Box::new(Response::Compare { summary, pictures }))
                 }
             },
-            Work::CalibrateShare(job) => match job.step()? {
+            // All engines together keep the cores busy.
+            Work::CalibrateShare(job) => match alone(|| job.step())? {
                 Step::Running(progress) => Turn::Running(progress),
                 Step::Done(statistics) => Turn::Done(Box::new(Response::CalibrateShare { statistics })),
             },
-            Work::CompareShare(job) => match job.step()? {
+            Work::CompareShare(job) => match alone(|| job.step())? {
                 Step::Running(progress) => Turn::Running(progress),
                 Step::Done(Compared { rows, known, .. }) => {
                     self.session.keep_known(known);

@@ -15,11 +15,18 @@ import { StoreContext, createStore } from './state/store';
 import { followTheme } from './state/theme';
 import { testids } from './testids';
 
-const startWorker = (): WorkerLike => new Worker(new URL('./engine/worker.ts', import.meta.url), { type: 'module' });
+/** A helper knows by its name that it is one. (Vite reads these calls, so their options are written out.) */
+const startWorker = (isHelper: boolean): WorkerLike =>
+  isHelper
+    ? new Worker(new URL('./engine/worker.ts', import.meta.url), { type: 'module', name: 'helper' })
+    : new Worker(new URL('./engine/worker.ts', import.meta.url), { type: 'module' });
 
 /** `vite --mode mock` replaces the engine by a stand-in; no other build contains it. */
-const chooseEngine = async (): Promise<() => WorkerLike> =>
-  import.meta.env.MODE === 'mock' ? (await import('./engine/mock')).mockWorker : startWorker;
+const chooseEngine = async (): Promise<(isHelper: boolean) => WorkerLike> => {
+  if (import.meta.env.MODE !== 'mock') return startWorker;
+  const { mockWorker } = await import('./engine/mock');
+  return () => mockWorker();
+};
 
 options.debounceRendering = beforeNextFrame;
 

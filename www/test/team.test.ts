@@ -36,10 +36,12 @@ afterEach(() => {
 });
 
 /** A team whose engines come with `make`, with this many pictures open, half of them for calibration. */
-async function team({ products = LONG, helpers = 1, pictures = 160, make = () => new Watched(2, products) } = {}): Promise<{ team: Team; engines: Watched[]; room: number[] }> {
+async function team({ products = LONG, helpers = 1, pictures = 160, make = () => new Watched(2, products) } = {}): Promise<{ team: Team; engines: Watched[]; room: number[]; started: boolean[] }> {
   const engines: Watched[] = [];
+  const started: boolean[] = [];
   const room: number[] = [];
-  const start = (): WorkerLike => {
+  const start = (isHelper: boolean): WorkerLike => {
+    started.push(isHelper);
     const engine = make();
     engines.push(engine);
     workers.push(mockWorker(engine));
@@ -51,15 +53,16 @@ async function team({ products = LONG, helpers = 1, pictures = 160, make = () =>
   await made.call('addPictures', { names }, { files: names.map(() => new Blob(['ten bytes.'])) });
   const roles = names.map((file, at) => ({ file, label: 0, role: at % 2 ? 'eval' : 'calib' }) satisfies { file: string; label: number; role: PictureView['role'] });
   await made.call('setLabels', { name: 'labels.json' }, { files: [new Blob([JSON.stringify(roles)])] });
-  return { team: made, engines, room };
+  return { team: made, engines, room, started };
 }
 
 test('long work is divided, and the leader answers with all of it', async () => {
-  const { team: one, engines, room } = await team();
+  const { team: one, engines, room, started } = await team();
   const events: EngineEvent[] = [];
   await one.call('quantize', { recipe }, { onEvents: (some) => events.push(...some) });
   const [leader, helper] = engines as [Watched, Watched];
   expect(room).toEqual([200e6 + 1600]);
+  expect(started).toEqual([false, true]);
   expect([...leader.parts('calibrateShare'), ...helper.parts('calibrateShare')].sort((a, b) => a - b)).toEqual(PARTS);
   expect(helper.kinds.slice(0, 3)).toEqual(['loadModel', 'addPictures', 'setLabels']);
   expect(leader.kinds.slice(-2)).toEqual(['learnStatistics', 'quantize']);

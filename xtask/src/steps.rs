@@ -141,7 +141,14 @@ fn clippy_native() -> Result<Outcome> {
 /// compiler itself has to say of either build is denied where the package is built.
 fn clippy_wasm() -> Result<Outcome> {
     need_target()?;
-    let packages = ["--package", "bitlens", "--package", "bitlens-bench", "--features", "bitlens/web,bitlens-bench/threads"];
+    let packages = [
+        "--package",
+        "bitlens",
+        "--package",
+        "bitlens-bench",
+        "--features",
+        "bitlens/web,bitlens-bench/threads",
+    ];
     let mut command = cargo(&["clippy", "--profile", "checked", "--all-targets", "--target", TARGET]);
     command.args(packages).args(["--", "--deny=warnings"]).args(Variant::Relaxed.extra_flags());
     done(run("cargo clippy (wasm32)", &mut command))

@@ -30,6 +30,14 @@ pub fn threads() -> usize {
     1
 }
 
+/// Does work on this thread alone: for when others have work of their own.
+pub fn alone<R>(work: impl FnOnce() -> R) -> R {
+    #[cfg(any(feature = "threads", all(test, not(target_arch = "wasm32"))))]
+    return pool::alone(work);
+    #[cfg(not(any(feature = "threads", all(test, not(target_arch = "wasm32")))))]
+    work()
+}
+
 /// Into how many parts to divide work of `units`, none of which can be divided, that takes one thread about
 /// `cost` picoseconds in all: as many as there are threads, where that is worth it. Two or four for each were
 /// no faster, and what every part does for itself (rows laid out, weights read) is then done more often.

@@ -76,6 +76,14 @@ pub(super) fn current() -> Option<&'static Pool> {
     CURRENT.get()
 }
 
+/// Does work without the pool.
+pub(super) fn alone<R>(work: impl FnOnce() -> R) -> R {
+    let pool = CURRENT.take();
+    let result = work();
+    CURRENT.set(pool);
+    result
+}
+
 impl Pool {
     /// A pool without threads.
     pub const fn new() -> Self {
@@ -364,6 +372,18 @@ mod tests {
             split(6, inner).unwrap();
             assert_eq!(threads(), 3);
         });
+    }
+
+    #[test]
+    fn work_that_is_to_be_done_alone_is_not_divided() {
+        let ((), divided) = with_threads(2, || {
+            alone(|| {
+                assert_eq!(threads(), 1);
+                split(4, |_| Ok(())).unwrap();
+            });
+            assert_eq!(threads(), 2);
+        });
+        assert_eq!(divided, 0);
     }
 
     #[test]

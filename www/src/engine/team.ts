@@ -50,7 +50,7 @@ export class Team implements EngineClient {
   onReady: EngineClient['onReady'] = () => {};
   onCrash: EngineClient['onCrash'] = () => true;
 
-  readonly #start: () => WorkerLike;
+  readonly #start: (isHelper: boolean) => WorkerLike;
   readonly #room: Room;
   readonly #worthMs: number;
   readonly #leader: Client;
@@ -65,11 +65,11 @@ export class Team implements EngineClient {
   #owners = new Map<number, Client>();
 
   /** `worthMs`: how long work must take one engine for it to be divided. */
-  constructor(start: () => WorkerLike, room: Room = () => 0, worthMs = LONG_MS) {
+  constructor(start: (isHelper: boolean) => WorkerLike, room: Room = () => 0, worthMs = LONG_MS) {
     this.#start = start;
     this.#room = room;
     this.#worthMs = worthMs;
-    this.#leader = new Client(start);
+    this.#leader = new Client(() => start(false));
     this.#leader.onReady = (build) => this.onReady(build);
     this.#leader.onCrash = (message) => this.onCrash(message);
   }
@@ -169,7 +169,7 @@ export class Team implements EngineClient {
     const files = this.#told.flatMap((told) => (told.kind === 'addPictures' ? told.files : []));
     const bytes = (this.#model?.memoryBytes ?? 0) + files.reduce((sum, file) => sum + file.size, 0);
     for (let missing = this.#room(bytes) - this.#helpers.length; missing > 0; missing--) {
-      const client = new Client(this.#start);
+      const client = new Client(() => this.#start(true));
       client.onCrash = () => false;
       this.#helpers.push({ client, heard: 0, recipe: null });
     }

@@ -8,7 +8,7 @@ import { startThreads } from './threads';
 void serve(self as unknown as Port, async () => {
   const missing = missingFeature();
   if (missing) throw new Error(missing);
-  const threaded = await startThreads();
+  const threaded = self.name === 'helper' ? null : await startThreads();
   if (threaded) return threaded;
   const build = await load();
   return { engine: new Engine(), build };
