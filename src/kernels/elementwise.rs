@@ -8,7 +8,7 @@ use super::generic::elementwise::{
 };
 use super::isa::Isa;
 use super::layout::ImageLayout;
-use super::threads::{ByRows, rows};
+use super::threads::{ByRows, cost, rows};
 use core::ops::Range;
 
 /// About what an element takes, in picoseconds.
@@ -145,7 +145,7 @@ fn transpose<T: Copy + Sync, Q: Send>(
     out: &mut [Q],
 ) -> Result<()> {
     let width = layout.channels;
-    rows(out, ByRows { width, step: 1, cost: ELEMENT_COST * width as u64 }, |lines, out| {
+    rows(out, ByRows { width, step: 1, cost: cost(ELEMENT_COST, &[width]) }, |lines, out| {
         arch::run(isa, TransposeTask { layout, input, convert, lines, out })
     })
 }

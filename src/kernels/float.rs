@@ -8,7 +8,7 @@ use super::generic::gemm_f32::{Division, Finish, PackRhs, PackedRhs, ProductTask
 use super::integer::WeightShape;
 use super::isa::Isa;
 use super::layout::{Conv2dGeometry, MatLayout};
-use super::threads::{ByRows, Shared, rows, split};
+use super::threads::{ByRows, Shared, cost, rows, split};
 
 /// About what a product takes, in picoseconds.
 const PRODUCT_COST: u64 = 40;
@@ -148,7 +148,7 @@ pub fn gemm_packed_f32(
 /// A product, divided by rows.
 fn product<R: RhsSource + Sync>(isa: Isa, task: ProductTask<'_, R>) -> Result<()> {
     let ProductTask { lhs, lhs_layout, rhs, cols, finish, out } = task;
-    let by = ByRows { width: cols, step: TILE_ROWS, cost: PRODUCT_COST * (cols * lhs_layout.cols()) as u64 };
+    let by = ByRows { width: cols, step: TILE_ROWS, cost: cost(PRODUCT_COST, &[cols, lhs_layout.cols()]) };
     rows(out, by, |rows, out| {
         let lhs = &lhs[(rows.start * lhs_layout.row_stride()).min(lhs.len())..];
         let lhs_layout = lhs_layout.with_rows(rows.len());
@@ -204,7 +204,7 @@ pub fn conv2d_f32(
     if geometry.is_depthwise() {
         let weights = &packed.weights;
         let (width, seen) = (geometry.window().output_pixels(), geometry.window().input_pixels());
-        let cost = DEPTHWISE_COST * (width * geometry.depth()) as u64;
+        let cost = cost(DEPTHWISE_COST, &[width, geometry.depth()]);
         return rows(out, ByRows { width, step: 1, cost }, |planes, out| {
             let (first, input) = (planes.start, &input[planes.start * seen..planes.end * seen]);
             arch::run(packed.isa, DepthwiseForward { geometry, input, first, weights, bias, clamp, out })
@@ -212,7 +212,8 @@ pub fn conv2d_f32(
     }
     let finish = Finish { row_bias: bias, clamp, ..Finish::default() };
     let product = [geometry.out_channels_per_group(), geometry.window().output_pixels()];
-    let division = Division::of(product, geometry.macs().saturating_mul(PRODUCT_COST));
+    let all = cost(PRODUCT_COST, &[geometry.output_len(), geometry.depth()]);
+    let division = Division::of(product, all);
     let out = Shared::new(out, product[1]);
     split(division.count, |index| {
         let part = division.part(index);

@@ -10,7 +10,7 @@ use super::generic::gemm_i8::{PackTask, PackedWeights, Sink};
 use super::generic::sinks::{RequantizeSink, SumSink, WeightSums};
 use super::isa::{Isa, RelaxedDot, relaxed_dot};
 use super::layout::Conv2dGeometry;
-use super::threads::{ByRows, rows};
+use super::threads::{ByRows, cost, rows};
 use core::ops::Range;
 
 /// Sum of two adjacent weights' magnitudes up to which a saturating pair sum is exact: `255 · 128 < 2¹⁵`.
@@ -139,11 +139,11 @@ impl PackedConvI8 {
 
     fn by_rows(&self, geometry: &Conv2dGeometry) -> ByRows {
         let width = geometry.out_channels();
-        let (step, cost) = match self.weights {
+        let (step, product) = match self.weights {
             ConvWeights::Depthwise(_) => (1, DEPTHWISE_COST),
             ConvWeights::Groups(_) => (TILE_ROWS, PRODUCT_COST),
         };
-        ByRows { width, step, cost: cost * (width * geometry.depth()) as u64 }
+        ByRows { width, step, cost: cost(product, &[width, geometry.depth()]) }
     }
 }
 
@@ -235,7 +235,7 @@ impl PackedGemmI8 {
     }
 
     fn by_rows(&self) -> ByRows {
-        let cost = PRODUCT_COST * (self.columns() * self.depth) as u64;
+        let cost = cost(PRODUCT_COST, &[self.columns(), self.depth]);
         ByRows { width: self.columns(), step: TILE_ROWS, cost }
     }
 

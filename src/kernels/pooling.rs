@@ -6,7 +6,7 @@ use super::error::{KernelError, Result, check_length};
 use super::generic::pooling::{AveragePoolTask, MaxPoolF32Task, MaxPoolTask};
 use super::isa::Isa;
 use super::layout::Pool2dGeometry;
-use super::threads::{ByRows, rows};
+use super::threads::{ByRows, cost, rows};
 
 /// About what a tap of an element takes, in picoseconds.
 const TAP_COST: u64 = 60;
@@ -20,7 +20,7 @@ pub fn max_pool_u8(isa: Isa, geometry: &Pool2dGeometry, input: &[u8], out: &mut 
     check_length("input", geometry.input_len(), input.len())?;
     check_length("out", geometry.output_len(), out.len())?;
     let width = geometry.channels();
-    let cost = TAP_COST * (width * geometry.window().taps()) as u64;
+    let cost = cost(TAP_COST, &[width, geometry.window().kernel[0], geometry.window().kernel[1]]);
     rows(out, ByRows { width, step: 1, cost }, |pixels, out| {
         arch::run(isa, MaxPoolTask { geometry, input, first: pixels.start, out })
     })
@@ -35,7 +35,7 @@ pub fn max_pool_f32(isa: Isa, geometry: &Pool2dGeometry, input: &[f32], out: &mu
     check_length("input", geometry.input_len(), input.len())?;
     check_length("out", geometry.output_len(), out.len())?;
     let (width, seen) = (geometry.window().output_pixels(), geometry.window().input_pixels());
-    let cost = TAP_COST * (width * geometry.window().taps()) as u64;
+    let cost = cost(TAP_COST, &[width, geometry.window().kernel[0], geometry.window().kernel[1]]);
     rows(out, ByRows { width, step: 1, cost }, |planes, out| {
         let input = &input[planes.start * seen..planes.end * seen];
         arch::run(isa, MaxPoolF32Task { geometry, input, out })

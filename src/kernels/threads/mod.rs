@@ -75,6 +75,12 @@ pub(crate) fn split(parts: usize, work: impl Fn(usize) -> Result<()> + Sync) -> 
     (0..parts).try_for_each(work)
 }
 
+/// What so many things cost that take `each` picoseconds; of a window that reaches far beyond its input there
+/// may be more than fit 64 bits.
+pub(crate) fn cost(each: u64, extents: &[usize]) -> u64 {
+    extents.iter().fold(each, |cost, &extent| cost.saturating_mul(extent as u64))
+}
+
 /// How an output is divided into rows.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ByRows {
@@ -93,7 +99,7 @@ pub(crate) fn rows<T: Send>(
     work: impl Fn(Range<usize>, &mut [T]) -> Result<()> + Sync,
 ) -> Result<()> {
     let total = out.len() / by.width.max(1);
-    let count = parts(total.div_ceil(by.step), by.cost.saturating_mul(total as u64));
+    let count = parts(total.div_ceil(by.step), cost(by.cost, &[total]));
     if count == 1 {
         return work(0..total, out);
     }
