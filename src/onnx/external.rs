@@ -43,8 +43,7 @@ impl ExternalFiles {
         let bears =
             |name: &str| name.strip_suffix(path).is_some_and(|rest| rest.is_empty() || rest.ends_with('/'));
         let mut alike = self.0.iter().filter(|(name, _)| bears(name));
-        let found = alike.next().filter(|_| alike.next().is_none());
-        found
+        alike.next().filter(|_| alike.next().is_none())
     }
 }
 

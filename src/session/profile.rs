@@ -11,10 +11,9 @@ use super::network::Network;
 use super::runnable::QuantizedModel;
 use super::view::{NodeTime, NodeTimes, ProfileView};
 use crate::exec::{Executor, Probe};
-use crate::ir::{Operation as _, ValueId};
+use crate::ir::{NameMap, Operation as _, ValueId, ValueMap};
 use crate::ops::Node;
-use crate::tensor::{Shape, Value};
-use std::collections::BTreeMap;
+use crate::tensor::{Shape, Value, ordered};
 use std::sync::Arc;
 
 /// Runs before the first that counts.
@@ -36,7 +35,7 @@ pub struct ProfileJob {
     warm: usize,
     full: Vec<Run>,
     integer: Vec<Run>,
-    shapes: [BTreeMap<ValueId, String>; 2],
+    shapes: [ValueMap<String>; 2],
 }
 
 /// One run: milliseconds before each value was there, in the order in which they were made.
@@ -51,14 +50,14 @@ struct Stopwatch<'a> {
     clock: Clock,
     last: f64,
     spent: Vec<(ValueId, f64)>,
-    shapes: &'a mut BTreeMap<ValueId, String>,
+    shapes: &'a mut ValueMap<String>,
 }
 
 impl Probe for Stopwatch<'_> {
     fn observe(&mut self, id: ValueId, value: &Value) {
         let spent = (self.clock)() - self.last;
         self.spent.push((id, spent));
-        self.shapes.entry(id).or_insert_with(|| Shape::fixed(value.shape()).to_string());
+        self.shapes.row(id).get_or_insert_with(|| Shape::fixed(value.shape()).to_string());
         self.last = (self.clock)();
     }
 }
@@ -141,18 +140,17 @@ impl ProfileJob {
 struct Means {
     runs: usize,
     total: f64,
-    spent: BTreeMap<ValueId, f64>,
+    spent: ValueMap<f64>,
 }
 
 impl Means {
     fn of(runs: &[Run]) -> Self {
-        let mut sorted: Vec<&Run> = runs.iter().collect();
-        sorted.sort_by(|a, b| a.total.total_cmp(&b.total));
-        sorted.truncate(runs.len().div_ceil(2));
+        let order = ordered(runs.len(), &|a, b| runs[a].total.total_cmp(&runs[b].total));
+        let sorted: Vec<&Run> = order.into_iter().take(runs.len().div_ceil(2)).map(|at| &runs[at]).collect();
         let share = 1.0 / sorted.len().max(1) as f64;
-        let mut spent = BTreeMap::new();
+        let mut spent = ValueMap::new();
         for (id, ms) in sorted.iter().flat_map(|run| &run.spent) {
-            *spent.entry(*id).or_insert(0.0) += ms * share;
+            *spent.row(*id).get_or_insert(0.0) += ms * share;
         }
         Self { runs: sorted.len(), total: sorted.iter().map(|run| run.total * share).sum(), spent }
     }
@@ -166,9 +164,9 @@ struct Row {
 }
 
 impl Row {
-    fn new(node: &Node, kernel: Option<&str>, means: &Means, shapes: &BTreeMap<ValueId, String>) -> Self {
-        let ms = node.outputs.iter().filter_map(|id| means.spent.get(id)).sum();
-        let shape = node.outputs.first().and_then(|id| shapes.get(id)).cloned().unwrap_or_default();
+    fn new(node: &Node, kernel: Option<&str>, means: &Means, shapes: &ValueMap<String>) -> Self {
+        let ms = node.outputs.iter().filter_map(|id| means.spent.get(*id)).sum();
+        let shape = node.outputs.first().and_then(|id| shapes.get(*id)).cloned().unwrap_or_default();
         let time = NodeTime { ms, op: node.op.op_type().to_owned(), kernel: kernel.map(str::to_owned) };
         Self { name: node.name.clone(), shape, time }
     }
@@ -177,8 +175,7 @@ impl Row {
 /// Nodes of the same name in one row; those that only the quantized network has behind the one that runs
 /// before them.
 fn side_by_side(full: Vec<Row>, quantized: Vec<Row>) -> Vec<NodeTimes> {
-    let places: BTreeMap<String, usize> =
-        full.iter().enumerate().map(|(place, row)| (row.name.clone(), place)).collect();
+    let places: NameMap<usize> = full.iter().enumerate().map(|(place, row)| (&row.name, place)).collect();
     let mut rows: Vec<NodeTimes> = full
         .into_iter()
         .map(|Row { name, shape, time }| NodeTimes { name, shape, full: Some(time), quantized: None })
@@ -229,6 +226,6 @@ mod tests {
             .input("x", crate::tensor::TensorType::new(crate::tensor::DType::F32, Shape::fixed(&[1])));
         let run = |ms: f64| Run { spent: vec![(id, ms)], total: ms };
         let means = Means::of(&[run(9.0), run(1.0), run(30.0), run(3.0)]);
-        assert_eq!((means.runs, means.total, means.spent[&id]), (2, 2.0, 2.0));
+        assert_eq!((means.runs, means.total, means.spent.get(id)), (2, 2.0, Some(&2.0)));
     }
 }

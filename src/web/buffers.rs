@@ -5,7 +5,6 @@
 
 use super::protocol::BufferRef;
 use js_sys::{Float32Array, Uint8Array};
-use std::collections::BTreeMap;
 use wasm_bindgen::JsValue;
 
 #[derive(Debug)]
@@ -17,7 +16,7 @@ enum Buffer {
 /// Buffers that wait to be fetched.
 #[derive(Debug, Default)]
 pub(super) struct Buffers {
-    waiting: BTreeMap<u32, Buffer>,
+    waiting: Vec<(u32, Buffer)>,
     next: u32,
 }
 
@@ -36,10 +35,12 @@ impl Buffers {
 
     /// Hands a buffer out; `undefined` when there is none of that number.
     pub(super) fn take(&mut self, id: u32) -> JsValue {
-        match self.waiting.remove(&id) {
-            None => JsValue::UNDEFINED,
-            Some(Buffer::Bytes(data)) => Uint8Array::from(data.as_slice()).into(),
-            Some(Buffer::Floats(data)) => Float32Array::from(data.as_slice()).into(),
+        let Some(place) = self.waiting.iter().position(|(number, _)| *number == id) else {
+            return JsValue::UNDEFINED;
+        };
+        match self.waiting.swap_remove(place).1 {
+            Buffer::Bytes(data) => Uint8Array::from(data.as_slice()).into(),
+            Buffer::Floats(data) => Float32Array::from(data.as_slice()).into(),
         }
     }
 
@@ -51,7 +52,7 @@ impl Buffers {
     fn keep(&mut self, buffer: Buffer, length: usize) -> BufferRef {
         let id = self.next;
         self.next = self.next.wrapping_add(1);
-        self.waiting.insert(id, buffer);
+        self.waiting.push((id, buffer));
         BufferRef { id, length }
     }
 }

@@ -5,7 +5,6 @@
 //! to where they stay, and the importer takes them over as they are.
 
 use crate::session::view::ErrorView;
-use std::collections::BTreeMap;
 use thiserror::Error;
 
 /// What is wrong with an upload.
@@ -59,6 +58,7 @@ impl From<UploadError> for ErrorView {
 
 #[derive(Debug)]
 struct Upload {
+    id: u32,
     expected: usize,
     bytes: Vec<u8>,
 }
@@ -66,7 +66,7 @@ struct Upload {
 /// Uploads that are not taken yet.
 #[derive(Debug, Default)]
 pub(super) struct Uploads {
-    waiting: BTreeMap<u32, Upload>,
+    waiting: Vec<Upload>,
     next: u32,
 }
 
@@ -83,7 +83,7 @@ impl Uploads {
         bytes.try_reserve_exact(expected).map_err(|_| too_large())?;
         let id = self.next;
         self.next = self.next.wrapping_add(1);
-        self.waiting.insert(id, Upload { expected, bytes });
+        self.waiting.push(Upload { id, expected, bytes });
         Ok(id)
     }
 
@@ -98,7 +98,8 @@ impl Uploads {
         length: usize,
         copy: impl FnOnce(&mut [u8]),
     ) -> Result<(), UploadError> {
-        let Upload { expected, bytes } = self.waiting.get_mut(&id).ok_or(UploadError::Unknown { id })?;
+        let place = self.place(id)?;
+        let Upload { expected, bytes, .. } = &mut self.waiting[place];
         let (start, expected) = (bytes.len(), *expected);
         let end = start.saturating_add(length);
         if end > expected {
@@ -114,12 +115,17 @@ impl Uploads {
     /// # Errors
     /// [`UploadError::Length`], [`UploadError::Unknown`].
     pub(super) fn take(&mut self, id: u32) -> Result<Vec<u8>, UploadError> {
-        let Upload { expected, bytes } = self.waiting.remove(&id).ok_or(UploadError::Unknown { id })?;
+        let place = self.place(id)?;
+        let Upload { expected, bytes, .. } = self.waiting.swap_remove(place);
         if bytes.len() == expected {
             Ok(bytes)
         } else {
             Err(UploadError::Length { expected, got: bytes.len() })
         }
+    }
+
+    fn place(&self, id: u32) -> Result<usize, UploadError> {
+        self.waiting.iter().position(|upload| upload.id == id).ok_or(UploadError::Unknown { id })
     }
 
     /// Drops what was not taken.

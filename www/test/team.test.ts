@@ -129,6 +129,29 @@ test('work that is withdrawn is withdrawn from all, and can be asked for again',
   expect(quantized.calibrationPictures).toBe(80);
 });
 
+test('after a withdrawn change nobody knows what the leader holds, so it works alone', async () => {
+  const { team: one, engines } = await team();
+  const stop = new AbortController();
+  const asked = one.call('addPictures', { names: ['more.png'] }, { files: [new Blob(['x'])], signal: stop.signal });
+  stop.abort();
+  await expect(asked).rejects.toBeInstanceOf(Cancelled);
+  await one.call('quantize', { recipe });
+  expect(engines).toHaveLength(1);
+});
+
+test('a helper that was being told when work was withdrawn hears everything once', async () => {
+  const { team: one, engines } = await team();
+  const stop = new AbortController();
+  const asked = one.call('quantize', { recipe }, { signal: stop.signal });
+  while (!engines[1]?.kinds.includes('addPictures')) await new Promise((resolve) => setTimeout(resolve, 1));
+  stop.abort();
+  await expect(asked).rejects.toBeInstanceOf(Cancelled);
+  await one.call('quantize', { recipe });
+  expect(engines[1]?.kinds.slice(0, 3)).toEqual(['loadModel', 'addPictures', 'setLabels']);
+  expect(engines[1]?.kinds.filter((kind) => kind === 'addPictures')).toHaveLength(1);
+  expect(engines[1]?.kinds).toContain('calibrateShare');
+});
+
 test('another network ends the helpers, which make place for it', async () => {
   const { team: one, engines } = await team();
   await one.call('quantize', { recipe });
@@ -137,7 +160,9 @@ test('another network ends the helpers, which make place for it', async () => {
   await one.call('quantize', { recipe });
   const [leader, , third] = engines;
   expect(engines).toHaveLength(3);
-  expect(third?.asked[0]).toMatchObject({ kind: 'loadModel', name: 'other.onnx' });
-  expect(third?.kinds.filter((kind) => kind === 'loadModel')).toHaveLength(1);
+  // The pictures stay, with their labels.
+  expect(third?.kinds.slice(0, 3)).toEqual(['addPictures', 'setLabels', 'loadModel']);
+  expect(third?.asked[2]).toMatchObject({ kind: 'loadModel', name: 'other.onnx' });
+  expect(third?.kinds).toContain('calibrateShare');
   expect(leader?.kinds.at(-1)).toBe('quantize');
 });

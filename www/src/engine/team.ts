@@ -1,8 +1,8 @@
 /**
  * Several engines at work on one session. The leader answers everything. Where work over many pictures
  * would take long, helpers take parts of it: workers with an engine of their own, which are told what the
- * leader was told since its network was opened. Parts come to the same whoever does them, so a helper that
- * fails is dismissed and the leader does what is missing.
+ * leader was told. Parts come to the same whoever does them, so a helper that fails is dismissed and the
+ * others do what is missing.
  */
 import { Cancelled, Client, type CallOptions, type EngineClient, type Reply, type WorkerLike } from './client';
 import type { ArgumentsOf, EngineEvent, Kind, ModelView, PictureView, Recipe } from './protocol';
@@ -23,6 +23,8 @@ const LONG_MS = 2500;
 /** Requests that change what an engine holds, so that helpers must hear of them. */
 const TELLING: ReadonlySet<Kind> = new Set<Kind>(['loadModel', 'addPictures', 'clearPictures', 'setLabels', 'readPreprocess', 'setPreprocess', 'learnStatistics']);
 
+const ABOUT_PICTURES: ReadonlySet<Kind> = new Set<Kind>(['addPictures', 'clearPictures', 'setLabels']);
+
 /** A request that the leader has answered. */
 interface Told {
   kind: Kind;
@@ -32,6 +34,8 @@ interface Told {
 
 interface Helper {
   client: Client;
+  /** Telling it, which goes on when what it was meant for is withdrawn. */
+  telling: Promise<void>;
   /** How much it was told. */
   heard: number;
   /** What it has quantized by, with all that it was told before. */
@@ -56,6 +60,8 @@ export class Team implements EngineClient {
   readonly #leader: Client;
   #helpers: Helper[] = [];
   #told: Told[] = [];
+  /** Requests that were withdrawn: whether the leader did as they say, nobody knows. */
+  readonly #unsure = new Set<Kind>();
   #model: ModelView | null = null;
   #pictures: PictureView[] = [];
   /** Whether the leader knows the ranges for what it holds. */
@@ -78,7 +84,11 @@ export class Team implements EngineClient {
     if (kind === 'loadModel') this.#dismiss(); // they make place for the new network
     if (kind === 'quantize' && !this.#calibrated) await this.#calibrate(options);
     if (kind === 'compare') await this.#compare(options);
-    const reply = await this.#leader.call(kind, args, options);
+    const reply = await this.#leader.call(kind, args, options).catch((error: unknown) => {
+      // It may have come to its end before it was withdrawn: then helpers would not hear of it.
+      if (TELLING.has(kind) && error instanceof Cancelled) this.#unsure.add(kind);
+      throw error;
+    });
     this.#note(reply);
     if (TELLING.has(kind)) this.#tell({ kind, args, files: options.files ?? [] });
     if (kind === 'quantize') {
@@ -95,8 +105,12 @@ export class Team implements EngineClient {
   }
 
   #tell(told: Told): void {
-    // A network makes all that was told before it needless.
-    if (told.kind === 'loadModel') this.#told = [];
+    if (told.kind === 'loadModel') {
+      // Pictures and their labels stay with another network; everything else is as if nothing had been told.
+      this.#told = this.#told.filter(({ kind }) => ABOUT_PICTURES.has(kind));
+      for (const kind of ['loadModel', 'readPreprocess', 'setPreprocess'] as const) this.#unsure.delete(kind);
+    }
+    if (told.kind === 'clearPictures') this.#unsure.delete('addPictures');
     this.#told.push(told);
     this.#calibrated = told.kind === 'learnStatistics';
     if (!this.#calibrated) this.#owners.clear();
@@ -134,7 +148,7 @@ export class Team implements EngineClient {
 
   #isLong(pictures: number, runs: number): boolean {
     const products = this.#model?.quantized ? 0 : (this.#model?.multiplyAccumulates ?? 0);
-    return pictures > PART && (pictures * runs * products) / RATE > this.#worthMs;
+    return this.#unsure.size === 0 && pictures > PART && (pictures * runs * products) / RATE > this.#worthMs;
   }
 
   /** Lets all engines do parts of the work until none is left; nothing where there are no helpers, or the leader fails. */
@@ -146,15 +160,16 @@ export class Team implements EngineClient {
     const progress = new SharedProgress(work.pictures, options.onEvents);
     const signal = options.signal ? { signal: options.signal } : {};
     const answers: Reply<K>[] = [];
+    const withdrawn = new Promise<never>((_, reject) => options.signal?.addEventListener('abort', () => reject(new Cancelled()), { once: true }));
     const engage = async (client: Client, prepare: Promise<void>): Promise<void> => {
-      await prepare;
+      await Promise.race([prepare, withdrawn]);
       for (let part = queue.take(client); part !== null; part = queue.take(client)) {
         const args = { share: { part, of } } as unknown as ArgumentsOf<K>;
         const answer = client.call(work.kind, args, { ...signal, onEvents: progress.of(part) });
         answers.push(await answer.catch((error: unknown) => (queue.giveBack(part), Promise.reject(error))));
       }
     };
-    const helpers = this.#helpers.map((helper) => engage(helper.client, this.#prepare(helper, work, signal)));
+    const helpers = this.#helpers.map((helper) => engage(helper.client, this.#prepare(helper, work.recipe)));
     const [leader, ...others] = await Promise.allSettled([engage(this.#leader, Promise.resolve()), ...helpers]);
     if (options.signal?.aborted) throw new Cancelled();
     const isBroken = others.some(({ status }) => status === 'rejected');
@@ -171,20 +186,26 @@ export class Team implements EngineClient {
     for (let missing = this.#room(bytes) - this.#helpers.length; missing > 0; missing--) {
       const client = new Client(() => this.#start(true));
       client.onCrash = () => false;
-      this.#helpers.push({ client, heard: 0, recipe: null });
+      this.#helpers.push({ client, telling: Promise.resolve(), heard: 0, recipe: null });
     }
   }
 
-  /** Tells a helper what it has not heard yet. */
-  async #prepare(helper: Helper, { recipe }: Pick<Work<never>, 'recipe'>, signal: { signal?: AbortSignal }): Promise<void> {
+  /** Tells a helper what it has not heard yet, in the order in which the leader heard it. */
+  #prepare(helper: Helper, recipe: Recipe | null): Promise<void> {
+    helper.telling = helper.telling.then(() => this.#tellAll(helper, recipe));
+    helper.telling.catch(() => {}); // heard by those who still wait for it
+    return helper.telling;
+  }
+
+  async #tellAll(helper: Helper, recipe: Recipe | null): Promise<void> {
     for (; helper.heard < this.#told.length; helper.heard++) {
       const { kind, args, files } = this.#told[helper.heard] as Told;
-      await helper.client.call(kind, args, { files, ...signal });
+      await helper.client.call(kind, args, { files });
       helper.recipe = null;
     }
     const asked = recipe && JSON.stringify(recipe);
     if (!recipe || helper.recipe === asked) return;
-    await helper.client.call('quantize', { recipe }, signal);
+    await helper.client.call('quantize', { recipe });
     helper.recipe = asked;
   }
 }
