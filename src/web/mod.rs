@@ -75,7 +75,7 @@ impl Engine {
         request: Ts<Request>,
         #[wasm_bindgen(unchecked_param_type = "(Uint8Array | number)[]")] files: Vec<JsValue>,
     ) -> Result<(), JsValue> {
-        let request = read(&request.js_value())?;
+        let request = request.to_rust().map_err(|e| JsValue::from_str(&e.to_string()))?;
         let files = files.iter().map(|file| self.file(file)).collect::<Result<_, _>>();
         self.0.uploads.clear();
         self.0.begin(request, files.map_err(thrown)?).map_err(|e| thrown(&e))
@@ -111,12 +111,6 @@ impl Engine {
             None => Ok(Uint8Array::new(file).to_vec()),
         }
     }
-}
-
-/// A request. It is read from its text: recipes and settings in files are JSON, so that reader is here anyway.
-fn read(request: &JsValue) -> Result<Request, JsValue> {
-    let text = js_sys::JSON::stringify(request)?.as_string().unwrap_or_default();
-    serde_json::from_str(&text).map_err(|e| JsValue::from_str(&e.to_string()))
 }
 
 /// An error as the page receives it.
