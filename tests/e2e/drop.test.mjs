@@ -74,6 +74,7 @@ test('a folder with folders in it, dropped beside a network', async () => {
   await pictures(111);
   assert.equal(await page.getByTestId('problem').count(), 0);
   await page.getByTestId('strip-order').selectOption('file');
+  await person.shown(page);
   const names = await titles();
   assert.equal(names[0], 'holiday/at home/house_0.png');
   assert.match(names[110], /^holiday\/at sea\/109 /);

@@ -15,11 +15,15 @@ export const openSettled = async (browser, address, options) => {
   return opened;
 };
 
-/** Waits until everything shown belongs to the settings that are shown, and nothing runs. */
-export const settled = async (page) => {
-  await page.evaluate(
+/** Waits until the page shows what it was told last: it draws once a frame. */
+export const shown = (page) =>
+  page.evaluate(
     () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))),
   );
+
+/** Waits until everything shown belongs to the settings that are shown, and nothing runs. */
+export const settled = async (page) => {
+  await shown(page);
   await page.waitForFunction(
     (names) => {
       const find = (id) => document.querySelector(`[data-testid="${id}"]`);
@@ -132,6 +136,7 @@ export const readProblem = async (page) => {
   await card.waitFor();
   const text = await card.innerText();
   await card.getByTestId('problem-dismiss').click();
+  await shown(page);
   return text;
 };
 
