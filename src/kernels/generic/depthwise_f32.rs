@@ -10,8 +10,9 @@
 //! Where the four vectors lie, in rows of the output from left to right, is the same for all planes and found
 //! once. A vector that reaches beyond its row writes into what is computed later.
 //!
-//! Both gradients, and windows whose frame would be far larger than what they see, walk rows: for each row of the output, for each tap whose input row exists, the outputs
-//! whose tap lies inside the input are a range, so padding costs nothing and the inner loop has no test.
+//! Both gradients, and windows whose frame would be far larger than what they see, walk rows: for each row of
+//! the output, for each tap whose input row exists, the outputs whose tap lies inside the input are a range, so
+//! padding costs nothing and the inner loop has no test.
 
 use super::runs::copy;
 use super::{Simd, Task, limited};
@@ -135,17 +136,23 @@ fn places(window: &Window2d, lanes: usize, width: usize) -> Vec<Place> {
 }
 
 impl DepthwiseForward<'_> {
+    /// Weights and bias of one of the planes.
+    fn of_plane(&self, index: usize) -> (&[f32], f32) {
+        let channel = (self.first + index) % self.geometry.out_channels();
+        let taps = self.geometry.window().taps();
+        (&self.weights[channel * taps..][..taps], self.bias.map_or(0.0, |bias| bias[channel]))
+    }
+
     /// Without a frame.
     #[inline(always)]
-    fn by_rows<S: Simd>(self, simd: S) {
+    fn by_rows<S: Simd>(mut self, simd: S) {
         let window = self.geometry.window();
         let stride = window.stride[1];
         let planes = self.input.chunks_exact(window.input_pixels());
-        let outs = self.out.chunks_exact_mut(window.output_pixels().max(1));
+        let outs = core::mem::take(&mut self.out).chunks_exact_mut(window.output_pixels().max(1));
         for (index, (plane, out)) in planes.zip(outs).enumerate() {
-            let channel = index % self.geometry.out_channels();
-            let weights = &self.weights[channel * window.taps()..][..window.taps()];
-            out.fill(self.bias.map_or(0.0, |bias| bias[channel]));
+            let (weights, bias) = self.of_plane(index);
+            out.fill(bias);
             for row in 0..window.output[0] {
                 for_each_tap_row(window, row, |at| {
                     add_scaled(simd, &mut out[at.out], &plane[at.input], (1, stride), weights[at.tap]);
@@ -160,7 +167,8 @@ impl DepthwiseForward<'_> {
     }
 
     #[inline(always)]
-    fn with_stride<S: Simd, const STRIDE: usize>(self, simd: S, mut frame: Frame) {
+    fn with_stride<S: Simd, const STRIDE: usize>(mut self, simd: S, mut frame: Frame) {
+        let out = core::mem::take(&mut self.out);
         let (window, pixels) = (self.geometry.window(), self.geometry.window().output_pixels());
         let places = places(window, S::F32_LANES, frame.width);
         let tap = |tap: usize| {
@@ -169,12 +177,11 @@ impl DepthwiseForward<'_> {
         };
         let taps: Vec<usize> = (0..window.taps()).map(tap).collect();
         for (index, plane) in self.input.chunks_exact(window.input_pixels()).enumerate() {
-            let channel = (self.first + index) % self.geometry.out_channels();
+            let (weights, bias) = self.of_plane(index);
             frame.fill(simd, window, plane);
-            let weights = &self.weights[channel * window.taps()..][..window.taps()];
-            let bias = simd.splat_f32(self.bias.map_or(0.0, |bias| bias[channel]));
+            let bias = simd.splat_f32(bias);
             let rows = Rows { data: &frame.data, taps: &taps, weights, stride: window.stride[1] };
-            let out = &mut self.out[index * pixels..];
+            let out = &mut out[index * pixels..];
             let clamp = self.clamp.map(|(lo, hi)| (simd.splat_f32(lo), simd.splat_f32(hi)));
             let mut rest = places.as_slice();
             while let [p0, p1, p2, p3, others @ ..] = rest {

@@ -1,6 +1,6 @@
 //! Kernels on several threads: the same bits as on one.
 
-use super::{Cases, square_conv};
+use super::{Cases, far_reaching_windows, square_conv};
 use crate::kernels::threads::with_threads;
 use crate::kernels::{
     Accumulate, AddU8, AffineParams, Conv2dGeometry, Epilogue, GemmF32, ImageLayout, Isa, MatLayout,
@@ -46,6 +46,8 @@ fn convolutions(cases: &mut Cases) -> Vec<Conv2dGeometry> {
         square_conv([70, 70, 70], 5, [3, 1, 1, 1]),
     ];
     all.extend((0..40).map(|_| cases.geometry()));
+    let far = |window| [1, 3].map(|groups| Conv2dGeometry::new(1, groups, 3, 3, window).unwrap());
+    all.extend(far_reaching_windows().into_iter().flat_map(far));
     // One with a single row and a single column cannot be divided.
     all.retain(|geometry| geometry.output_len() / geometry.out_channels() > 4);
     all
