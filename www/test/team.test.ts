@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from 'vitest';
-import { Cancelled, type WorkerLike } from '../src/engine/client';
+import { Cancelled, EngineCrash, type WorkerLike } from '../src/engine/client';
 import { MockEngine, mockWorker } from '../src/engine/mock';
 import type { EngineEvent, EngineRequest, PictureView } from '../src/engine/protocol';
 import { Team } from '../src/engine/team';
@@ -150,6 +150,19 @@ test('a helper that was being told when work was withdrawn hears everything once
   expect(engines[1]?.kinds.slice(0, 3)).toEqual(['loadModel', 'addPictures', 'setLabels']);
   expect(engines[1]?.kinds.filter((kind) => kind === 'addPictures')).toHaveLength(1);
   expect(engines[1]?.kinds).toContain('calibrateShare');
+});
+
+test('an engine that starts anew is told everything anew, and helpers hear of nothing before', async () => {
+  const { team: one, engines } = await team();
+  const names = Array.from({ length: 160 }, (_, at) => `${at}.png`);
+  (engines[0] as Watched).breaksAt = 'lens';
+  await expect(one.call('lens', { picture: 0, target: null })).rejects.toBeInstanceOf(EngineCrash);
+  await one.call('loadModel', { name: 'net.onnx' }, { files: [new Blob([new Uint8Array([8, 8, 0, 0, 0, 0, 0, 0, 0])])] });
+  await one.call('addPictures', { names }, { files: names.map(() => new Blob(['ten bytes.'])) });
+  await one.call('quantize', { recipe });
+  const helper = engines[2] as Watched;
+  expect(helper.kinds.slice(0, 2)).toEqual(['loadModel', 'addPictures']);
+  expect(helper.kinds.filter((kind) => kind === 'addPictures')).toHaveLength(1);
 });
 
 test('another network ends the helpers, which make place for it', async () => {

@@ -87,8 +87,7 @@ export class MockEngine implements Engine {
   #uploads: { bytes: Uint8Array; filled: number }[] = [];
   #job: Generator<EngineEvent[], EngineResponse> | null = null;
   #decoding: Promise<void> | null = null;
-  /** Pause between steps, so that progress can be seen. */
-  /** `products`: what its network says that a picture takes. */
+  /** `pace`: pause between steps, so that progress can be seen; `products`: what its network says that a picture takes. */
   constructor(readonly pace = 0, readonly products = 15e6) {}
 
   reserveUpload(length: number): number {

@@ -77,7 +77,10 @@ export class Team implements EngineClient {
     this.#worthMs = worthMs;
     this.#leader = new Client(() => start(false));
     this.#leader.onReady = (build) => this.onReady(build);
-    this.#leader.onCrash = (message) => this.onCrash(message);
+    this.#leader.onCrash = (message) => {
+      this.#forget();
+      return this.onCrash(message);
+    };
   }
 
   async call<K extends Kind>(kind: K, args: ArgumentsOf<K>, options: CallOptions = {}): Promise<Reply<K>> {
@@ -123,13 +126,24 @@ export class Team implements EngineClient {
     this.#owners.clear();
   }
 
+  /** A fresh engine holds nothing; what is opened again it is told again. */
+  #forget(): void {
+    this.#dismiss();
+    this.#told = [];
+    this.#unsure.clear();
+    this.#model = null;
+    this.#pictures = [];
+    this.#calibrated = false;
+    this.#recipe = null;
+  }
+
   async #calibrate(options: CallOptions): Promise<void> {
     const pictures = this.#count('calib');
     if (!this.#isLong(pictures, 1)) return;
     const answers = await this.#divide({ kind: 'calibrateShare', pictures, recipe: null }, options);
     if (!answers) return;
     const args = { parts: answers.map(({ statistics }) => statistics) };
-    await this.#leader.call('learnStatistics', args, { ...(options.signal && { signal: options.signal }) });
+    await this.#leader.call('learnStatistics', args, unheard(options));
     this.#tell({ kind: 'learnStatistics', args, files: [] });
   }
 
@@ -137,7 +151,7 @@ export class Team implements EngineClient {
     const pictures = this.#count('eval');
     if (!this.#recipe || !this.#isLong(pictures, COMPARING)) return;
     const answers = await this.#divide({ kind: 'compareShare', pictures, recipe: this.#recipe }, options);
-    if (answers) await this.#leader.call('learnComparisons', { rows: answers.flatMap(({ rows }) => rows) }, { ...(options.signal && { signal: options.signal }) });
+    if (answers) await this.#leader.call('learnComparisons', { rows: answers.flatMap(({ rows }) => rows) }, unheard(options));
   }
 
   /** The pictures that are used for this. As in the engine: all, where none is set aside for it. */
@@ -158,14 +172,13 @@ export class Team implements EngineClient {
     const of = Math.max(this.#helpers.length + 1, Math.ceil(work.pictures / PART));
     const queue = new Parts(of, work.kind === 'compareShare' ? this.#owners : new Map());
     const progress = new SharedProgress(work.pictures, options.onEvents);
-    const signal = options.signal ? { signal: options.signal } : {};
     const answers: Reply<K>[] = [];
     const withdrawn = new Promise<never>((_, reject) => options.signal?.addEventListener('abort', () => reject(new Cancelled()), { once: true }));
     const engage = async (client: Client, prepare: Promise<void>): Promise<void> => {
       await Promise.race([prepare, withdrawn]);
       for (let part = queue.take(client); part !== null; part = queue.take(client)) {
         const args = { share: { part, of } } as unknown as ArgumentsOf<K>;
-        const answer = client.call(work.kind, args, { ...signal, onEvents: progress.of(part) });
+        const answer = client.call(work.kind, args, { ...unheard(options), onEvents: progress.of(part) });
         answers.push(await answer.catch((error: unknown) => (queue.giveBack(part), Promise.reject(error))));
       }
     };
@@ -209,6 +222,9 @@ export class Team implements EngineClient {
     helper.recipe = asked;
   }
 }
+
+/** To be withdrawn with what it is done for, without telling what happens. */
+const unheard = ({ signal }: CallOptions): CallOptions => (signal ? { signal } : {});
 
 /** The parts of some work that nobody has taken. */
 class Parts {
