@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::cases::need_cases;
 use crate::process::{cargo, node, root, run, run_and_read};
-use crate::setup::{Browser, need_browsers, need_npm, need_python, need_target};
+use crate::setup::{Browser, has_rust_src, need_browsers, need_npm, need_python, need_target};
 use crate::summary::{Runner, Summary};
 use crate::wasm::{self, TARGET, Variant};
 use crate::{codegen, serve};
@@ -77,7 +77,7 @@ pub(crate) const STEPS: &[Step] = &[
     step("web-firefox-simd128", "wasm tests in a Firefox worker, simd128", || in_engine(Browser::Firefox, Variant::Simd128)).needs(BROWSERS),
     step("web-webkit-simd128", "wasm tests in a WebKitGTK worker, simd128", || in_engine(Browser::WebKit, Variant::Simd128)).needs(BROWSERS),
     step("web-firefox-relaxed", "wasm tests in a Firefox worker, relaxed SIMD", || in_engine(Browser::Firefox, Variant::Relaxed)).needs(BROWSERS),
-    step("package", "the wasm builds", || done(wasm::build())).needs(&[need_target, need_npm]).beside(),
+    step("package", "the wasm builds", || done(wasm::build())).needs(&[need_target, need_npm, || { has_rust_src(); Ok(()) }]).beside(),
     step("size", "size budget of the wasm builds", || done(wasm::check_size())).after("package").beside(),
     step("codegen", "interface snapshot", || done(codegen::check())).after("package").beside(),
     step("types", "TypeScript", || check("tsc", node(&["node_modules/typescript/bin/tsc", "--noEmit"]))).after("package").beside(),
@@ -137,8 +137,8 @@ fn clippy_native() -> Result<Outcome> {
 }
 
 /// The build with relaxed SIMD, which has all the code of the first, with its tests and benches, and the code
-/// of threads, which needs no flags to be linted. What the
-/// compiler itself has to say of either build is denied where the package is built.
+/// of threads, which needs no flags to be linted. What the compiler itself has to say of either build is denied
+/// where the package is built.
 fn clippy_wasm() -> Result<Outcome> {
     need_target()?;
     let packages = [

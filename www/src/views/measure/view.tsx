@@ -3,7 +3,7 @@ import type { NodeTime, NodeTimes, ProfileView } from '../../engine/protocol';
 import { fineMilliseconds, percent, plural, times } from '../../lib/format';
 import { BrokenName } from '../../components/broken-name';
 import { aboutKernel, byKernel, kernelName, operatorName, verdict } from '../../lib/profile';
-import { isaName } from '../../lib/sentences';
+import { isaName, threadCount } from '../../lib/sentences';
 import { useDispatch, useSlice } from '../../state/store';
 import { profileKey } from '../../state/tasks';
 import { testids } from '../../testids';
@@ -43,6 +43,7 @@ function Start({ has, current }: { has: boolean; current: boolean }) {
 }
 
 function Figures({ profile, fixed }: { profile: ProfileView; fixed: boolean }) {
+  const threads = useSlice((state) => state.engine.info?.threads ?? 1);
   const most = Math.max(...profile.nodes.flatMap(({ full, quantized }) => [full?.ms ?? 0, quantized?.ms ?? 0]));
   return (
     <>
@@ -70,7 +71,7 @@ function Figures({ profile, fixed }: { profile: ProfileView; fixed: boolean }) {
         </table>
       </div>
       <p class="quiet small">
-        {isaName(profile.isa)}, one thread, the first picture. Means of {plural(profile.runs, 'run')} of each network in turns, the faster half of all. A dash: that network has no such node, or another one does its work as well.
+        {isaName(profile.isa)}{threadCount(threads)}, the first picture. Means of {plural(profile.runs, 'run')} of each network in turns, the faster half of all. A dash: that network has no such node, or another one does its work as well.
       </p>
     </>
   );
