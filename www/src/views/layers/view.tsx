@@ -8,6 +8,7 @@ import { quantizeKey } from '../../state/tasks';
 import { testids } from '../../testids';
 import { DepthCard } from './depth-card';
 import { rows, sortRows, type Row } from './order';
+import '../../components/scroll-table.css';
 import './view.css';
 
 const NO_SQNR: LensView['layerSqnrDb'] = [];
@@ -38,7 +39,7 @@ export function Layers() {
           <h2 id="layers-title">Layers</h2>
           <p class="quiet small">{fixed ? 'As the file states them.' : 'Signal is measured on the picture above.'}</p>
         </header>
-        <div class="scroll" data-fixed={fixed} tabIndex={0} role="region" aria-label="Table of layers">
+        <div class="scroll scroll-table" data-fixed={fixed} tabIndex={0} role="region" aria-label="Table of layers">
           <table data-testid={testids.layers} data-state={current ? 'current' : 'updating'}>
             <Heads fixed={fixed} />
             <tbody>

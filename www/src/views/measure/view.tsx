@@ -7,6 +7,7 @@ import { isaName, threadCount } from '../../lib/sentences';
 import { useDispatch, useSlice } from '../../state/store';
 import { profileKey } from '../../state/tasks';
 import { testids } from '../../testids';
+import '../../components/scroll-table.css';
 import './view.css';
 
 export function Measure() {
@@ -51,7 +52,7 @@ function Figures({ profile, fixed }: { profile: ProfileView; fixed: boolean }) {
         <Sums title={fixed ? 'Its definition in float' : 'Full precision'} side="full" total={profile.fullMs} nodes={profile.nodes} />
         <Sums title={profile.path === 'int8' ? 'On integers' : 'Quantized, simulated'} side="quantized" total={profile.quantizedMs} nodes={profile.nodes} />
       </div>
-      <div class="scroll" tabIndex={0} role="region" aria-label="Table of nodes">
+      <div class="scroll scroll-table" tabIndex={0} role="region" aria-label="Table of nodes">
         <table>
           <thead>
             <tr>
