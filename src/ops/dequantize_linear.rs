@@ -115,6 +115,11 @@ impl DequantizeLinear {
         Self { axis, block_size: 0, of_floats: false }
     }
 
+    /// With a scale for every `block_size` elements along an axis.
+    pub fn in_blocks(axis: i64, block_size: usize) -> Self {
+        Self { block_size, ..Self::along(axis) }
+    }
+
     fn grain(&self) -> Grain {
         Grain { axis: self.axis, block_size: self.block_size }
     }

@@ -1,11 +1,11 @@
 //! Writing a plan into a graph: QuantizeLinear and DequantizeLinear nodes, integer constants.
 
-use super::affine::weight_codes;
+use super::affine::{scale_shape, weight_codes};
 use super::plan::{data_input, quantizable_linear};
-use super::{QuantError, QuantPlan, TensorQuant};
+use super::{Granularity, QuantError, QuantPlan, TensorQuant};
 use crate::ir::{ValueId, ValueMap};
 use crate::ops::{Clamp, DequantizeLinear, Graph, GraphPatch, Linear, Node, QuantizeLinear};
-use crate::tensor::Value;
+use crate::tensor::{DType, I2, I4, Value};
 
 /// A network with QuantizeLinear and DequantizeLinear nodes, and the plan that they express.
 #[derive(Debug, Clone)]
@@ -20,7 +20,7 @@ pub struct Quantized {
 ///
 /// Every planned activation is followed by QuantizeLinear and DequantizeLinear, and every reader
 /// reads the latter; results of the network keep the unquantized value. A planned weight becomes
-/// `int8` codes, its operator's bias `int32` codes of scale `input scale · weight scale` (methods
+/// signed codes, a byte each or packed, its operator's bias `int32` codes of scale `input scale · weight scale` (methods
 /// §0.3), each behind a DequantizeLinear.
 ///
 /// # Errors
@@ -58,14 +58,21 @@ struct Writer<'a> {
 impl Writer<'_> {
     fn activation(&mut self, id: ValueId, quant: &TensorQuant) {
         let name = &self.graph.value(id).name;
-        let (scale, zero_point) = (quant.params.scale[0], quant.params.zero_point[0]);
-        // Fewer bits than the storage type has: reals beyond the last codes are clamped first, so
+        let (spec, scale, zero_point) = (&quant.spec, quant.params.scale[0], quant.params.zero_point[0]);
+        let (zero, held) = match (spec.bits > 8, spec.signed) {
+            (false, false) => (Value::scalar(zero_point as u8), DType::U8),
+            (false, true) => (Value::scalar(zero_point as i8), DType::I8),
+            (true, false) => (Value::scalar(zero_point as u16), DType::U16),
+            (true, true) => (Value::scalar(zero_point as i16), DType::I16),
+        };
+        // Fewer codes than the storage type has: reals beyond the last ones are clamped first, so
         // that the file needs no type of its own (ONNX has none of 3, 5, 6 or 7 bits).
         let real = |code: i32| (code - zero_point) as f32 * scale;
-        let (qmin, qmax) = (quant.spec.qmin(), quant.spec.qmax());
-        let clamp = ((qmin, qmax) != (0, 255)).then(|| Clamp { min: real(qmin), max: real(qmax) });
+        let (qmin, qmax) = (spec.qmin(), spec.qmax());
+        let is_whole = held.integer_range() == Some((qmin.into(), qmax.into()));
+        let clamp = (!is_whole).then(|| Clamp { min: real(qmin), max: real(qmax) });
         let scale = self.patch.add_constant(format!("{name}_scale"), Value::scalar(scale));
-        let zero = self.patch.add_constant(format!("{name}_zero_point"), Value::scalar(zero_point as u8));
+        let zero = self.patch.add_constant(format!("{name}_zero_point"), zero);
         let quantize = QuantizeLinear { clamp, ..QuantizeLinear::default() };
         let inputs = vec![Some(id), Some(scale), Some(zero)];
         let codes = self.patch.add_op(&format!("{name}_QuantizeLinear"), quantize.into(), inputs, None);
@@ -78,25 +85,23 @@ impl Writer<'_> {
     fn weight(&mut self, id: ValueId, quant: &TensorQuant) -> Result<(), QuantError> {
         let value = self.graph.value(id);
         let Some(weight) = &value.constant else { return Ok(()) };
-        let codes = weight_codes(weight, quant)?;
+        let shape = scale_shape(weight.shape(), quant.spec.granularity);
         let zeros = quant.params.zero_point.iter().map(|&z| z as i8).collect();
-        let (scale, zeros, axis) = match quant.spec.granularity {
-            super::Granularity::PerTensor => {
-                (Value::scalar(quant.params.scale[0]), Value::scalar(quant.params.zero_point[0] as i8), 0)
-            }
-            super::Granularity::PerChannel { axis } => {
-                let channels = quant.params.scale.len();
-                let scale = Value::from_vec(&[channels], quant.params.scale.clone())?;
-                (scale, Value::from_vec(&[channels], zeros)?, axis)
-            }
-        };
         let name = value.name.clone();
+        let held = self.plan.storage.held(quant.spec.bits);
+        let codes = held_as(weight_codes(weight, quant)?, held)?;
+        let scale = Value::from_vec(&shape, quant.params.scale.clone())?;
+        let zeros = held_as(Value::from_vec(&shape, zeros)?, held)?;
         let inputs = vec![
             Some(self.patch.add_constant(format!("{name}_quantized"), codes)),
             Some(self.patch.add_constant(format!("{name}_scale"), scale)),
             Some(self.patch.add_constant(format!("{name}_zero_point"), zeros)),
         ];
-        let op = DequantizeLinear::along(axis as i64);
+        let op = match quant.spec.granularity {
+            Granularity::PerTensor => DequantizeLinear::along(0),
+            Granularity::PerChannel { axis } => DequantizeLinear::along(axis as i64),
+            Granularity::PerGroup { axis, size } => DequantizeLinear::in_blocks(axis as i64, size),
+        };
         let real = self.patch.add_op(&format!("{name}_DequantizeLinear"), op.into(), inputs, None);
         self.replaced.insert(id, real);
         Ok(())
@@ -132,23 +137,40 @@ impl Writer<'_> {
         else {
             return Ok(None);
         };
-        let channels = weight.params.scale.len();
-        let bias = bias.as_slice::<f32>()?;
-        let bias_of = |channel: usize| {
-            if bias.len() == 1 { bias[0] } else { bias.get(channel).copied().unwrap_or(0.0) }
-        };
+        // A sum of products of several scales has no unit of its own.
+        if matches!(weight.spec.granularity, Granularity::PerGroup { .. }) {
+            return Ok(None);
+        }
         let scale: Vec<f32> = weight.params.scale.iter().map(|s| s * input.params.scale[0]).collect();
-        let codes: Vec<i32> = scale.iter().enumerate().map(|(o, &s)| bias_code(bias_of(o), s)).collect();
+        let bias = bias.as_slice::<f32>()?;
+        let channels = bias.len().max(scale.len());
+        let code = |channel: usize| {
+            let bias = if bias.len() == 1 { bias[0] } else { bias.get(channel).copied().unwrap_or(0.0) };
+            bias_code(bias, if scale.len() == 1 { scale[0] } else { scale[channel] })
+        };
+        let codes: Vec<i32> = (0..channels).map(code).collect();
+        let scale_shape = scale_shape(&[channels], weight.spec.granularity.of_bias());
         // A bias belongs to its node: two nodes that share one have their own scales.
         let name = format!("{name}_{}", node.name);
         let inputs = vec![
             Some(self.patch.add_constant(format!("{name}_quantized"), Value::from_vec(&[channels], codes)?)),
-            Some(self.patch.add_constant(format!("{name}_scale"), Value::from_vec(&[channels], scale)?)),
+            Some(self.patch.add_constant(format!("{name}_scale"), Value::from_vec(&scale_shape, scale)?)),
         ];
         let op = DequantizeLinear::along(0);
         let real = self.patch.add_op(&format!("{name}_DequantizeLinear"), op.into(), inputs, None);
         Ok(Some((slot, real)))
     }
+}
+
+/// `int8` codes as a narrower type that holds them all.
+fn held_as(codes: Value, held: DType) -> Result<Value, QuantError> {
+    let shape = codes.shape().to_vec();
+    let data = || codes.as_slice::<i8>().map(|data| data.iter().map(|&code| i64::from(code)));
+    Ok(match held {
+        DType::I4 => Value::from_vec(&shape, data()?.map(I4::wrapping).collect())?,
+        DType::I2 => Value::from_vec(&shape, data()?.map(I2::wrapping).collect())?,
+        _ => codes,
+    })
 }
 
 /// The code of a bias, saturating at ±2³⁰ (see [`super::plan`]).

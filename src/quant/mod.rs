@@ -15,14 +15,14 @@ pub mod estimate;
 pub mod observe;
 mod params;
 mod plan;
-mod recipe;
+pub mod recipe;
 mod spec;
 
 pub use apply::{Quantized, apply};
 pub use observe::{Calibrator, Statistics};
 pub use params::{QuantParams, Range, TensorQuant};
-pub use plan::{LARGEST_REDUCTION, QuantPlan, plan};
-pub use recipe::{Preset, RECIPE_SCHEMA, Recipe, RecipeError};
+pub use plan::{LARGEST_REDUCTION, QuantPlan, data_input, plan};
+pub use recipe::{FLOAT_BITS, Preset, RECIPE_SCHEMA, Recipe, RecipeError};
 pub use spec::{Granularity, QuantSpec};
 
 use thiserror::Error;

@@ -41,12 +41,17 @@ impl QuantParams {
     /// ```text
     /// asymmetric: s = (hi − lo)/(qmax − qmin),  z = clamp(round(qmin − lo/s), qmin, qmax)
     /// symmetric:  s = max(|lo|, |hi|)/qmax,     z = 0
+    /// power of two: s = 2^⌈log₂ s⌉ of the symmetric one, which clips nothing more
     /// ```
     pub fn from_range(range: Range, spec: &QuantSpec) -> (f32, i32) {
         let (qmin, qmax) = (spec.qmin() as f32, spec.qmax() as f32);
         if spec.symmetric {
             let scale = range.hi.max(-range.lo) / qmax;
-            return if is_scale(scale) { (scale, 0) } else { (1.0, 0) };
+            return match is_scale(scale) {
+                true if spec.power_of_two => (power_of_two_above(scale), 0),
+                true => (scale, 0),
+                false => (1.0, 0),
+            };
         }
         // In f64 the width of a range that spans all of f32 does not overflow.
         let width = f64::from(range.hi) - f64::from(range.lo);
@@ -60,9 +65,22 @@ impl QuantParams {
 
     /// Parameters with one scale.
     pub fn per_tensor(range: Range, spec: &QuantSpec) -> Self {
-        let (scale, zero_point) = Self::from_range(range, spec);
-        Self { scale: vec![scale], zero_point: vec![zero_point] }
+        Self::of_ranges(&[range], spec)
     }
+
+    /// Parameters with a scale for each range.
+    pub fn of_ranges(ranges: &[Range], spec: &QuantSpec) -> Self {
+        let (scale, zero_point) = ranges.iter().map(|&range| Self::from_range(range, spec)).unzip();
+        Self { scale, zero_point }
+    }
+}
+
+/// The least power of two that is not below a normal positive number; 2¹²⁷ where `f32` has none.
+pub(super) fn power_of_two_above(scale: f32) -> f32 {
+    const FRACTION: u32 = (1 << f32::MANTISSA_DIGITS - 1) - 1;
+    let below = f32::from_bits(scale.to_bits() & !FRACTION);
+    let above = if below == scale { scale } else { 2.0 * below };
+    if above.is_finite() { above } else { below }
 }
 
 /// Whether a number can serve as a scale; a subnormal one would lose its precision.
@@ -88,6 +106,19 @@ mod tests {
         let nothing = Range::containing_zero(0.0, 0.0);
         assert_eq!(QuantParams::from_range(nothing, &QuantSpec::activations(8)), (1.0, 0));
         assert_eq!(QuantParams::from_range(nothing, &QuantSpec::weights(8, 0)), (1.0, 0));
+    }
+
+    #[test]
+    fn powers_of_two_clip_nothing() {
+        let spec = QuantSpec { power_of_two: true, ..QuantSpec::weights(8, 0) };
+        for (largest, expected) in
+            [(127.0, 1.0), (127.1, 2.0), (1.0, 2.0_f32.powi(-6)), (64.0, 1.0), (63.5, 0.5)]
+        {
+            let (scale, zero_point) = QuantParams::from_range(Range::containing_zero(-largest, 0.5), &spec);
+            assert_eq!((scale, zero_point), (expected, 0), "{largest}");
+        }
+        assert_eq!(power_of_two_above(f32::MAX), 2.0_f32.powi(127));
+        assert_eq!(power_of_two_above(f32::MIN_POSITIVE), f32::MIN_POSITIVE);
     }
 
     #[test]

@@ -8,10 +8,14 @@
 
 use super::affine::weight_params;
 use super::estimate::{MinMax, RangeEstimator};
-use super::{QuantError, QuantParams, QuantSpec, Range, Recipe, Statistics, TensorQuant};
+use super::params::power_of_two_above;
+use super::recipe::{
+    ActivationGrid, FLOAT_BITS, LayerBits, LayerFacts, LayerKind, Storage, WeightGranularity, WeightGrid,
+};
+use super::{Granularity, QuantError, QuantParams, QuantSpec, Range, Recipe, Statistics, TensorQuant};
 use crate::ir::{NodeId, ValueId};
 use crate::ops::{Graph, Kind, Linear, Node};
-use crate::tensor::DType;
+use crate::tensor::{DType, Dim, Value};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -31,6 +35,8 @@ pub struct QuantPlan {
     pub activations: BTreeMap<String, TensorQuant>,
     /// Constants.
     pub weights: BTreeMap<String, TensorQuant>,
+    /// How codes of weights are kept.
+    pub storage: Storage,
 }
 
 /// Decides what is quantized and with which parameters. A pure function of its arguments.
@@ -40,18 +46,17 @@ pub struct QuantPlan {
 /// [`QuantError::Recipe`].
 pub fn plan(graph: &Graph, statistics: &Statistics, recipe: &Recipe) -> Result<QuantPlan, QuantError> {
     recipe.check()?;
-    let activations = plan_activations(graph, statistics, QuantSpec::activations(recipe.activation_bits))?;
-    let mut weights = BTreeMap::new();
-    for (_, node) in graph.nodes() {
-        if let Some(linear) = quantizable_linear(graph, node) {
-            let (name, quant) = plan_weight(graph, node, linear, recipe, &activations)?;
-            weights.entry(name).or_insert(quant);
-        }
-    }
-    if weights.is_empty() {
+    let layers = decided_layers(graph, recipe)?;
+    if layers.is_empty() {
         return Err(QuantError::NothingToQuantize);
     }
-    Ok(QuantPlan { activations, weights })
+    let activations = plan_activations(graph, statistics, recipe, &layers)?;
+    let mut weights = BTreeMap::new();
+    for layer in layers.iter().filter(|layer| layer.bits.is_some()) {
+        let (name, quant) = plan_weight(graph, layer, recipe, &activations)?;
+        weights.entry(name).or_insert(quant);
+    }
+    Ok(QuantPlan { activations, weights, storage: recipe.storage })
 }
 
 /// Where a node has its constant weight, when it is a linear operator with one.
@@ -65,60 +70,129 @@ pub(super) fn quantizable_linear(graph: &Graph, node: &Node) -> Option<Linear> {
 }
 
 /// The values that a linear operator multiplies with its weight.
-pub(super) fn data_input(node: &Node, linear: Linear) -> Option<ValueId> {
+pub fn data_input(node: &Node, linear: Linear) -> Option<ValueId> {
     let slot = (0..node.inputs.len()).find(|&slot| slot != linear.weight && Some(slot) != linear.bias)?;
     node.inputs[slot]
+}
+
+/// A layer, and the bits that it gets.
+struct Layer<'a> {
+    id: NodeId,
+    node: &'a Node,
+    linear: Linear,
+    /// `None` where it stays in full precision.
+    bits: Option<LayerBits>,
+}
+
+/// Layers that can be quantized, in order of execution, with what the recipe decides for each.
+fn decided_layers<'a>(graph: &'a Graph, recipe: &Recipe) -> Result<Vec<Layer<'a>>, QuantError> {
+    let order = graph.order()?;
+    let found = order.into_iter().filter_map(|id| {
+        let node = graph.node(id)?;
+        Some((id, node, quantizable_linear(graph, node)?))
+    });
+    let found: Vec<_> = found.collect();
+    let last = found.len().saturating_sub(1);
+    let decide = |(index, (id, node, linear)): (usize, (NodeId, &'a Node, Linear))| {
+        let kind = layer_kind(graph, node, linear);
+        let facts = LayerFacts { name: &node.name, kind, is_end: index == 0 || index == last };
+        Layer { id, node, linear, bits: recipe.layer(&facts) }
+    };
+    Ok(found.into_iter().enumerate().map(decide).collect())
+}
+
+/// The kind of a layer with constant weights, by the shape of its weight.
+pub(super) fn layer_kind(graph: &Graph, node: &Node, linear: Linear) -> LayerKind {
+    let weight = node.inputs[linear.weight].and_then(|id| graph.constant(id));
+    let shape = weight.map_or(&[][..], Value::shape);
+    let read =
+        data_input(node, linear).and_then(|id| graph.value(id).ty.as_ref()?.shape.dims()?.get(1).cloned());
+    let inputs = match read {
+        Some(Dim::Fixed(inputs)) => inputs,
+        _ => 1,
+    };
+    match shape {
+        [] | [_] | [_, _] => LayerKind::Dense,
+        [_, 1, ..] if inputs > 1 => LayerKind::Depthwise,
+        [_, _, window @ ..] if window.iter().all(|&size| size == 1) => LayerKind::Pointwise,
+        _ => LayerKind::Conv,
+    }
 }
 
 fn plan_activations(
     graph: &Graph,
     statistics: &Statistics,
-    spec: QuantSpec,
+    recipe: &Recipe,
+    layers: &[Layer<'_>],
 ) -> Result<BTreeMap<String, TensorQuant>, QuantError> {
-    let needed = needed_activations(graph)?;
+    let needed = needed_activations(graph, recipe, layers)?;
     let mut groups = Groups::new(graph.value_count());
-    for (_, node) in graph.nodes().filter(|(_, n)| n.op.facts().kind == Kind::Rearrange) {
-        let ids = node.inputs.iter().flatten().chain(&node.outputs).filter(|id| needed[id.index()]);
-        let ids: Vec<usize> = ids.map(|id| id.index()).collect();
-        ids.windows(2).for_each(|pair| groups.join(pair[0], pair[1]));
-    }
-    let mut ranges: Vec<Option<Range>> = vec![None; graph.value_count()];
-    for (id, _) in graph.values().filter(|(id, _)| needed[id.index()]) {
-        if let Some(seen) = statistics.get(id) {
-            let range = MinMax.range(seen);
-            let slot = &mut ranges[groups.find(id.index())];
-            *slot = Some(slot.map_or(range, |other| other.union(range)));
-        }
-    }
-    let planned = graph.values().filter(|(id, _)| needed[id.index()]).filter_map(|(id, value)| {
-        let range = ranges[groups.find(id.index())]?;
-        Some((value.name.clone(), TensorQuant { spec, params: QuantParams::per_tensor(range, &spec) }))
-    });
-    Ok(planned.collect())
-}
-
-/// For each value whether an operator that works on integers reads it.
-fn needed_activations(graph: &Graph) -> Result<Vec<bool>, QuantError> {
-    let order = graph.order()?;
-    let is_activation = activations(graph, &order);
-    let mut needed = vec![false; graph.value_count()];
-    for id in order.into_iter().rev() {
-        let Some(node) = graph.node(id) else { continue };
-        let passes_on = node.outputs.iter().any(|o| needed[o.index()]);
-        let activations: Vec<ValueId> =
-            node.inputs.iter().flatten().copied().filter(|id| is_activation[id.index()]).collect();
-        let reads: Vec<ValueId> = match node.op.facts().kind {
-            Kind::Linear(_) => {
-                let linear = quantizable_linear(graph, node);
-                linear.and_then(|l| data_input(node, l)).into_iter().collect()
-            }
-            Kind::Sum if activations.len() == 2 => activations,
-            Kind::Average => activations,
-            Kind::Rearrange | Kind::Elementwise if passes_on => activations,
+    for (_, node) in graph.nodes() {
+        let shared: Vec<ValueId> = match node.op.facts().kind {
+            Kind::Rearrange => node.inputs.iter().flatten().chain(&node.outputs).copied().collect(),
+            Kind::Sum if recipe.share_sum_scales => node.inputs.iter().flatten().copied().collect(),
             _ => Vec::new(),
         };
+        let ids: Vec<usize> = shared.iter().map(|id| id.index()).filter(|&at| needed[at] > 0).collect();
+        ids.windows(2).for_each(|pair| groups.join(pair[0], pair[1]));
+    }
+    let planned: Vec<_> = graph.values().filter(|(id, _)| needed[id.index()] > 0).collect();
+    let mut shared: Vec<Option<(Range, u8)>> = vec![None; graph.value_count()];
+    for &(id, _) in &planned {
+        if let Some(seen) = statistics.get(id) {
+            let (range, bits) = (MinMax.range(seen), needed[id.index()]);
+            let slot = &mut shared[groups.find(id.index())];
+            *slot = Some(slot.map_or((range, bits), |(other, most)| (other.union(range), most.max(bits))));
+        }
+    }
+    let quant = |id: ValueId| {
+        let (range, bits) = shared[groups.find(id.index())]?;
+        let spec = activation_spec(recipe.activation_grid, bits, range);
+        Some(TensorQuant { spec, params: QuantParams::per_tensor(range, &spec) })
+    };
+    Ok(planned.into_iter().filter_map(|(id, value)| Some((value.name.clone(), quant(id)?))).collect())
+}
+
+/// What a grid asks of a tensor with that range.
+fn activation_spec(grid: ActivationGrid, bits: u8, range: Range) -> QuantSpec {
+    let is_negative = range.lo < 0.0;
+    match grid {
+        ActivationGrid::Asymmetric => QuantSpec::activations(bits),
+        ActivationGrid::Symmetric => QuantSpec::symmetric_activations(bits, true),
+        ActivationGrid::SymmetricUnsigned => QuantSpec::symmetric_activations(bits, is_negative),
+        ActivationGrid::PowerOfTwo => {
+            QuantSpec { power_of_two: true, ..QuantSpec::symmetric_activations(bits, is_negative) }
+        }
+    }
+}
+
+/// The bits of each value that an operator which can work on integers reads; 0 for all others. Where
+/// readers want different numbers of bits, the most.
+fn needed_activations(graph: &Graph, recipe: &Recipe, layers: &[Layer<'_>]) -> Result<Vec<u8>, QuantError> {
+    let order = graph.order()?;
+    let is_activation = activations(graph, &order);
+    let of_node: BTreeMap<NodeId, &Layer<'_>> = layers.iter().map(|layer| (layer.id, layer)).collect();
+    let quantized = |bits: u8| if bits < FLOAT_BITS { bits } else { 0 };
+    let mut needed = vec![0; graph.value_count()];
+    for id in order.into_iter().rev() {
+        let Some(node) = graph.node(id) else { continue };
+        let passed_on = node.outputs.iter().map(|o| needed[o.index()]).max().unwrap_or(0);
+        let activations: Vec<ValueId> =
+            node.inputs.iter().flatten().copied().filter(|id| is_activation[id.index()]).collect();
+        let (reads, bits): (Vec<ValueId>, u8) = match node.op.facts().kind {
+            Kind::Linear(_) => match of_node.get(&id) {
+                Some(Layer { linear, bits: Some(bits), .. }) => {
+                    (data_input(node, *linear).into_iter().collect(), quantized(bits.activation))
+                }
+                _ => (Vec::new(), 0),
+            },
+            Kind::Sum if activations.len() == 2 => (activations, quantized(recipe.activation_bits)),
+            Kind::Average => (activations, quantized(recipe.activation_bits)),
+            Kind::Rearrange | Kind::Elementwise => (activations, passed_on),
+            _ => (Vec::new(), 0),
+        };
         for id in reads {
-            needed[id.index()] = true;
+            needed[id.index()] = bits.max(needed[id.index()]);
         }
     }
     Ok(needed)
@@ -145,38 +219,62 @@ fn activations(graph: &Graph, order: &[NodeId]) -> Vec<bool> {
 
 fn plan_weight(
     graph: &Graph,
-    node: &Node,
-    linear: Linear,
+    layer: &Layer<'_>,
     recipe: &Recipe,
     activations: &BTreeMap<String, TensorQuant>,
 ) -> Result<(String, TensorQuant), QuantError> {
+    let Layer { node, linear, bits, .. } = *layer;
     let constant = |slot: usize| {
         let id = node.inputs.get(slot).copied().flatten()?;
         graph.constant(id).map(|value| (graph.value(id).name.clone(), value))
     };
-    let Some((name, weight)) = constant(linear.weight) else { return Err(QuantError::NothingToQuantize) };
+    let Some(((name, weight), bits)) = constant(linear.weight).zip(bits) else {
+        return Err(QuantError::NothingToQuantize);
+    };
     let terms = weight.len() / weight.shape()[linear.channel_axis].max(1);
     if terms > LARGEST_REDUCTION {
         return Err(QuantError::Accumulator { node: node.name.clone(), terms, limit: LARGEST_REDUCTION });
     }
-    let spec = QuantSpec::weights(recipe.weight_bits, linear.channel_axis);
+    let spec = weight_spec(recipe, bits.weight, weight.shape(), linear.channel_axis);
     let mut quant = weight_params(&name, weight, &spec)?;
     let input = data_input(node, linear).and_then(|id| activations.get(&graph.value(id).name));
     if let (Some((_, bias)), Some(input)) = (linear.bias.and_then(constant), input) {
-        fit_bias(&mut quant.params.scale, bias.as_slice::<f32>()?, input.params.scale[0]);
+        fit_bias(&mut quant, bias.as_slice::<f32>()?, input.params.scale[0]);
     }
     Ok((name, quant))
 }
 
-/// Raises the scale of channels whose bias, in units of `input scale · weight scale`, would not fit
-/// 32 bits: next to such a bias the weights of the channel hardly matter.
-fn fit_bias(scales: &mut [f32], bias: &[f32], input_scale: f32) {
-    let bias_of =
-        |channel: usize| if bias.len() == 1 { bias[0] } else { bias.get(channel).copied().unwrap_or(0.0) };
-    for (channel, scale) in scales.iter_mut().enumerate() {
-        let least = bias_of(channel).abs() / (input_scale * LARGEST_BIAS_CODE);
-        if least.is_normal() {
-            *scale = scale.max(least);
+/// What a recipe asks of a weight. Groups are along the input channels; where there is but one, as in
+/// depthwise convolutions, they would be of one weight each, so the channel has one scale instead.
+fn weight_spec(recipe: &Recipe, bits: u8, shape: &[usize], channel_axis: usize) -> QuantSpec {
+    let input_axis = if channel_axis == 0 { 1 } else { channel_axis - 1 };
+    let inputs = shape.get(input_axis).copied().unwrap_or(1);
+    let granularity = match (recipe.weight_granularity.group(), recipe.weight_granularity) {
+        (Some(size), _) if inputs > 1 => Granularity::PerGroup { axis: input_axis, size },
+        (None, WeightGranularity::Tensor) => Granularity::PerTensor,
+        _ => Granularity::PerChannel { axis: channel_axis },
+    };
+    let plain = QuantSpec { granularity, ..QuantSpec::weights(bits, channel_axis) };
+    match recipe.weight_grid {
+        WeightGrid::Symmetric => QuantSpec { narrow: !recipe.weight_full_range, ..plain },
+        WeightGrid::PowerOfTwo => {
+            QuantSpec { narrow: !recipe.weight_full_range, power_of_two: true, ..plain }
+        }
+        WeightGrid::Asymmetric => QuantSpec { symmetric: false, narrow: false, ..plain },
+    }
+}
+
+/// Raises scales where a bias, in units of `input scale · weight scale`, would not fit 32 bits: next to
+/// such a bias the weights of the channel hardly matter. With scales of groups the bias stays float.
+fn fit_bias(quant: &mut TensorQuant, bias: &[f32], input_scale: f32) {
+    let largest = |bias: &[f32]| bias.iter().fold(0.0, |most: f32, v| most.max(v.abs()));
+    let is_grouped = matches!(quant.spec.granularity, Granularity::PerGroup { .. });
+    let is_one = bias.len() == 1 || quant.params.scale.len() == 1;
+    for (channel, scale) in quant.params.scale.iter_mut().enumerate().filter(|_| !is_grouped) {
+        let bias = if is_one { largest(bias) } else { bias.get(channel).map_or(0.0, |v| v.abs()) };
+        let least = bias / (input_scale * LARGEST_BIAS_CODE);
+        if least.is_normal() && least > *scale {
+            *scale = if quant.spec.power_of_two { power_of_two_above(least) } else { least };
         }
     }
 }
@@ -208,11 +306,20 @@ mod tests {
 
     #[test]
     fn a_bias_that_would_not_fit_raises_the_scale() {
-        let mut scales = [1e-12, 1e-3];
-        fit_bias(&mut scales, &[100.0, 0.5], 0.01);
-        let code = 100.0 / (0.01 * scales[0]);
-        assert!(code <= LARGEST_BIAS_CODE * 1.001 && code > LARGEST_BIAS_CODE * 0.999);
-        assert_eq!(scales[1], 1e-3);
+        let of = |granularity, scale: &[f32]| {
+            let spec = QuantSpec { granularity, ..QuantSpec::weights(8, 0) };
+            let params = QuantParams { scale: scale.to_vec(), zero_point: vec![0; scale.len()] };
+            let mut quant = TensorQuant { spec, params };
+            fit_bias(&mut quant, &[0.5, 100.0], 0.01);
+            quant.params.scale
+        };
+        let fits = |scale: f32| {
+            let code = 100.0 / (0.01 * scale);
+            code <= LARGEST_BIAS_CODE * 1.001 && code > LARGEST_BIAS_CODE * 0.999
+        };
+        let channels = of(Granularity::PerChannel { axis: 0 }, &[1e-3, 1e-12]);
+        assert!(channels[0] == 1e-3 && fits(channels[1]));
+        assert!(fits(of(Granularity::PerTensor, &[1e-12])[0]));
     }
 
     #[test]

@@ -11,12 +11,9 @@ use super::view::{ByteSizes, LayerPath, LayerView};
 use crate::ir::{NameMap, NodeId, Operation as _, ValueId};
 use crate::metrics::sqnr_db;
 use crate::ops::{Graph, Kind, Linear, Node, Op};
-use crate::quant::{self, QuantPlan, Recipe};
+use crate::quant::{self, FLOAT_BITS, QuantPlan};
 use crate::tensor::{DType, Shape, Value};
 use std::collections::BTreeSet;
-
-/// Bits of a number that is not quantized.
-const FLOAT_BITS: u8 = 32;
 
 /// Nodes with weights, in order of execution.
 fn linear_nodes(graph: &Graph) -> impl Iterator<Item = (&Node, Linear)> {
@@ -54,21 +51,23 @@ pub(super) fn values(rows: &[LayerView], full: &Graph, definition: &Graph) -> Ve
 /// that were asked for and what the weights lost.
 pub(super) fn planned(
     network: &Network,
-    (plan, recipe): (&QuantPlan, &Recipe),
+    plan: &QuantPlan,
     graph: &Graph,
     integer_nodes: &BTreeSet<String>,
 ) -> Vec<LayerView> {
     let before = network.graph();
-    let weights: NameMap<ValueId> = linear_nodes(before)
-        .filter_map(|(node, linear)| Some((node.name.as_str(), node.inputs.get(linear.weight).copied()??)))
-        .collect();
+    let layers: NameMap<(&Node, Linear)> =
+        linear_nodes(before).map(|(node, linear)| (node.name.as_str(), (node, linear))).collect();
     let mut rows = stated(graph, integer_nodes);
     for row in &mut rows {
-        let weight = weights.get(&row.name).map(|&id| before.value(id));
+        let Some(&(node, linear)) = layers.get(&row.name) else { continue };
+        let weight = node.inputs.get(linear.weight).copied().flatten().map(|id| before.value(id));
         let quant = weight.and_then(|value| plan.weights.get(&value.name));
         if let Some((weight, quant)) = weight.and_then(|value| value.constant.as_ref()).zip(quant) {
-            row.weight_bits = recipe.weight_bits;
-            row.activation_bits = recipe.activation_bits;
+            let read = quant::data_input(node, linear).map(|id| before.value(id).name.as_str());
+            let read = read.and_then(|name| plan.activations.get(name));
+            row.weight_bits = quant.spec.bits;
+            row.activation_bits = read.map_or(FLOAT_BITS, |read| read.spec.bits);
             row.weight_sqnr_db = weight_sqnr_db(weight, quant);
         }
     }

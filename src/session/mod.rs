@@ -244,7 +244,10 @@ impl Session {
 
     /// Keeps what a [`QuantizeJob`] made.
     pub fn set_quantized(&mut self, quantized: QuantizedNetwork) -> QuantizedView {
-        self.statistics = Some(Arc::clone(quantized.statistics()));
+        // Where no activation is quantized, nothing was calibrated.
+        if quantized.statistics().runs() > 0 {
+            self.statistics = Some(Arc::clone(quantized.statistics()));
+        }
         self.known.forget_comparisons();
         let view = quantized.view();
         self.quantized = Some(Arc::new(quantized));

@@ -60,7 +60,7 @@ impl QuantizedNetwork {
         metadata.insert(RECIPE_KEY.to_owned(), recipe.to_json());
         metadata.insert(PREPROCESS_KEY.to_owned(), preprocess);
         let file = onnx::export(&quantized.graph, &ExportOptions { metadata })?;
-        let layers = layers::planned(network, (&plan, &recipe), &quantized.graph, &model.integer_nodes);
+        let layers = layers::planned(network, &plan, &quantized.graph, &model.integer_nodes);
         Ok(Self {
             recipe,
             statistics,
@@ -283,6 +283,7 @@ impl Job for QuantizeJob {
         }
         let statistics = match &self.known {
             Some(known) => Arc::clone(known),
+            None if !self.recipe.quantizes_activations() => Arc::new(Statistics::none(self.network.graph())),
             None => match self.calibration.step()? {
                 Step::Running(progress) => return Ok(Step::Running(progress)),
                 Step::Done(found) => {

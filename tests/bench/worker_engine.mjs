@@ -4,7 +4,7 @@
 const NO_LIMIT_MS = 1e9;
 
 /** What the page asks for first. */
-export const int8 = { schema: 1, preset: 'int8', weightBits: 8, activationBits: 8 };
+export const int8 = { schema: 2, preset: 'int8', weightBits: 8, activationBits: 8 };
 
 export const start = async (build) => {
   const { default: initialize, Engine } = await import(`/pkg/${build}/bitlens.js`);

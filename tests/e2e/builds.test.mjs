@@ -8,7 +8,7 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { quantizeWithSample, sampleFile, startEngine } from './engine.mjs';
 
-const int8 = { schema: 1, preset: 'int8', weightBits: 8, activationBits: 8 };
+const int8 = { schema: 2, preset: 'int8', weightBits: 8, activationBits: 8 };
 const networks = ['sample_resnet.onnx', 'sample_mobilenet.onnx'];
 
 const inside = (path) => fileURLToPath(new URL(`../../${path}`, import.meta.url));

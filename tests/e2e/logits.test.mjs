@@ -25,7 +25,7 @@ const PICTURES = 50;
 /** Pictures on which the integer networks of both builds are compared. */
 const INTEGER_PICTURES = 10;
 
-const int8 = { schema: 1, preset: 'int8', weightBits: 8, activationBits: 8 };
+const int8 = { schema: 2, preset: 'int8', weightBits: 8, activationBits: 8 };
 
 let chromium;
 let work;

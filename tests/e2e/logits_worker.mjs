@@ -4,7 +4,7 @@ import { bestVariant, load } from '../../pkg/loader.js';
 /** Longer than any job: one step does it all. */
 const NO_LIMIT_MS = 1e9;
 
-const int8 = { schema: 1, preset: 'int8', weightBits: 8, activationBits: 8 };
+const int8 = { schema: 2, preset: 'int8', weightBits: 8, activationBits: 8 };
 
 /** A file as the page would read it; only its first bytes where a number of them is given. */
 const read = async (address, length) => {

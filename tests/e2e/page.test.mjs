@@ -8,7 +8,7 @@ import * as person from './person.mjs';
 import { serve } from './server.mjs';
 
 const site = fileURLToPath(new URL('../../www/dist', import.meta.url));
-const int8 = { schema: 1, preset: 'int8', weightBits: 8, activationBits: 8 };
+const int8 = { schema: 2, preset: 'int8', weightBits: 8, activationBits: 8 };
 
 let browser;
 let server;

@@ -14,7 +14,7 @@ import { serve } from './server.mjs';
 
 const repository = fileURLToPath(new URL('../../', import.meta.url));
 const data = process.env.BITLENS_DATA ?? join(repository, '../shared/data');
-const int8 = { schema: 1, preset: 'int8', weightBits: 8, activationBits: 8 };
+const int8 = { schema: 2, preset: 'int8', weightBits: 8, activationBits: 8 };
 
 let browser;
 let server;

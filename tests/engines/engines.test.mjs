@@ -21,7 +21,7 @@ const sample = inside('www/public/sample');
 const data = process.env.BITLENS_DATA ?? inside('../shared/data');
 const noData = existsSync(join(data, 'models')) ? false : 'no data';
 
-const int8 = { schema: 1, preset: 'int8', weightBits: 8, activationBits: 8 };
+const int8 = { schema: 2, preset: 'int8', weightBits: 8, activationBits: 8 };
 const NETWORKS = ['sample_resnet', 'sample_mobilenet'];
 const ISA = { simd128: 'simd128', relaxed: 'relaxed-simd' };
 

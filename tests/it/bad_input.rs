@@ -160,8 +160,11 @@ fn a_recipe_that_makes_no_sense_is_refused() {
     let mut session = busy_session();
     for (recipe, message) in [
         (bits(9, 8), "weightBits is 9, but must be 2 to 8"),
-        (bits(8, 1), "activationBits is 1, but must be 2 to 8"),
-        (Recipe { schema: 2, ..Recipe::default() }, "the recipe has schema 2; this version reads schema 1"),
+        (bits(8, 1), "activationBits is 1, but must be 2 to 8, 16, or 32 for none"),
+        (
+            Recipe { schema: 3, ..Recipe::default() },
+            "the recipe has schema 3; this version reads schema 1 and 2",
+        ),
     ] {
         let error = session.quantize(&recipe).unwrap_err();
         assert_says(&error, "quantize/failed", message, message);

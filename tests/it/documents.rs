@@ -16,6 +16,7 @@ const DOCUMENTS: &[&str] = &[
     "docs/benchmarks.md",
     "docs/numerics.md",
     "docs/operators.md",
+    "docs/recipe.md",
     "docs/security.md",
 ];
 

@@ -22,6 +22,8 @@ mod onnxruntime;
 mod properties;
 mod quantization;
 mod real_networks;
+mod recipes;
+mod schemes;
 mod session;
 mod support;
 mod tidy;

@@ -69,8 +69,9 @@ def check(arguments) -> dict:
     report = {"checker": checker_verdict(arguments.quantized)}
     inputs, ours = read_all(arguments.inputs, "input"), read_all(arguments.ours, "logits")
     inner = inner_tensors(arguments.ours, len(inputs))
-    for name, codes in inner.items():
-        kind = helper.np_dtype_to_tensor_dtype(codes.dtype)
+    signed = signed_codes(quantized) & inner.keys()
+    for name in inner:
+        kind = TensorProto.INT8 if name in signed else TensorProto.UINT8
         quantized.graph.output.append(helper.make_tensor_value_info(name, kind, None))
     try:
         network = Network(quantized, optimize=not arguments.no_optimize)
@@ -80,7 +81,9 @@ def check(arguments) -> dict:
     theirs = outputs[0].reshape(len(inputs), -1).astype(np.float64)
     ours = ours.reshape(len(inputs), -1).astype(np.float64)
     real = Network(str(arguments.model)).run(inputs, batch=arguments.batch)[0].reshape(len(inputs), -1)
-    tensors = {name: compare_codes(codes, got) for (name, codes), got in zip(inner.items(), outputs[1:], strict=True)}
+    # Our integer path holds int8 codes as uint8 ones that are 128 more.
+    moved = [got.astype(np.int64) + 128 * (name in signed) for name, got in zip(inner, outputs[1:], strict=True)]
+    tensors = {name: compare_codes(codes, got) for (name, codes), got in zip(inner.items(), moved, strict=True)}
     scale = output_scale(quantized)
     if scale is not None:
         tensors["logits"] = compare_codes(np.rint(ours / scale), np.rint(theirs / scale))
@@ -119,6 +122,13 @@ def inner_tensors(where: Path, images: int) -> dict[str, np.ndarray]:
     return found
 
 
+def signed_codes(model: onnx.ModelProto) -> set[str]:
+    """Outputs of QuantizeLinear nodes that are int8."""
+    zeros = {weight.name for weight in model.graph.initializer if weight.data_type == TensorProto.INT8}
+    quantizers = [node for node in model.graph.node if node.op_type == "QuantizeLinear" and len(node.input) == 3]
+    return {node.output[0] for node in quantizers if node.input[2] in zeros}
+
+
 def output_scale(model: onnx.ModelProto) -> float | None:
     """The scale of the DequantizeLinear that makes the first output, if one does."""
     weights = {weight.name: weight for weight in model.graph.initializer}
@@ -141,8 +151,11 @@ def compare_codes(ours: np.ndarray, theirs: np.ndarray) -> dict:
 
 def float_weight_bytes(model: onnx.ModelProto) -> int:
     """Bytes of float initializers that are not biases or scales."""
+    scales = {node.input[1] for node in model.graph.node if node.op_type == "DequantizeLinear"}
     wide = [
-        weight for weight in model.graph.initializer if weight.data_type == TensorProto.FLOAT and len(weight.dims) >= 2
+        weight
+        for weight in model.graph.initializer
+        if weight.data_type == TensorProto.FLOAT and len(weight.dims) >= 2 and weight.name not in scales
     ]
     return sum(4 * int(np.prod(weight.dims)) for weight in wide)
 

@@ -42,6 +42,7 @@ export const testids = {
   preset: 'preset',
   weightBits: 'weight-bits',
   activationBits: 'activation-bits',
+  moreOptions: 'more-options',
   path: 'path', // data-path="int8|fakeQuant"
   preprocess: 'preprocess',
   preprocessEdit: 'preprocess-edit',

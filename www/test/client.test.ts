@@ -2,6 +2,7 @@ import { afterEach, expect, test } from 'vitest';
 import { Cancelled, Client, EngineCrash, EngineRefusal, type WorkerLike } from '../src/engine/client';
 import { MockEngine, mockWorker } from '../src/engine/mock';
 import { serve } from '../src/engine/serve';
+import { DEFAULT_RECIPE } from '../src/state/state';
 import type { BulkData, Engine, EngineEvent, EngineRequest, StepResult } from '../src/engine/protocol';
 
 /** An engine that does what a test tells it. */
@@ -143,7 +144,7 @@ test('logits bring the tensor and the scores of each network there is', async ()
   expect(before.quantized).toBeNull();
   expect(before.buffer(before.full)).toHaveLength(10);
   expect(before.buffer(before.input)).toHaveLength(before.inputShape.reduce((product, size) => product * size));
-  await client.call('quantize', { recipe: { schema: 1, preset: 'int8', weightBits: 3, activationBits: 8 } });
+  await client.call('quantize', { recipe: { ...DEFAULT_RECIPE, weightBits: 3 } });
   const { full, quantized, buffer } = await client.call('logits', { picture: 1 });
   if (!quantized) throw new Error('there is a quantized network');
   expect(buffer(full)).toEqual(before.buffer(before.full));

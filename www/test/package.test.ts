@@ -6,6 +6,7 @@ import type { Port } from '../src/engine/messages';
 import type { ArgumentsOf, BufferRef, Engine as PageEngine, EngineRequest, Kind, ResponseOf } from '../src/engine/protocol';
 import { serve } from '../src/engine/serve';
 import { Team } from '../src/engine/team';
+import { DEFAULT_RECIPE } from '../src/state/state';
 
 const read = (path: string) => readFile(new URL(path, import.meta.url));
 
@@ -83,7 +84,7 @@ describe('the wasm package', () => {
     expect(full).toHaveLength(10);
     expect(engine.takeBuffer(before.full.id)).toBeUndefined();
 
-    ask(engine, 'quantize', { recipe: { schema: 1, preset: 'int8', weightBits: 8, activationBits: 8 } });
+    ask(engine, 'quantize', { recipe: DEFAULT_RECIPE });
     const after = ask(engine, 'logits', { picture: 1 });
     if (!after.quantized) throw new Error('there is a quantized network');
     const quantized = take(after.quantized);
@@ -124,7 +125,7 @@ describe('a team of engines', () => {
     const names = listed.map(({ file }) => file);
     await team.call('addPictures', { names }, await files(...names));
     await team.call('setLabels', { name: 'pictures.json' }, await files('pictures.json'));
-    const { quantized } = await team.call('quantize', { recipe: { schema: 1, preset: 'int8', weightBits: 5, activationBits: 6 } });
+    const { quantized } = await team.call('quantize', { recipe: { ...DEFAULT_RECIPE, weightBits: 5, activationBits: 6 } });
     const { kind, summary, pictures } = await team.call('compare', {});
     const exported = await team.call('exportModel', {});
     const bytes = exported.buffer<Uint8Array<ArrayBuffer>>(exported.onnx);

@@ -2,12 +2,25 @@ import { expect, test } from 'vitest';
 import { DEFAULT_RECIPE, initialState } from '../src/state/state';
 import { fromHash, toHash } from '../src/state/url';
 import { begin } from '../src/state/history';
+import { presetRecipe } from '../src/state/recipe';
 
 const state = { ...initialState, modelSource: 'mobilenet' as const, selected: 7, recipe: begin({ ...DEFAULT_RECIPE, weightBits: 3, activationBits: 5 }) };
 
 test('a link brings back the scene', () => {
   const scene = fromHash(toHash({ ...state, view: { ...state.view, stripOrder: 'file' } }));
   expect(scene).toEqual({ sample: 'mobilenet', recipe: state.recipe.present, picture: 7, order: 'file' });
+});
+
+test('a link brings back every option and the rules for layers', () => {
+  const recipe = { ...presetRecipe('w4a4'), activationGrid: 'symmetric' as const, weightFullRange: true, layers: [{ kind: 'depthwise' as const, weightBits: 8 }] };
+  const hash = toHash({ ...state, recipe: begin(recipe) });
+  expect(hash).toContain('activationGrid=symmetric');
+  expect(hash).not.toContain('weightGrid');
+  expect(fromHash(hash).recipe).toEqual(recipe);
+});
+
+test.each(['#preset=w4a8&layers=[', '#preset=w4a8&layers=3', '#preset=w4a8&weightGrid=round'])('what is broken in %j is left out', (hash) => {
+  expect(fromHash(hash).recipe).toEqual(presetRecipe('w4a8'));
 });
 
 test('a link of a dropped network names neither file nor picture', () => {

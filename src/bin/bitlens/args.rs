@@ -1,6 +1,8 @@
 //! What can be asked on the command line.
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use bitlens::quant::Preset;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser as _};
+use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
 /// Quantize ONNX image networks, run them on real integers, and see what fewer bits change.
@@ -19,6 +21,8 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// Quantize a network and write an ONNX file.
     Quantize(QuantizeArgs),
+    /// Say what a recipe may ask for: presets, options and their values.
+    Options(OptionsArgs),
     /// Compare a network with a quantized version of it.
     Compare(CompareArgs),
     /// Show where a network looks.
@@ -89,17 +93,20 @@ pub(crate) struct QuantizeArgs {
     #[command(flatten)]
     pub(crate) data: DataArgs,
     /// Choices to start from.
-    #[arg(long, default_value = "int8")]
-    pub(crate) preset: PresetName,
+    #[arg(long, default_value = "int8", value_parser = PossibleValuesParser::new(presets()).map(preset))]
+    pub(crate) preset: Preset,
     /// A recipe file, instead of a preset.
     #[arg(long, conflicts_with = "preset")]
     pub(crate) recipe: Option<PathBuf>,
     /// Bits of a weight, 2 to 8.
     #[arg(long)]
     pub(crate) weight_bits: Option<u8>,
-    /// Bits of an activation, 2 to 8.
+    /// Bits of an activation: 2 to 8, 16, or 32 for none.
     #[arg(long)]
     pub(crate) activation_bits: Option<u8>,
+    /// Any option of the recipe, as `weightGrid=asymmetric`; `bitlens options` lists them.
+    #[arg(long = "set", value_name = "OPTION=VALUE")]
+    pub(crate) options: Vec<String>,
     /// Where to write the quantized network.
     #[arg(short, long)]
     pub(crate) output: PathBuf,
@@ -111,10 +118,21 @@ pub(crate) struct QuantizeArgs {
     pub(crate) json: bool,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub(crate) enum PresetName {
-    /// Per-channel symmetric weights, per-tensor activations, 8 bits both.
-    Int8,
+fn presets() -> impl Iterator<Item = PossibleValue> {
+    Preset::ALL.iter().map(|preset| PossibleValue::new(preset.name()).help(preset.about()))
+}
+
+#[allow(clippy::needless_pass_by_value, reason = "what a parser of clap is given")]
+fn preset(name: String) -> Preset {
+    // Only names of presets get here.
+    Preset::ALL.iter().copied().find(|preset| preset.name() == name).unwrap_or_default()
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OptionsArgs {
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

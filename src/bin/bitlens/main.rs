@@ -13,6 +13,7 @@ mod data;
 mod failure;
 mod inspect;
 mod model;
+mod options;
 mod quantize;
 mod run;
 
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
         Command::Inspect(args) => inspect::inspect(&args),
         Command::Run(args) => run::run(&args),
         Command::Quantize(args) => quantize::quantize(&args),
+        Command::Options(args) => options::options(&args),
         Command::Compare(args) => compare::compare(&args),
         Command::Attribute(args) => attribute::attribute(&args),
     };

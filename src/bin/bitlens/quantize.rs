@@ -1,11 +1,11 @@
 //! `bitlens quantize`.
 
-use crate::args::{PresetName, QuantizeArgs};
+use crate::args::QuantizeArgs;
 use crate::failure::{Failure, read, write};
 use crate::output::{Bar, bytes, json_line};
 use crate::{data, model};
 use bitlens::ops::Isa;
-use bitlens::quant::{Preset, Recipe};
+use bitlens::quant::Recipe;
 use bitlens::session::view::QuantizedView;
 use bitlens::session::{Job as _, QuantizeJob};
 use serde::Serialize;
@@ -54,12 +54,14 @@ pub(crate) fn quantize(args: &QuantizeArgs) -> Result<(), Failure> {
 fn recipe(args: &QuantizeArgs) -> Result<Recipe, Failure> {
     let mut recipe = match &args.recipe {
         Some(path) => Recipe::from_json(&String::from_utf8_lossy(&read(path)?))?,
-        None => Recipe::preset(match args.preset {
-            PresetName::Int8 => Preset::Int8,
-        }),
+        None => Recipe::preset(args.preset),
     };
     recipe.weight_bits = args.weight_bits.unwrap_or(recipe.weight_bits);
     recipe.activation_bits = args.activation_bits.unwrap_or(recipe.activation_bits);
+    for option in &args.options {
+        let (key, value) = option.split_once('=').unwrap_or((option, ""));
+        recipe = recipe.with(key, value)?;
+    }
     recipe.check()?;
     Ok(recipe)
 }

@@ -1,5 +1,6 @@
 /** A slider of whole bits, with its scale beneath and its value beside its name. */
 import { useId } from 'preact/hooks';
+import { FLOAT_BITS } from '../state/state';
 import './bit-slider.css';
 
 interface Props {
@@ -14,11 +15,13 @@ interface Props {
 
 export function BitSlider({ name, value, min, max, testid, keys, onChange }: Props) {
   const id = useId();
+  // Beyond the scale the slider stands at its end; moving it comes back.
+  const text = value === FLOAT_BITS ? 'full precision' : `${value} bits`;
   const steps = Array.from({ length: max - min + 1 }, (_, index) => min + index);
   return (
-    <div class="bit-slider" style={{ '--share': String((value - min) / (max - min)) }}>
+    <div class="bit-slider" style={{ '--share': String(Math.min(1, (value - min) / (max - min))) }}>
       <label for={id}>{name}</label>
-      <output for={id}>{value} bits</output>
+      <output for={id}>{text}</output>
       <input
         id={id}
         type="range"
@@ -27,7 +30,7 @@ export function BitSlider({ name, value, min, max, testid, keys, onChange }: Pro
         step={1}
         value={value}
         data-testid={testid}
-        aria-valuetext={`${value} bits`}
+        aria-valuetext={text}
         aria-keyshortcuts={keys}
         onInput={(event) => onChange(event.currentTarget.valueAsNumber)}
       />

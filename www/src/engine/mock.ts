@@ -27,6 +27,7 @@ import type {
 } from './protocol';
 import type { WorkerLike } from './client';
 import { serve } from './serve';
+import { DEFAULT_RECIPE } from '../state/state';
 import { soFar } from '../lib/stats';
 
 const CLASSES = ['boat', 'car', 'cup', 'fish', 'house', 'key', 'leaf', 'mushroom', 'star', 'tree'];
@@ -76,7 +77,7 @@ export class MockEngine implements Engine {
   #classes: string[] = CLASSES.map((_, index) => `class ${index}`);
   #quantized = false;
   #calibrated = false;
-  #recipe: Recipe = { schema: 1, preset: 'int8', weightBits: 8, activationBits: 8 };
+  #recipe: Recipe = DEFAULT_RECIPE;
   #preprocess: Preprocess = {
     do_resize: true, size: { height: SIDE, width: SIDE }, resample: 2, do_center_crop: false, crop_size: null,
     do_rescale: true, rescale_factor: 1 / 255, do_normalize: true, image_mean: [0.485, 0.456, 0.406], image_std: [0.229, 0.224, 0.225],

@@ -1,6 +1,6 @@
 /** What happened, in sentences. Words first, figures second, jargon last. */
 import type { LayerView, LensView, QuantizedView, Recipe } from '../engine/protocol';
-import { MAX_BITS } from '../state/state';
+import { FLOAT_BITS, MAX_BITS } from '../state/state';
 import { correlation, percent, plural, shortName } from './format';
 
 /** Below these rank correlations two maps are said to have moved a little, or a lot. */
@@ -53,7 +53,7 @@ export const OF_TWO_ROUNDINGS =
 /** How the quantized network is called beside “full precision”. */
 export function quantizedLabel({ weightBits, activationBits }: Recipe): string {
   if (weightBits === activationBits) return `${weightBits}-bit`;
-  if (activationBits === MAX_BITS) return `${weightBits}-bit weights`;
+  if (activationBits === MAX_BITS || activationBits === FLOAT_BITS) return `${weightBits}-bit weights`;
   if (weightBits === MAX_BITS) return `${activationBits}-bit activations`;
   return `${weightBits}-bit weights, ${activationBits}-bit activations`;
 }
@@ -86,15 +86,15 @@ export function steepestDrop(layers: LensView['layerSqnrDb']): { layer: string; 
 /** The recipe with one more bit where there are fewer, and how to say so; null when there are none to give. */
 export function oneMoreBit(recipe: Recipe): { recipe: Recipe; words: string } | null {
   const { weightBits, activationBits } = recipe;
-  if (weightBits === MAX_BITS && activationBits === MAX_BITS) return null;
-  if (weightBits <= activationBits) return { recipe: { ...recipe, weightBits: weightBits + 1 }, words: `Give the weights ${weightBits + 1} bits` };
+  if (weightBits >= MAX_BITS && activationBits >= MAX_BITS) return null;
+  if (weightBits < MAX_BITS && weightBits <= activationBits) return { recipe: { ...recipe, weightBits: weightBits + 1 }, words: `Give the weights ${weightBits + 1} bits` };
   return { recipe: { ...recipe, activationBits: activationBits + 1 }, words: `Give the activations ${activationBits + 1} bits` };
 }
 
 /** The bits of all layers: “8 bits”, “4 to 8 bits”, and the float layers beside them. */
 export function bitsOf(layers: LayerView[], side: 'weightBits' | 'activationBits'): string {
   const all = layers.map((layer) => layer[side]);
-  const quantized = all.filter((bits) => bits <= MAX_BITS);
+  const quantized = all.filter((bits) => bits < FLOAT_BITS);
   if (quantized.length === 0) return 'float';
   const [fewest, most] = [Math.min(...quantized), Math.max(...quantized)];
   const range = fewest === most ? `${most} bits` : `${fewest} to ${most} bits`;
@@ -103,7 +103,7 @@ export function bitsOf(layers: LayerView[], side: 'weightBits' | 'activationBits
 
 /** How the file holds the weights: with fewer than 8 bits it may still spend a byte on each. */
 export function storageSentence(layers: LayerView[]): string {
-  const quantized = layers.filter(({ weightBits }) => weightBits <= MAX_BITS);
+  const quantized = layers.filter(({ weightBits }) => weightBits < FLOAT_BITS);
   if (quantized.length === 0) return 'Its weights are not quantized.';
   const range = bitsOf(quantized, 'weightBits');
   if (range === `${MAX_BITS} bits`) return 'Its weights are 8-bit integers, with their scales beside them.';

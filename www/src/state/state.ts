@@ -17,11 +17,14 @@ import type {
 } from '../engine/protocol';
 import type { ObjectMask } from '../lib/object';
 import type { History } from './history';
+import { presetRecipe } from './recipe';
 import type { SampleId } from './samples';
 
-export const DEFAULT_RECIPE: Recipe = { schema: 1, preset: 'int8', weightBits: 8, activationBits: 8 };
+export const DEFAULT_RECIPE: Recipe = presetRecipe(null);
 export const MIN_BITS = 2;
 export const MAX_BITS = 8;
+/** Of a number that is not quantized. */
+export const FLOAT_BITS = 32;
 
 /** A card about something that did not work: what, where, why, what to do. */
 export interface Problem {

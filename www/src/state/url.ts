@@ -1,7 +1,11 @@
 /** The scene as a link: settings only, never data. Unknown or broken parts are ignored. */
 import type { Recipe } from '../engine/protocol';
-import { DEFAULT_RECIPE, MAX_BITS, MIN_BITS, type AppState, type StripOrder } from './state';
+import { OPTIONS, optionFrom, parseRecipe, presetRecipe, type OptionKey } from './recipe';
+import type { AppState, StripOrder } from './state';
 import { SAMPLES, type SampleId } from './samples';
+
+/** What stands in every link, by a short name. */
+const SHORT: Partial<Record<OptionKey, string>> = { weightBits: 'w', activationBits: 'a' };
 
 export interface Scene {
   sample: SampleId | null;
@@ -16,8 +20,8 @@ export function toHash(state: Pick<AppState, 'modelSource' | 'recipe' | 'selecte
   const parts = new URLSearchParams();
   if (state.modelSource && state.modelSource !== 'dropped') parts.set('sample', state.modelSource);
   parts.set('preset', recipe.preset);
-  parts.set('w', String(recipe.weightBits));
-  parts.set('a', String(recipe.activationBits));
+  for (const { key } of OPTIONS) if (key in SHORT || recipe[key] !== presetRecipe(recipe.preset)[key]) parts.set(SHORT[key] ?? key, String(recipe[key]));
+  if (recipe.layers?.length) parts.set('layers', JSON.stringify(recipe.layers));
   if (state.modelSource !== 'dropped') parts.set('picture', String(state.selected));
   if (state.view.stripOrder !== 'changed') parts.set('order', state.view.stripOrder);
   return `#${parts.toString()}`;
@@ -28,13 +32,22 @@ export function fromHash(hash: string): Scene {
   const parts = new URLSearchParams(hash.replace(/^#/, ''));
   const sample = SAMPLES.find((one) => one.id === parts.get('sample'))?.id ?? null;
   const picture = wholeNumber(parts.get('picture'), 0, Number.MAX_SAFE_INTEGER);
-  const recipe = {
-    ...DEFAULT_RECIPE,
-    weightBits: wholeNumber(parts.get('w'), MIN_BITS, MAX_BITS) ?? DEFAULT_RECIPE.weightBits,
-    activationBits: wholeNumber(parts.get('a'), MIN_BITS, MAX_BITS) ?? DEFAULT_RECIPE.activationBits,
-  };
+  const recipe = recipeFrom(parts);
   const order = parts.get('order') === 'file' ? 'file' : null;
   return { sample, recipe, picture, order };
+}
+
+function recipeFrom(parts: URLSearchParams): Recipe {
+  const recipe = { ...presetRecipe(parts.get('preset')) };
+  for (const option of OPTIONS) {
+    const value = optionFrom(option, parts.get(SHORT[option.key] ?? option.key) ?? '');
+    if (value !== null) Object.assign(recipe, { [option.key]: value });
+  }
+  try {
+    return parseRecipe({ ...recipe, ...(parts.has('layers') ? { layers: JSON.parse(parts.get('layers') ?? '') } : {}) });
+  } catch {
+    return recipe;
+  }
 }
 
 function wholeNumber(text: string | null, low: number, high: number): number | null {

@@ -4,7 +4,7 @@ import { Down } from '../../components/icons';
 import { bytes, plural, times } from '../../lib/format';
 import { storageSentence } from '../../lib/sentences';
 import { commandLine, recipeJson } from '../../state/recipe';
-import { MAX_BITS } from '../../state/state';
+import { FLOAT_BITS } from '../../state/state';
 import { useDispatch, useSlice } from '../../state/store';
 import { quantizeKey } from '../../state/tasks';
 import { testids } from '../../testids';
@@ -39,7 +39,7 @@ function Network() {
     <section class="take">
       <h3>Network</h3>
       <p class="small">
-        An ONNX file with {plural(layers.filter(({ weightBits }) => weightBits <= MAX_BITS).length, 'quantized layer')} as QuantizeLinear and DequantizeLinear around ordinary operators. {storageSentence(layers)} It is{' '}
+        An ONNX file with {plural(layers.filter(({ weightBits }) => weightBits < FLOAT_BITS).length, 'quantized layer')} as QuantizeLinear and DequantizeLinear around ordinary operators. {storageSentence(layers)} It is{' '}
         <strong>{bytes(file?.sizeBytes ?? sizeBytes.quantized)}</strong> instead of {bytes(sizeBytes.full)} ({times(sizeBytes.full / (file?.sizeBytes ?? sizeBytes.quantized))} smaller).
       </p>
       {file ? (

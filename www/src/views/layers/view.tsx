@@ -2,7 +2,7 @@
 import type { LensView } from '../../engine/protocol';
 import { BrokenName } from '../../components/broken-name';
 import { bytes, decibels, value } from '../../lib/format';
-import { MAX_BITS, type LayerColumn } from '../../state/state';
+import { FLOAT_BITS, type LayerColumn } from '../../state/state';
 import { useDispatch, useSlice } from '../../state/store';
 import { quantizeKey } from '../../state/tasks';
 import { testids } from '../../testids';
@@ -118,8 +118,7 @@ function LayerRow({ row, best, fixed }: { row: Row; best: number; fixed: boolean
   );
 }
 
-/** Whatever has more bits than can be asked for was left in float. */
-const bits = (count: number): string => (count > MAX_BITS ? 'float' : String(count));
+const bits = (count: number): string => (count === FLOAT_BITS ? 'float' : String(count));
 
 function Bar({ sqnrDb, best }: { sqnrDb: number | null; best: number }) {
   const share = sqnrDb === null ? 1 : Math.max(0, sqnrDb / best);

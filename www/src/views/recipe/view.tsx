@@ -1,6 +1,8 @@
 /** What is done to the network: the preset, then the bits, acting as they move. */
 import type { Recipe } from '../../engine/protocol';
 import { BitSlider } from '../../components/bit-slider';
+import { PRESETS, presetRecipe, withOption } from '../../state/recipe';
+import { More } from './more';
 import { Chevron } from '../../components/icons';
 import { bitsOf, pathTitle } from '../../lib/sentences';
 import { plural } from '../../lib/format';
@@ -8,10 +10,6 @@ import { MAX_BITS, MIN_BITS } from '../../state/state';
 import { useDispatch, useSlice } from '../../state/store';
 import { testids } from '../../testids';
 import './view.css';
-
-const PRESETS: { id: Recipe['preset']; title: string; about: string }[] = [
-  { id: 'int8', title: 'int8', about: 'One scale per weight channel, one per activation; ranges from the smallest and largest values on your pictures.' },
-];
 
 export function RecipePanel() {
   const fixed = useSlice((state) => state.model?.quantized ?? false);
@@ -49,25 +47,26 @@ function Fixed() {
 function Choices() {
   const recipe = useSlice((state) => state.recipe.present);
   const dispatch = useDispatch();
-  const edit = (field: 'weightBits' | 'activationBits', bits: number): void =>
-    dispatch({ type: 'recipeEdited', recipe: { ...recipe, [field]: bits }, field, at: performance.now() });
-  const preset = PRESETS.find(({ id }) => id === recipe.preset);
+  const edit = (changed: Recipe, field: string): void => dispatch({ type: 'recipeEdited', recipe: changed, field, at: performance.now() });
+  const bits = (field: 'weightBits' | 'activationBits') => (count: number) => edit(withOption(recipe, field, count), field);
+  const preset = PRESETS.find(({ name }) => name === recipe.preset);
   return (
     <>
       <label class="preset select">
         <span class="spoken">Preset</span>
-        <select value={recipe.preset} data-testid={testids.preset} onChange={(event) => dispatch({ type: 'recipeEdited', recipe: { ...recipe, preset: event.currentTarget.value as Recipe['preset'], weightBits: MAX_BITS, activationBits: MAX_BITS }, field: 'preset', at: performance.now() })}>
-          {PRESETS.map(({ id, title }) => (
-            <option key={id} value={id}>
-              {title}
+        <select value={recipe.preset} data-testid={testids.preset} onChange={(event) => edit(presetRecipe(event.currentTarget.value), 'preset')}>
+          {PRESETS.map(({ name }) => (
+            <option key={name} value={name}>
+              {name}
             </option>
           ))}
         </select>
         <Chevron />
       </label>
       <p class="about quiet small">{preset?.about}</p>
-      <BitSlider name="Weights" value={recipe.weightBits} min={MIN_BITS} max={MAX_BITS} testid={testids.weightBits} keys="[ ]" onChange={(bits) => edit('weightBits', bits)} />
-      <BitSlider name="Activations" value={recipe.activationBits} min={MIN_BITS} max={MAX_BITS} testid={testids.activationBits} keys="{ }" onChange={(bits) => edit('activationBits', bits)} />
+      <BitSlider name="Weights" value={recipe.weightBits} min={MIN_BITS} max={MAX_BITS} testid={testids.weightBits} keys="[ ]" onChange={bits('weightBits')} />
+      <BitSlider name="Activations" value={recipe.activationBits} min={MIN_BITS} max={MAX_BITS} testid={testids.activationBits} keys="{ }" onChange={bits('activationBits')} />
+      <More recipe={recipe} edit={edit} />
     </>
   );
 }

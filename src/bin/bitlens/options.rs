@@ -1,0 +1,34 @@
+//! `bitlens options`.
+
+use crate::args::OptionsArgs;
+use crate::failure::Failure;
+use crate::output::json_line;
+use bitlens::quant::recipe::{Offer, OptionKind};
+
+pub(crate) fn options(args: &OptionsArgs) -> Result<(), Failure> {
+    let offer = Offer::new();
+    if args.json {
+        return json_line(&offer);
+    }
+    say!("presets (--preset)");
+    for preset in &offer.presets {
+        say!("  {:<20} {}", preset.name, preset.about);
+    }
+    for option in &offer.options {
+        say!("");
+        say!("{} (--set {}=…): {}", option.title, option.key, option.about);
+        match &option.kind {
+            OptionKind::Bits { least, most, others } => {
+                let others: String = others.iter().map(|bits| format!(", {bits}")).collect();
+                say!("  {least} to {most}{others}");
+            }
+            OptionKind::Choice { choices } => {
+                for choice in choices {
+                    say!("  {:<20} {}", choice.name, choice.about);
+                }
+            }
+            OptionKind::Switch => say!("  true, false"),
+        }
+    }
+    Ok(())
+}

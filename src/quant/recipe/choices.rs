@@ -1,0 +1,149 @@
+//! The choices that a recipe has by name.
+
+use crate::tensor::DType;
+use serde::{Deserialize, Serialize};
+
+/// An enum whose variants have a name in recipes, a title, and a sentence that says what they do: its
+/// documentation.
+macro_rules! choices {
+    ($(#[doc = $what:literal])+ $choice:ident {
+        $($(#[$default:meta])? $name:literal $variant:ident $title:literal: $about:literal,)+
+    }) => {
+        $(#[doc = $what])+
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+        #[cfg_attr(feature = "web", derive(tsify::Tsify))]
+        pub enum $choice {
+            $(#[doc = $about] $(#[$default])? #[serde(rename = $name)] $variant,)+
+        }
+
+        impl $choice {
+            /// All of them, in the order in which they are offered.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// The name in recipes and on the command line.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)+
+                }
+            }
+
+            /// What it is called.
+            pub const fn title(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $title,)+
+                }
+            }
+
+            /// What it does, a sentence.
+            pub const fn about(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $about,)+
+                }
+            }
+        }
+    };
+}
+
+choices! {
+    /// Which real numbers the codes of a weight stand for (methods §0.1).
+    WeightGrid {
+        #[default]
+        "symmetric" Symmetric "Symmetric": "As many levels below zero as above it; integers multiply the codes as they are.",
+        "asymmetric" Asymmetric "Asymmetric": "From the smallest weight to the largest, with a zero point of its own; with 8 bits such layers run in float.",
+        "power-of-two" PowerOfTwo "Powers of two": "Symmetric, with scales that are powers of two, so that a shift replaces the multiplier.",
+    }
+}
+
+choices! {
+    /// How many scales a weight has (methods §0.2).
+    WeightGranularity {
+        "tensor" Tensor "One for all": "One scale for the whole weight, as small devices have it.",
+        #[default]
+        "channel" Channel "One per channel": "A scale for each output channel.",
+        "group-16" Group16 "One per 16": "A scale for every 16 input channels of an output channel and a tap; the layer runs in float.",
+        "group-32" Group32 "One per 32": "A scale for every 32 input channels of an output channel and a tap; the layer runs in float.",
+        "group-64" Group64 "One per 64": "A scale for every 64 input channels of an output channel and a tap; the layer runs in float.",
+        "group-128" Group128 "One per 128": "A scale for every 128 input channels of an output channel and a tap; the layer runs in float.",
+    }
+}
+
+impl WeightGranularity {
+    /// Input channels that share a scale, where they are counted.
+    pub const fn group(self) -> Option<usize> {
+        match self {
+            Self::Tensor | Self::Channel => None,
+            Self::Group16 => Some(16),
+            Self::Group32 => Some(32),
+            Self::Group64 => Some(64),
+            Self::Group128 => Some(128),
+        }
+    }
+}
+
+choices! {
+    /// Which real numbers the codes of an activation stand for (methods §0.1).
+    ActivationGrid {
+        #[default]
+        "asymmetric" Asymmetric "Asymmetric": "From the smallest value to the largest, with a zero point of its own.",
+        "symmetric" Symmetric "Symmetric": "As many levels below zero as above it, also where nothing is negative.",
+        "symmetric-unsigned" SymmetricUnsigned "Symmetric or unsigned": "From zero where nothing is negative, symmetric elsewhere.",
+        "power-of-two" PowerOfTwo "Powers of two": "Symmetric or unsigned, with scales that are powers of two, so that a shift replaces the multiplier.",
+    }
+}
+
+choices! {
+    /// What first and last layers keep: what they lose is lost for all others.
+    Ends {
+        #[default]
+        "same" Same "As the others": "The first and the last layer have the bits of the others.",
+        "eight" Eight "At least 8 bits": "The first and the last layer have at least 8 bits.",
+        "float" Float "Full precision": "The first and the last layer are not quantized.",
+    }
+}
+
+choices! {
+    /// A kind of layer.
+    LayerKind {
+        #[default]
+        "conv" Conv "Convolutions": "Convolutions that mix channels over a window.",
+        "pointwise" Pointwise "1×1 convolutions": "Convolutions that mix channels at one place.",
+        "depthwise" Depthwise "Depthwise convolutions": "Convolutions of each channel by itself.",
+        "dense" Dense "Matrix products": "Layers that connect everything with everything.",
+    }
+}
+
+choices! {
+    /// How weights are kept in the file.
+    Storage {
+        #[default]
+        "int8" Int8 "A byte each": "Every code takes a byte, which every runtime reads.",
+        "packed" Packed "Packed": "Codes of 4 bits and fewer are packed (ONNX int4 and int2, opset 21 and 25): the file shrinks, and newer runtimes read it.",
+    }
+}
+
+impl Storage {
+    /// The type in which signed codes of that many bits are held.
+    pub const fn held(self, bits: u8) -> DType {
+        match (self, bits) {
+            (Self::Int8, _) | (_, 5..) => DType::I8,
+            (Self::Packed, 3..) => DType::I4,
+            (Self::Packed, _) => DType::I2,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_in_recipes_are_those_said() {
+        for grid in WeightGrid::ALL {
+            assert_eq!(serde_json::to_value(grid).unwrap(), grid.name());
+        }
+        for granularity in WeightGranularity::ALL {
+            let digits = granularity.name().strip_prefix("group-").map(|n| n.parse().unwrap());
+            assert_eq!(granularity.group(), digits);
+        }
+    }
+}

@@ -1,0 +1,339 @@
+//! [`Recipe`]: everything the user chose, as one JSON document (docs/recipe.md).
+
+mod choices;
+mod layers;
+mod options;
+
+pub use choices::{ActivationGrid, Ends, LayerKind, Storage, WeightGranularity, WeightGrid};
+pub use layers::{LayerBits, LayerFacts, LayerRule};
+pub use options::{ChoiceInfo, Offer, OptionInfo, OptionKind, PresetInfo, Section, options};
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// Version of the recipe format that is written.
+pub const RECIPE_SCHEMA: u32 = 2;
+
+/// The version before, which had nothing but the bits; it is read as well.
+const FIRST_SCHEMA: u32 = 1;
+
+/// Bits of a number that is not quantized.
+pub const FLOAT_BITS: u8 = 32;
+
+/// A named set of choices to start from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "web", derive(tsify::Tsify))]
+pub enum Preset {
+    /// One scale per weight channel, one per activation; ranges from the smallest and largest values
+    /// on your pictures.
+    #[default]
+    Int8,
+    /// One scale for a whole weight, as some small devices want it: what a single channel of large
+    /// weights does to all others.
+    Int8PerTensor,
+    /// Weights of 4 bits, activations of 8.
+    W4a8,
+    /// Weights and activations of 4 bits; the first and the last layer keep 8.
+    W4a4,
+    /// Weights of 4 bits in groups of 32, activations in full precision: a small file, and nothing to
+    /// calibrate.
+    #[serde(rename = "weight-only-4")]
+    WeightOnly4,
+    /// All scales are powers of two, so that integers are rescaled by shifts.
+    FixedPoint,
+}
+
+impl Preset {
+    /// All presets.
+    pub const ALL: &'static [Self] =
+        &[Self::Int8, Self::Int8PerTensor, Self::W4a8, Self::W4a4, Self::WeightOnly4, Self::FixedPoint];
+
+    /// The name used in files and on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Int8 => "int8",
+            Self::Int8PerTensor => "int8-per-tensor",
+            Self::W4a8 => "w4a8",
+            Self::W4a4 => "w4a4",
+            Self::WeightOnly4 => "weight-only-4",
+            Self::FixedPoint => "fixed-point",
+        }
+    }
+
+    /// What it is, in a sentence.
+    pub const fn about(self) -> &'static str {
+        match self {
+            Self::Int8 => {
+                "One scale per weight channel, one per activation; ranges from the smallest and largest values on your pictures."
+            }
+            Self::Int8PerTensor => {
+                "One scale for a whole weight, as some small devices want it: one channel of large weights costs all others their levels."
+            }
+            Self::W4a8 => "Weights of 4 bits, activations of 8.",
+            Self::W4a4 => "Weights and activations of 4 bits; the first and the last layer keep 8.",
+            Self::WeightOnly4 => {
+                "Weights of 4 bits in groups of 32, activations in full precision: a small file, and nothing to calibrate."
+            }
+            Self::FixedPoint => "All scales are powers of two, so that integers are rescaled by shifts.",
+        }
+    }
+}
+
+/// What the user asked for. Fields that are not known are refused: a recipe means one thing. Fields that
+/// are missing are those of the preset `int8`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[cfg_attr(feature = "web", derive(tsify::Tsify))]
+pub struct Recipe {
+    /// Version of this format.
+    pub schema: u32,
+    /// What the other fields started from.
+    pub preset: Preset,
+    /// Bits of a weight, 2–8.
+    pub weight_bits: u8,
+    /// Bits of an activation: 2–8, 16, or 32 where activations are not quantized.
+    pub activation_bits: u8,
+    /// The numbers that codes of weights stand for.
+    pub weight_grid: WeightGrid,
+    /// How many scales a weight has.
+    pub weight_granularity: WeightGranularity,
+    /// Whether symmetric weights use the most negative code as well (−128 … 127).
+    pub weight_full_range: bool,
+    /// The numbers that codes of activations stand for.
+    pub activation_grid: ActivationGrid,
+    /// Whether the two inputs of a sum have one scale.
+    pub share_sum_scales: bool,
+    /// What the first and the last layer keep.
+    pub ends: Ends,
+    /// How codes of weights are kept in the file.
+    pub storage: Storage,
+    /// What single layers have instead.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "web", tsify(optional))]
+    pub layers: Vec<LayerRule>,
+}
+
+impl Default for Recipe {
+    fn default() -> Self {
+        Self::preset(Preset::default())
+    }
+}
+
+impl Recipe {
+    /// The recipe that a preset stands for.
+    pub fn preset(preset: Preset) -> Self {
+        let plain = Self {
+            schema: RECIPE_SCHEMA,
+            preset,
+            weight_bits: 8,
+            activation_bits: 8,
+            weight_grid: WeightGrid::Symmetric,
+            weight_granularity: WeightGranularity::Channel,
+            weight_full_range: false,
+            activation_grid: ActivationGrid::Asymmetric,
+            share_sum_scales: false,
+            ends: Ends::Same,
+            storage: Storage::Int8,
+            layers: Vec::new(),
+        };
+        match preset {
+            Preset::Int8 => plain,
+            Preset::Int8PerTensor => Self { weight_granularity: WeightGranularity::Tensor, ..plain },
+            Preset::W4a8 => Self { weight_bits: 4, storage: Storage::Packed, ..plain },
+            Preset::W4a4 => Self {
+                weight_bits: 4,
+                activation_bits: 4,
+                ends: Ends::Eight,
+                storage: Storage::Packed,
+                ..plain
+            },
+            Preset::WeightOnly4 => Self {
+                weight_bits: 4,
+                activation_bits: FLOAT_BITS,
+                weight_granularity: WeightGranularity::Group32,
+                storage: Storage::Packed,
+                ..plain
+            },
+            Preset::FixedPoint => Self {
+                weight_grid: WeightGrid::PowerOfTwo,
+                weight_granularity: WeightGranularity::Tensor,
+                activation_grid: ActivationGrid::PowerOfTwo,
+                ..plain
+            },
+        }
+    }
+
+    /// A short name for files: `int8`, `w4a8`.
+    pub fn label(&self) -> String {
+        if *self == Self::preset(self.preset) {
+            return self.preset.name().to_owned();
+        }
+        match self.activation_bits {
+            FLOAT_BITS => format!("w{}", self.weight_bits),
+            activations => format!("w{}a{activations}", self.weight_bits),
+        }
+    }
+
+    /// Reads a recipe from JSON and checks it.
+    ///
+    /// # Errors
+    /// [`RecipeError`] when it is not JSON, of another version, or out of range.
+    pub fn from_json(json: &str) -> Result<Self, RecipeError> {
+        let read = |e: serde_json::Error| RecipeError::Json { reason: e.to_string() };
+        let recipe = Self::from_value(serde_json::from_str(json).map_err(read)?)?;
+        recipe.check()?;
+        Ok(recipe)
+    }
+
+    fn from_value(mut value: serde_json::Value) -> Result<Self, RecipeError> {
+        // The version first: what a later one means by its fields is not known here.
+        match value.get("schema").and_then(serde_json::Value::as_u64) {
+            Some(schema) if schema == u64::from(FIRST_SCHEMA) => value["schema"] = RECIPE_SCHEMA.into(),
+            Some(schema) if schema == u64::from(RECIPE_SCHEMA) => {}
+            Some(got) => return Err(RecipeError::Schema { expected: RECIPE_SCHEMA, got }),
+            None => return Err(RecipeError::Json { reason: "it has no field `schema`".to_owned() }),
+        }
+        serde_json::from_value(value).map_err(|e| RecipeError::Json { reason: e.to_string() })
+    }
+
+    /// The recipe with one option changed, given by its name in the JSON document and a value as text.
+    ///
+    /// # Errors
+    /// [`RecipeError::Option`] when there is no such option or it takes no such value.
+    pub fn with(&self, key: &str, text: &str) -> Result<Self, RecipeError> {
+        let refused = |reason: String| RecipeError::Option { key: key.to_owned(), reason };
+        let option = options().into_iter().find(|option| option.key == key);
+        let Some(option) = option else {
+            let known: Vec<_> = options().iter().map(|option| option.key).collect();
+            return Err(refused(format!("there is no such option, but {}", known.join(", "))));
+        };
+        let value = option.kind.parse(text).map_err(refused)?;
+        let mut recipe = serde_json::to_value(self).map_err(|e| refused(e.to_string()))?;
+        recipe[key] = value;
+        serde_json::from_value(recipe).map_err(|e| refused(e.to_string()))
+    }
+
+    /// The recipe as JSON.
+    pub fn to_json(&self) -> String {
+        // A struct of numbers and names always serializes.
+        serde_json::to_string_pretty(self).unwrap_or_default()
+    }
+
+    /// Whether activations are quantized: what needs pictures to calibrate on.
+    pub fn quantizes_activations(&self) -> bool {
+        self.activation_bits < FLOAT_BITS || self.layers.iter().any(|rule| rule.activation_bits.is_some())
+    }
+
+    /// Checks version and ranges.
+    ///
+    /// # Errors
+    /// [`RecipeError::Schema`], [`RecipeError::Bits`], [`RecipeError::Groups`].
+    pub fn check(&self) -> Result<(), RecipeError> {
+        if self.schema != RECIPE_SCHEMA {
+            return Err(RecipeError::Schema { expected: RECIPE_SCHEMA, got: self.schema.into() });
+        }
+        let rules = self.layers.iter();
+        for bits in [self.weight_bits].into_iter().chain(rules.clone().filter_map(|rule| rule.weight_bits)) {
+            if !(2..=8).contains(&bits) {
+                return Err(RecipeError::Bits { what: "weightBits", bits, allowed: "2 to 8" });
+            }
+        }
+        for bits in [self.activation_bits].into_iter().chain(rules.filter_map(|rule| rule.activation_bits)) {
+            if !matches!(bits, 2..=8 | 16 | FLOAT_BITS) {
+                let allowed = "2 to 8, 16, or 32 for none";
+                return Err(RecipeError::Bits { what: "activationBits", bits, allowed });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What can be wrong with a recipe.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum RecipeError {
+    /// It is not a recipe.
+    #[error("this is not a Bitlens recipe: {reason}")]
+    Json {
+        /// What the reader said.
+        reason: String,
+    },
+    /// It is of another version.
+    #[error("the recipe has schema {got}; this version reads schema 1 and {expected}")]
+    Schema {
+        /// Version read here.
+        expected: u32,
+        /// Version found.
+        got: u64,
+    },
+    /// A number of bits is out of range.
+    #[error("{what} is {bits}, but must be {allowed}")]
+    Bits {
+        /// Which field.
+        what: &'static str,
+        /// Its value.
+        bits: u8,
+        /// What it may be.
+        allowed: &'static str,
+    },
+    /// An option cannot be what was asked.
+    #[error("option `{key}`: {reason}")]
+    Option {
+        /// Name of the option.
+        key: String,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_preset_survives_json_and_is_valid() {
+        for &preset in Preset::ALL {
+            let recipe = Recipe::preset(preset);
+            assert_eq!(Recipe::from_json(&recipe.to_json()), Ok(recipe.clone()));
+            assert_eq!(recipe.label(), preset.name());
+            assert_eq!(serde_json::to_value(preset).unwrap(), preset.name());
+        }
+    }
+
+    #[test]
+    fn rules_for_layers_survive_json() {
+        let rule = LayerRule { weight_bits: Some(4), float: true, ..LayerRule::named("conv*") };
+        let recipe = Recipe { layers: vec![rule], ..Recipe::default() };
+        assert_eq!(Recipe::from_json(&recipe.to_json()), Ok(recipe));
+    }
+
+    #[test]
+    fn what_is_not_understood_is_refused() {
+        let refusal = |json: &str| Recipe::from_json(json).unwrap_err().to_string();
+        assert!(refusal(r#"{"schema":2,"preset":"int8","magic":1}"#).contains("magic"));
+        assert!(refusal(r#"{"schema":2,"layers":[{"nam":"conv"}]}"#).contains("nam"));
+        assert!(refusal(r#"{"schema":2,"weightGrid":"round"}"#).contains("round"));
+        assert_eq!(refusal(r#"{"schema":2,"weightBits":9}"#), "weightBits is 9, but must be 2 to 8");
+        assert_eq!(
+            refusal(r#"{"schema":2,"activationBits":12}"#),
+            "activationBits is 12, but must be 2 to 8, 16, or 32 for none"
+        );
+        assert_eq!(
+            refusal(r#"{"schema":2,"layers":[{"weightBits":1}]}"#),
+            "weightBits is 1, but must be 2 to 8"
+        );
+        assert_eq!(
+            Recipe::from_json(r#"{"schema":7}"#),
+            Err(RecipeError::Schema { expected: RECIPE_SCHEMA, got: 7 })
+        );
+        assert!(refusal("{}").contains("schema") && refusal("4").contains("schema"));
+    }
+
+    #[test]
+    fn recipes_of_the_first_version_are_read() {
+        let first = r#"{"schema":1,"preset":"int8","weightBits":4,"activationBits":6}"#;
+        let expected = Recipe { weight_bits: 4, activation_bits: 6, ..Recipe::default() };
+        assert_eq!(Recipe::from_json(first), Ok(expected));
+    }
+}

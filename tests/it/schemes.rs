@@ -1,0 +1,190 @@
+//! Every scheme that a recipe can ask for: integers against the definition, and the files of each in
+//! onnxruntime's hands.
+
+use std::sync::Arc;
+
+use bitlens::quant::recipe::{LayerKind, LayerRule, Offer, OptionKind, WeightGrid};
+use bitlens::quant::{Preset, Recipe};
+use bitlens::session::Role;
+use bitlens::tensor::DType;
+
+use crate::forced::{Agreement, node_by_node};
+use crate::support::{SAMPLES, inputs, quantize, quantized_sample, sample_session};
+
+/// The presets, and the preset `int8` with each option at each of its values by name; a name for each.
+pub(crate) fn schemes() -> Vec<(String, Recipe)> {
+    let mut all: Vec<(String, Recipe)> =
+        Preset::ALL.iter().map(|&preset| (preset.name().to_owned(), Recipe::preset(preset))).collect();
+    let mut add = |from: &Recipe, key: &str, text: &str| {
+        let name = format!("{} {key}={text}", from.label());
+        all.push((name, from.with(key, text).unwrap()));
+    };
+    for option in Offer::new().options {
+        match option.kind {
+            OptionKind::Choice { choices } => {
+                for choice in &choices[..] {
+                    add(&Recipe::default(), option.key, choice.name);
+                }
+            }
+            OptionKind::Switch => add(&Recipe::default(), option.key, "true"),
+            OptionKind::Bits { others, .. } => {
+                others.iter().for_each(|bits| add(&Recipe::default(), option.key, &bits.to_string()));
+            }
+        }
+    }
+    for bits in ["2", "3", "5"] {
+        add(&Recipe::preset(Preset::W4a8), "weightBits", bits);
+    }
+    add(&Recipe::preset(Preset::W4a8), "weightGrid", "asymmetric");
+    add(&Recipe::preset(Preset::W4a4), "activationGrid", "symmetric");
+    all
+}
+
+/// Whether a recipe leaves something to float: groups have no sum of one unit, differences of asymmetric
+/// codes of 8 bits need 9, and 16 bits have no kernel.
+fn has_float_layers(recipe: &Recipe) -> bool {
+    recipe.weight_granularity.group().is_some()
+        || (recipe.weight_grid == WeightGrid::Asymmetric && recipe.weight_bits == 8)
+        || recipe.activation_bits > 8
+        || recipe.ends == bitlens::quant::recipe::Ends::Float
+}
+
+#[test]
+fn integers_of_every_scheme_agree_with_their_definition() {
+    for network in SAMPLES {
+        let mut session = sample_session(network);
+        let pictures = inputs(&session, Role::Evaluate);
+        let mut all = Agreement::default();
+        for (name, recipe) in schemes() {
+            quantize(&mut session, &recipe);
+            let model = Arc::clone(session.quantized().unwrap().model());
+            let what = format!("{network} {name}");
+            assert_eq!(
+                model.runs_on_integers(),
+                !has_float_layers(&recipe),
+                "{what}: {:?}",
+                model.float_nodes
+            );
+            let found = node_by_node(&model, std::slice::from_ref(&pictures[0].value));
+            // Without codes of activations there is nothing but the outputs.
+            assert!(found.compared > 0 || recipe.activation_bits > 8, "{what}");
+            assert!(found.worst <= 1, "{what}: `{}` differs by {} codes", found.worst_tensor, found.worst);
+            let share = found.compared == 0 || found.share() >= 0.995;
+            assert!(share, "{what}: only {:.3} % are equal", 100.0 * found.share());
+            assert!(found.outputs <= 1e-4, "{what}: outputs differ by {:.1e}", found.outputs);
+            all += found;
+        }
+        println!(
+            "{network}: {} codes, {:.4} % equal, worst {}",
+            all.compared,
+            100.0 * all.share(),
+            all.worst
+        );
+    }
+}
+
+#[test]
+fn a_file_of_every_scheme_is_read_back_as_it_runs_here() {
+    let mut session = sample_session(SAMPLES[0]);
+    let pictures: Vec<_> =
+        inputs(&session, Role::Evaluate).into_iter().take(2).map(|input| input.value).collect();
+    for (name, recipe) in schemes() {
+        quantize(&mut session, &recipe);
+        let quantized = session.quantized().unwrap();
+        assert!(quantized.verify_file(&pictures, session.isa()).unwrap(), "{name}");
+    }
+}
+
+/// Weights of 4 bits take half a byte in the file where that was asked for; bytes per layer say so.
+#[test]
+fn packed_weights_make_the_file_smaller() {
+    let bytes = |recipe: &Recipe| {
+        let (_, quantized) = quantized_sample(SAMPLES[0], recipe);
+        let held: Vec<DType> = quantized
+            .graph()
+            .values()
+            .filter(|(_, value)| value.name.ends_with("_quantized"))
+            .filter_map(|(_, value)| value.constant.as_ref().map(|constant| constant.dtype()))
+            .collect();
+        (quantized.sizes().quantized, held)
+    };
+    let plain = Recipe { weight_bits: 4, ..Recipe::default() };
+    let (large, held) = bytes(&plain);
+    assert!(held.iter().all(|&dtype| dtype != DType::I4));
+    let (small, held) = bytes(&plain.with("storage", "packed").unwrap());
+    assert!(held.contains(&DType::I4) && !held.contains(&DType::I8));
+    let weights: usize =
+        quantized_sample(SAMPLES[0], &plain).1.layers().iter().map(|layer| layer.weights).sum();
+    // What else changes are names of types and padding.
+    assert!(large - small > weights / 2 - 200, "{large} − {small} of {weights} weights");
+}
+
+#[test]
+fn layers_have_the_bits_that_their_rules_say() {
+    let rule = |rule: LayerRule| Recipe { layers: vec![rule], ..Recipe::default() };
+    let (_, all) = quantized_sample(SAMPLES[1], &Recipe::default());
+    let first = all.layers()[0].name.clone();
+    let (_, quantized) =
+        quantized_sample(SAMPLES[1], &rule(LayerRule { weight_bits: Some(3), ..LayerRule::named(&first) }));
+    let bits: Vec<u8> = quantized.layers().iter().map(|layer| layer.weight_bits).collect();
+    assert_eq!((bits[0], bits[1..].iter().all(|&bits| bits == 8)), (3, true));
+    let depthwise = LayerRule {
+        kind: Some(LayerKind::Depthwise),
+        weight_bits: Some(5),
+        activation_bits: Some(6),
+        ..LayerRule::default()
+    };
+    let (_, quantized) = quantized_sample(SAMPLES[1], &rule(depthwise));
+    let found: Vec<_> = quantized.layers().iter().filter(|layer| layer.weight_bits == 5).collect();
+    assert!(!found.is_empty() && found.len() < quantized.layers().len());
+    let shapes: Vec<_> = found.iter().map(|layer| (&layer.weight_shape[..], layer.activation_bits)).collect();
+    assert!(shapes.iter().all(|(shape, _)| shape.contains("×1×")), "{shapes:?}");
+    // What another layer reads as well, with 8 bits, keeps them.
+    assert_eq!(shapes.iter().map(|(_, bits)| *bits).collect::<Vec<_>>(), [8, 6, 6, 6, 6, 6, 6]);
+    let (_, quantized) =
+        quantized_sample(SAMPLES[1], &rule(LayerRule { float: true, ..LayerRule::named(&first) }));
+    assert_eq!(quantized.layers()[0].weight_bits, 32);
+    assert!(quantized.sizes().quantized > all.sizes().quantized);
+}
+
+#[test]
+fn ends_of_a_network_keep_what_they_were_promised() {
+    let (_, quantized) = quantized_sample(SAMPLES[0], &Recipe::preset(Preset::W4a4));
+    let bits: Vec<_> =
+        quantized.layers().iter().map(|layer| (layer.weight_bits, layer.activation_bits)).collect();
+    assert_eq!((bits[0], bits[bits.len() - 1]), ((8, 8), (8, 8)));
+    assert!(bits[1..bits.len() - 1].iter().all(|&bits| bits == (4, 4)), "{bits:?}");
+}
+
+/// Scales of the preset for fixed point are powers of two, bit for bit, those of biases included.
+#[test]
+fn scales_of_fixed_point_are_powers_of_two() {
+    for network in SAMPLES {
+        let (_, quantized) = quantized_sample(network, &Recipe::preset(Preset::FixedPoint));
+        let mut scales = 0;
+        for (_, value) in quantized.graph().values().filter(|(_, value)| value.name.ends_with("_scale")) {
+            for scale in value.constant.as_ref().unwrap().as_slice::<f32>().unwrap() {
+                assert_eq!(scale.to_bits() & 0x7f_ffff, 0, "{}: {scale}", value.name);
+                scales += 1;
+            }
+        }
+        assert!(scales > 20, "{network}: {scales}");
+    }
+}
+
+/// Where both inputs of a sum have one scale, the layers before it say so.
+#[test]
+fn inputs_of_sums_share_a_scale_where_asked() {
+    use bitlens::ops::Kind;
+    let (_, quantized) =
+        quantized_sample(SAMPLES[0], &Recipe::default().with("shareSumScales", "true").unwrap());
+    let network_graph = sample_session(SAMPLES[0]).network().unwrap();
+    let graph = network_graph.graph();
+    let sums: Vec<_> = graph.nodes().filter(|(_, node)| node.op.facts().kind == Kind::Sum).collect();
+    assert!(!sums.is_empty());
+    for (_, node) in sums {
+        let of =
+            |slot: usize| &quantized.plan().activations[&graph.value(node.inputs[slot].unwrap()).name].params;
+        assert_eq!(of(0), of(1), "{}", node.name);
+    }
+}
