@@ -11,6 +11,7 @@
 
 pub mod affine;
 mod apply;
+pub mod correct;
 pub mod estimate;
 pub mod observe;
 mod params;
@@ -76,6 +77,9 @@ pub enum QuantError {
     /// The recipe is not valid.
     #[error(transparent)]
     Recipe(#[from] RecipeError),
+    /// A picture could not be run through the network.
+    #[error(transparent)]
+    Run(#[from] crate::exec::ExecError),
     /// The graph could not be changed.
     #[error(transparent)]
     Graph(#[from] crate::ir::GraphError),
