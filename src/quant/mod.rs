@@ -35,6 +35,11 @@ pub enum QuantError {
     /// Calibration saw nothing.
     #[error("no picture was given to calibrate on: the ranges of the activations are not known")]
     NoCalibration,
+    /// A picture came when others were on their way already.
+    #[error(
+        "a picture was given after the correction of biases had begun: give all pictures before the first step"
+    )]
+    LatePicture,
     /// A value of the network was NaN or infinite while calibrating.
     #[error(
         "`{value}` is {got} on a calibration picture, so it has no range: check the network's weights and the preprocessing"

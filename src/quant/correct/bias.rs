@@ -29,7 +29,7 @@ use super::channel_moments::{ChannelMoments, ChannelSums, ChannelWatch, Gaussian
 use super::layer::{Edits, Layer};
 use super::part::{Map, Part};
 use crate::ir::{NameMap, NodeId, ValueId};
-use crate::ops::{Graph, GraphPatch, Isa, Kind};
+use crate::ops::{Graph, GraphPatch, Isa, Kind, Node};
 use crate::passes::type_inputs;
 use crate::quant::apply::bias_code;
 use crate::quant::plan::data_input;
@@ -71,6 +71,7 @@ pub struct Walked {
 /// Empirical bias correction, as work in steps.
 #[derive(Debug)]
 pub struct BiasCorrection {
+    /// What is corrected, with a bias in every layer.
     full: Graph,
     watch: ChannelWatch,
     moments: ChannelMoments,
@@ -86,8 +87,17 @@ impl BiasCorrection {
     /// [`QuantError::Graph`], [`QuantError::Pass`], [`QuantError::Tensor`] when the plan is of another
     /// graph.
     pub fn new(graph: &Graph, plan: &QuantPlan, isa: Isa) -> Result<Self, QuantError> {
+        Self::against(graph, graph, plan, isa)
+    }
+
+    /// Corrects a graph whose weights were changed for the plan ([`weight_moments`](super::weight_moments)),
+    /// against the one that they were made from. Layers are matched by name.
+    ///
+    /// # Errors
+    /// As [`BiasCorrection::new`].
+    pub fn against(reference: &Graph, graph: &Graph, plan: &QuantPlan, isa: Isa) -> Result<Self, QuantError> {
         let full = with_biases(graph, plan)?;
-        let watch = ChannelWatch::new(&full, isa)?;
+        let watch = ChannelWatch::new(reference, isa)?;
         let quantized = without_clamps(&crate::quant::apply(&full, plan)?.graph)?;
         let names: Vec<String> = planned_layers(&full, plan)?.into_iter().map(|(name, _)| name).collect();
         let walk = Walk::new(quantized, &names, isa)?;
@@ -98,8 +108,12 @@ impl BiasCorrection {
     /// Looks at one more picture, in full precision. All pictures come before the first step.
     ///
     /// # Errors
-    /// [`QuantError::Run`] when the picture does not fit the network.
+    /// [`QuantError::Run`] when the picture does not fit the network, [`QuantError::LatePicture`] after
+    /// the first step.
     pub fn observe(&mut self, inputs: &[Value]) -> Result<(), QuantError> {
+        if self.walk.to > 0 {
+            return Err(QuantError::LatePicture);
+        }
         let sums = self.watch.look(inputs)?;
         self.moments.add(&sums)?;
         self.walk.begin(inputs)
@@ -219,7 +233,11 @@ impl Walk {
     fn new(graph: Graph, names: &[String], isa: Isa) -> Result<Self, QuantError> {
         let map = Map::of(&graph)?;
         let nodes = map.order.iter().enumerate().filter_map(|(at, &id)| Some((at, id, graph.node(id)?)));
-        let layers = nodes.filter(|(_, _, node)| names.contains(&node.name));
+        let is_layer = |node: &Node| match node.op.facts().kind {
+            Kind::Linear(linear) => names.contains(&node.name) && data_input(node, linear).is_some(),
+            _ => false,
+        };
+        let layers = nodes.filter(|(_, _, node)| is_layer(node));
         let layers = layers.map(|(at, id, node)| (node.name.clone(), at, id)).collect();
         let held = [Vec::new(), graph.inputs().to_vec()];
         let (pictures, mean) = (Vec::new(), MeanInput::default());
@@ -238,11 +256,13 @@ impl Walk {
     /// Makes the way to the layer that is next.
     fn open(&mut self) -> Result<(), QuantError> {
         self.arrived = 0;
-        let Some(&(_, place, _)) = self.layers.get(self.to) else { return Ok(()) };
+        let (Some(&(_, place, _)), Some(data)) = (self.layers.get(self.to), self.data()) else {
+            return Ok(());
+        };
         let before = std::mem::take(&mut self.held[1]);
         let after = self.map.needed_from(&self.graph, place);
         let made = after.iter().copied().filter(|id| !before.contains(id));
-        let wanted: Vec<ValueId> = made.chain(self.data()).collect();
+        let wanted: Vec<ValueId> = made.chain([data]).collect();
         self.part = Some(Part::new(&self.graph, (&self.map, self.isa), &before, &wanted)?);
         self.held = [before, after];
         self.mean = MeanInput::default();
@@ -261,6 +281,7 @@ impl Walk {
             return Ok(());
         };
         let mut made = part.run(picture)?;
+        // What the layer reads comes last, behind what is to be held.
         if let Some(data) = made.pop() {
             self.mean.add(&data)?;
         }
@@ -480,6 +501,34 @@ mod tests {
         let plan = plan(&graph, &pictures(&graph, 1), [8, 8]);
         let mut correction = BiasCorrection::new(&graph, &plan, Isa::Portable).unwrap();
         assert_eq!(correction.step().unwrap_err(), QuantError::NoCalibration);
+    }
+
+    #[test]
+    fn a_picture_that_comes_too_late_is_refused() {
+        let graph = network();
+        let pictures = pictures(&graph, 2);
+        let plan = plan(&graph, &pictures, [8, 8]);
+        let mut correction = BiasCorrection::new(&graph, &plan, Isa::Portable).unwrap();
+        correction.observe(&pictures[..1]).unwrap();
+        correction.step().unwrap();
+        assert_eq!(correction.observe(&pictures[1..]).unwrap_err(), QuantError::LatePicture);
+    }
+
+    #[test]
+    fn weights_alone_leave_no_shift_but_what_f32_rounds() {
+        let graph = network();
+        let pictures = pictures(&graph, 4);
+        let mut plan = plan(&graph, &pictures, [3, 8]);
+        plan.activations.clear();
+        let made = corrected(&graph, &plan, &pictures);
+        let quantized = crate::quant::apply(&made.graph, &plan).unwrap().graph;
+        let known = moments(&graph, &pictures);
+        for (name, _) in planned_layers(&graph, &plan).unwrap() {
+            let rows = means(&quantized, &name, &pictures).into_iter();
+            for (found, known) in rows.zip(known.pre_activation(&name).unwrap()) {
+                assert!((found - known.mean).abs() <= 1e-5 * known.std + 1e-6, "{name}: {found}, {known:?}");
+            }
+        }
     }
 
     #[test]

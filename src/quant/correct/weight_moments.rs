@@ -15,7 +15,8 @@
 //!
 //! The weights that come out lie on their new grid, so that quantizing them gives the codes that the
 //! old plan gave. The graph is for [`apply`](crate::quant::apply) with the plan that comes with it, and
-//! no longer the network in full precision.
+//! no longer the network in full precision: what is to be as in full precision is compared with the
+//! network before ([`BiasCorrection::against`](super::BiasCorrection::against)).
 
 use super::Gaussian;
 use super::bias::planned_layers;
@@ -162,7 +163,8 @@ fn mean_and_norm(layer: &Layer, count: f64) -> Result<Vec<[f64; 2]>, QuantError>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::Clamp;
+    use crate::ops::{Clamp, Isa};
+    use crate::quant::correct::BiasCorrection;
     use crate::quant::correct::testing::{Net, means, moments, pictures, plan};
 
     fn network() -> Graph {
@@ -217,11 +219,10 @@ mod tests {
         let sum: f64 = inputs.get("c").unwrap().iter().map(|channel| channel.mean).sum();
         let before = mean_and_norm(&layer(&graph, "c"), 6.0).unwrap();
         let after = mean_and_norm(&layer(&without.graph, "c"), 6.0).unwrap();
-        let ratio = |made: &WeightsCorrected| {
-            let scales = made.plan.weights["c_weight"].params.scale.iter();
-            scales.zip(&plan.weights["c_weight"].params.scale).map(|(new, old)| f64::from(new / old))
-        };
-        let rows = found(&with).into_iter().zip(found(&without)).zip(ratio(&with));
+        let scales = |plan: &QuantPlan| plan.weights["c_weight"].params.scale.clone();
+        let factors =
+            scales(&with.plan).into_iter().zip(scales(&plan)).map(|(new, old)| f64::from(new / old));
+        let rows = found(&with).into_iter().zip(found(&without)).zip(factors);
         let mut largest = 0.0_f64;
         for (((with, without), factor), (real, scaled)) in rows.zip(before.into_iter().zip(after)) {
             // The rounded weights have the factor in their scale already.
@@ -230,5 +231,27 @@ mod tests {
             largest = largest.max(expected.abs());
         }
         assert!(largest > 0.01, "{largest}");
+    }
+
+    #[test]
+    fn biases_are_corrected_against_the_network_before() {
+        let graph = network();
+        let pictures = pictures(&graph, 3);
+        let plan = plan(&graph, &pictures, [3, 8]);
+        let made = correct_weights(&graph, &plan, &NameMap::new()).unwrap();
+        let mut correction = BiasCorrection::against(&graph, &made.graph, &made.plan, Isa::Portable).unwrap();
+        for picture in &pictures {
+            correction.observe(std::slice::from_ref(picture)).unwrap();
+        }
+        while correction.step().unwrap().is_some() {}
+        let corrected = correction.finish().unwrap();
+        let quantized = crate::quant::apply(&corrected.graph, &made.plan).unwrap().graph;
+        let known = moments(&graph, &pictures);
+        for name in ["a", "b", "c"] {
+            let rows = means(&quantized, name, &pictures).into_iter();
+            for (found, known) in rows.zip(known.pre_activation(name).unwrap()) {
+                assert!((found - known.mean).abs() < 0.01 * known.std, "{name}: {found} for {known:?}");
+            }
+        }
     }
 }
