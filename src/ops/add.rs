@@ -69,6 +69,10 @@ impl Operator for Add {
     fn fuse_clamp(&self, clamp: Clamp) -> Option<Self> {
         Some(Self { clamp: Some(self.clamp.map_or(clamp, |first| first.then(clamp))) })
     }
+
+    fn without_clamp(&self) -> Option<(Self, Clamp)> {
+        Some((Self { clamp: None }, self.clamp?))
+    }
 }
 
 #[cfg(test)]

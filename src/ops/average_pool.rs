@@ -87,6 +87,10 @@ impl Operator for AveragePool {
         Facts::of(Kind::Average)
     }
 
+    fn scaled_channels(&self, _: &TypeInputs<'_>) -> Option<usize> {
+        Some(1)
+    }
+
     fn infer(&self, inputs: &TypeInputs<'_>) -> Result<Vec<TensorType>, OpError> {
         pooling::infer(&self.window, inputs, self.rounding)
     }

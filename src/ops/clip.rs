@@ -56,6 +56,10 @@ impl Operator for Clip {
         Facts { clamp: self.bounds, ..Facts::of(kind) }
     }
 
+    fn scaled_channels(&self, _: &TypeInputs<'_>) -> Option<usize> {
+        self.bounds.filter(|bounds| bounds.is_homogeneous()).map(|_| 1)
+    }
+
     fn infer(&self, inputs: &TypeInputs<'_>) -> Result<Vec<TensorType>, OpError> {
         numbers::infer_unary(inputs)
     }

@@ -233,6 +233,10 @@ impl Operator for ConvTranspose {
         let clamp = Some(self.clamp.map_or(clamp, |first| first.then(clamp)));
         Some(Self { clamp, ..self.clone() })
     }
+
+    fn without_clamp(&self) -> Option<(Self, Clamp)> {
+        Some((Self { clamp: None, ..self.clone() }, self.clamp?))
+    }
 }
 
 #[cfg(test)]

@@ -36,6 +36,11 @@ pub trait Unary: Clone + fmt::Debug + PartialEq + Default {
         None
     }
 
+    /// Whether `f(a · x) = a · f(x)` for every `a > 0`.
+    fn is_homogeneous(&self) -> bool {
+        false
+    }
+
     /// `f′(x)`, where `y = f(x)`. Where the function has a kink the derivative is that of one side;
     /// the operator says which.
     fn slope(&self, x: f32, y: f32) -> f32;
@@ -58,6 +63,10 @@ impl<T: Unary> Operator for T {
 
     fn facts(&self) -> Facts {
         Facts::of(Kind::Elementwise)
+    }
+
+    fn scaled_channels(&self, _: &TypeInputs<'_>) -> Option<usize> {
+        self.is_homogeneous().then_some(1)
     }
 
     fn infer(&self, inputs: &TypeInputs<'_>) -> Result<Vec<TensorType>, OpError> {

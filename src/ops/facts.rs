@@ -98,6 +98,12 @@ impl Clamp {
         Self { min: next.apply(self.min), max: next.apply(self.max) }
     }
 
+    /// Whether it is in proportion to what it limits, as Relu is: neither end is a number but 0.
+    pub fn is_homogeneous(self) -> bool {
+        let scales = |end: f32| end == 0.0 || end.is_infinite();
+        scales(self.min) && scales(self.max)
+    }
+
     /// `v`, limited. NaN stays NaN, as in ONNX Runtime; where `min > max` the result is `max`.
     #[inline]
     pub fn apply(self, v: f32) -> f32 {

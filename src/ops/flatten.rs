@@ -41,6 +41,10 @@ impl Operator for Flatten {
         Ok(vec![TensorType::new(ty.dtype, shape)])
     }
 
+    fn scaled_channels(&self, inputs: &TypeInputs<'_>) -> Option<usize> {
+        index::reshaped_channels(inputs.ty(0).ok()?, self.infer(inputs).ok()?.first()?)
+    }
+
     fn forward(&self, _: &Context<'_>, inputs: Inputs) -> Result<Vec<Value>, OpError> {
         let dims: Vec<Dim> = inputs.get(0)?.shape().iter().copied().map(Dim::Fixed).collect();
         let (before, after) = dims.split_at(self.split(dims.len())?);

@@ -292,6 +292,10 @@ impl Operator for Gemm {
         let clamp = Some(self.clamp.map_or(clamp, |first| first.then(clamp)));
         Some(Self { clamp, ..self.clone() })
     }
+
+    fn without_clamp(&self) -> Option<(Self, Clamp)> {
+        Some((Self { clamp: None, ..self.clone() }, self.clamp?))
+    }
 }
 
 /// The operands whose product is the transpose: `(l · r)ᵀ = rᵀ · lᵀ`.

@@ -29,6 +29,10 @@ impl Operator for GlobalAveragePool {
         Facts::of(Kind::Average)
     }
 
+    fn scaled_channels(&self, _: &TypeInputs<'_>) -> Option<usize> {
+        Some(1)
+    }
+
     fn infer(&self, inputs: &TypeInputs<'_>) -> Result<Vec<TensorType>, OpError> {
         infer_global(inputs)
     }

@@ -30,6 +30,10 @@ impl Operator for GlobalMaxPool {
         Facts::of(Kind::Rearrange)
     }
 
+    fn scaled_channels(&self, _: &TypeInputs<'_>) -> Option<usize> {
+        Some(1)
+    }
+
     fn infer(&self, inputs: &TypeInputs<'_>) -> Result<Vec<TensorType>, OpError> {
         infer_global(inputs)
     }

@@ -7,7 +7,7 @@
 
 use super::{ImportNode, Inputs, OpError, Tape};
 use crate::ir::AttrError;
-use crate::tensor::{DType, Dim, Element, Shape, TensorError, Value};
+use crate::tensor::{DType, Dim, Element, Shape, TensorError, TensorType, Value};
 
 /// The most bytes that one result of an operator may take: what a 32-bit address space, the page's,
 /// can hold in one piece.
@@ -171,6 +171,16 @@ pub(super) fn unknown(rank: usize) -> Shape {
 /// The first input under another shape: nothing is copied.
 pub(super) fn reshape(mut inputs: Inputs, shape: &[usize]) -> Result<Vec<Value>, OpError> {
     Ok(vec![inputs.take(0)?.reshaped(shape)?])
+}
+
+/// See [`Operator::scaled_channels`](super::Operator::scaled_channels), of an operator that only changes
+/// the shape: where the batch stays, each channel is a row of elements that stay together.
+pub(super) fn reshaped_channels(input: &TensorType, output: &TensorType) -> Option<usize> {
+    let [batch, channels, ..] = input.shape.dims()? else { return None };
+    let [same_batch, parts, ..] = output.shape.dims()? else { return None };
+    let (channels, parts) = (channels.fixed()?, parts.fixed()?);
+    let is_divided = batch == same_batch && *batch != Dim::Unknown && channels > 0 && parts % channels == 0;
+    is_divided.then(|| parts / channels).filter(|&parts| parts > 0)
 }
 
 /// The gradient of an operator that only changes the shape of its first input.

@@ -35,6 +35,10 @@ impl Unary for LeakyRelu {
         if x < 0.0 { self.alpha * x } else { x }
     }
 
+    fn is_homogeneous(&self) -> bool {
+        true
+    }
+
     fn slope(&self, x: f32, _: f32) -> f32 {
         if x < 0.0 { self.alpha } else { 1.0 }
     }

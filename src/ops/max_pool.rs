@@ -98,6 +98,10 @@ impl Operator for MaxPool {
         Facts::of(Kind::Rearrange)
     }
 
+    fn scaled_channels(&self, _: &TypeInputs<'_>) -> Option<usize> {
+        self.indices.is_none().then_some(1)
+    }
+
     fn infer(&self, inputs: &TypeInputs<'_>) -> Result<Vec<TensorType>, OpError> {
         let input = inputs.ty(0)?;
         if !matches!(input.dtype, DType::F32 | DType::U8 | DType::I8) {

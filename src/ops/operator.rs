@@ -109,6 +109,20 @@ pub trait Operator: Clone + fmt::Debug + PartialEq + Sized {
         None
     }
 
+    /// The same operator without the clamp that was fused into it, and that clamp; `None` where there
+    /// is none.
+    fn without_clamp(&self) -> Option<(Self, Clamp)> {
+        None
+    }
+
+    /// Into how many channels (axis 1) of the output each channel of the first input goes, in order,
+    /// where these and no others are in proportion to it: with `x[c]` multiplied by `a > 0`, the
+    /// `k` channels of the output from `c · k` on are multiplied by `a`, too. `None` where that does
+    /// not hold or is not known.
+    fn scaled_channels(&self, _inputs: &TypeInputs<'_>) -> Option<usize> {
+        None
+    }
+
     /// The same operator with `clamp` applied to its first input, where the clamp is a part of it
     /// that a file states as a node of its own.
     fn take_clamp(&self, _clamp: Clamp, _inputs: &TypeInputs<'_>) -> Option<Self> {

@@ -27,6 +27,10 @@ impl Operator for PRelu {
         Facts { is_axis_free: true, ..Facts::default() }
     }
 
+    fn scaled_channels(&self, _: &TypeInputs<'_>) -> Option<usize> {
+        Some(1)
+    }
+
     fn infer(&self, inputs: &TypeInputs<'_>) -> Result<Vec<TensorType>, OpError> {
         let (x, slope) = (inputs.float(0, "x")?, inputs.float(1, "the slope")?);
         broadcast_types(&x.shape, &slope.shape)?;

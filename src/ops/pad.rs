@@ -109,6 +109,17 @@ impl Operator for Pad {
         Ok(vec![TensorType::new(ty.dtype, shape)])
     }
 
+    fn scaled_channels(&self, inputs: &TypeInputs<'_>) -> Option<usize> {
+        let rank = inputs.ty(0).ok()?.shape.rank()?;
+        if self.mode == (PadMode::Constant { is_zero: false })
+            || inputs.optional(3).is_some() != inputs.constant(3).is_some()
+        {
+            return None;
+        }
+        let mut amounts = amounts(inputs.constant(1)?, inputs.constant(3), rank).ok()?.into_iter();
+        amounts.all(|(axis, amount)| axis != 1 || amount == Amount::default()).then_some(1)
+    }
+
     fn forward(&self, _: &Context<'_>, inputs: Inputs) -> Result<Vec<Value>, OpError> {
         let x = inputs.get(0)?;
         let map = self.map(x.shape(), inputs.get(1)?, inputs.optional(3))?;

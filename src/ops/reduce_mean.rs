@@ -36,6 +36,10 @@ impl Operator for ReduceMean {
         Facts::of(Kind::Average)
     }
 
+    fn scaled_channels(&self, _: &TypeInputs<'_>) -> Option<usize> {
+        self.axes.are_spatial().then_some(1)
+    }
+
     fn infer(&self, inputs: &TypeInputs<'_>) -> Result<Vec<TensorType>, OpError> {
         self.axes.infer(inputs)
     }

@@ -164,6 +164,16 @@ macro_rules! operators {
                 match self { $(Self::$name(op) => op.fuse_clamp(clamp).map(Self::from)),* }
             }
 
+            /// See [`Operator::without_clamp`].
+            pub fn without_clamp(&self) -> Option<(Self, Clamp)> {
+                match self { $(Self::$name(op) => op.without_clamp().map(|(op, clamp)| (op.into(), clamp))),* }
+            }
+
+            /// See [`Operator::scaled_channels`].
+            pub fn scaled_channels(&self, inputs: &TypeInputs<'_>) -> Option<usize> {
+                match self { $(Self::$name(op) => op.scaled_channels(inputs)),* }
+            }
+
             /// See [`Operator::take_clamp`].
             pub fn take_clamp(&self, clamp: Clamp, inputs: &TypeInputs<'_>) -> Option<Self> {
                 match self { $(Self::$name(op) => op.take_clamp(clamp, inputs).map(Self::from)),* }

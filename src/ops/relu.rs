@@ -26,6 +26,10 @@ impl Operator for Relu {
         Facts { clamp: Some(Clamp::RELU), ..Facts::of(Kind::Elementwise) }
     }
 
+    fn scaled_channels(&self, _: &TypeInputs<'_>) -> Option<usize> {
+        Some(1)
+    }
+
     fn infer(&self, inputs: &TypeInputs<'_>) -> Result<Vec<TensorType>, OpError> {
         Ok(vec![inputs.float(0, "input")?.clone()])
     }

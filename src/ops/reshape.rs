@@ -46,6 +46,10 @@ impl Operator for Reshape {
         Ok(vec![TensorType::new(x.dtype, shape)])
     }
 
+    fn scaled_channels(&self, inputs: &TypeInputs<'_>) -> Option<usize> {
+        index::reshaped_channels(inputs.ty(0).ok()?, self.infer(inputs).ok()?.first()?)
+    }
+
     fn forward(&self, _: &Context<'_>, inputs: Inputs) -> Result<Vec<Value>, OpError> {
         let x = inputs.get(0)?;
         let dims: Vec<Dim> = x.shape().iter().copied().map(Dim::Fixed).collect();

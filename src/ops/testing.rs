@@ -10,11 +10,13 @@
 //! - the result is the stated one, whether or not the inputs are shared and the constants prepared;
 //! - gradients match central differences ([`check_gradients`]);
 //! - inputs that do not fit are errors and never panics;
+//! - what it says of the channels of its input holds, and a fused clamp can be taken out (`channels`);
 //! - the form on codes, where there is one, makes the codes of its definition (`codes`).
 //!
 //! An operator that files can contain and that has no samples fails the suite; internal operators
 //! (`bitlens.…`) may have some.
 
+mod channels;
 mod codes;
 #[cfg(not(target_arch = "wasm32"))]
 mod table;
@@ -517,6 +519,8 @@ fn check_sample(op_type: &str, sample: &Sample) {
             check_gradients_of(&op, &kept, &varying, prepared.as_ref());
         }
     }
+    channels::check_channels(&op, &slots, &outputs);
+    channels::check_clamp(&op);
     check_hostile_inputs(&op, &slots);
 }
 

@@ -76,7 +76,7 @@ pub fn simplify(graph: &Graph) -> Result<Graph, PassError> {
 }
 
 /// What a node's operator sees of its inputs; `None` while the type of one is unknown.
-fn type_inputs<'a>(graph: &'a Graph, node: &Node) -> Option<TypeInputs<'a>> {
+pub(crate) fn type_inputs<'a>(graph: &'a Graph, node: &Node) -> Option<TypeInputs<'a>> {
     let slot = |id: &Option<ValueId>| match id {
         None => Some(None),
         Some(id) => {

@@ -174,7 +174,7 @@ fn held_as(codes: Value, held: DType) -> Result<Value, QuantError> {
 }
 
 /// The code of a bias, saturating at ±2³⁰ (see [`super::plan`]).
-fn bias_code(bias: f32, scale: f32) -> i32 {
+pub(super) fn bias_code(bias: f32, scale: f32) -> i32 {
     const LIMIT: f32 = (1 << 30) as f32;
     if scale.is_normal() { (bias / scale).round_ties_even().clamp(-LIMIT, LIMIT) as i32 } else { 0 }
 }

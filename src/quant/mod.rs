@@ -11,6 +11,7 @@
 
 pub mod affine;
 mod apply;
+pub mod correct;
 pub mod estimate;
 pub mod observe;
 mod params;
@@ -34,6 +35,11 @@ pub enum QuantError {
     /// Calibration saw nothing.
     #[error("no picture was given to calibrate on: the ranges of the activations are not known")]
     NoCalibration,
+    /// A picture came when others were on their way already.
+    #[error(
+        "a picture was given after the correction of biases had begun: give all pictures before the first step"
+    )]
+    LatePicture,
     /// A value of the network was NaN or infinite while calibrating.
     #[error(
         "`{value}` is {got} on a calibration picture, so it has no range: check the network's weights and the preprocessing"
@@ -76,6 +82,9 @@ pub enum QuantError {
     /// The recipe is not valid.
     #[error(transparent)]
     Recipe(#[from] RecipeError),
+    /// A picture could not be run through the network.
+    #[error(transparent)]
+    Run(#[from] crate::exec::ExecError),
     /// The graph could not be changed.
     #[error(transparent)]
     Graph(#[from] crate::ir::GraphError),

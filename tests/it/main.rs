@@ -9,6 +9,7 @@ mod bad_networks;
 #[cfg(feature = "cli")]
 mod cli;
 mod conformance;
+mod corrections;
 mod documents;
 mod forced;
 #[path = "../golden/mod.rs"]
