@@ -134,6 +134,34 @@ test('a dragged slider ends at its last value, and its results are of that value
   expect(state.problems).toEqual([]);
 });
 
+/** What an engine was asked, but for thumbnails. */
+class Listening extends MockEngine {
+  readonly asked: EngineRequest[] = [];
+  override begin(request: EngineRequest, files: number[]): void {
+    if (request.kind !== 'preview') this.asked.push(request);
+    super.begin(request, files);
+  }
+}
+
+test('a network that was quantized in vain is not taken for the one that is shown', async () => {
+  class Late extends Listening {
+    override begin(request: EngineRequest, files: number[]): void {
+      super.begin(request, files);
+      // The hand goes back while the answer is on its way.
+      if (request.kind === 'quantize' && request.recipe.weightBits === 4) queueMicrotask(() => store.dispatch({ type: 'undone' }));
+    }
+  }
+  const engine = new Late();
+  const store = page(() => engine);
+  store.dispatch({ type: 'sampleChosen', sample: 'resnet' });
+  await until(store, complete);
+  store.dispatch({ type: 'recipeEdited', recipe: { ...DEFAULT_RECIPE, weightBits: 4 }, field: 'weightBits', at: 0 });
+  await until(store, ({ recipe }) => recipe.future.length > 0);
+  await until(store, (state) => complete(state) && state.quantized?.key === quantizeKey(state));
+  const bits = engine.asked.flatMap((request) => (request.kind === 'quantize' ? [request.recipe.weightBits] : []));
+  expect(bits).toEqual([8, 4, 8]);
+});
+
 test('what the user stops stays stopped, and goes on when asked', async () => {
   const store = page(() => new MockEngine(8));
   store.dispatch({ type: 'sampleChosen', sample: 'resnet' });

@@ -2,8 +2,8 @@
  * All that happens over time, in one place: user's requests become calls to the engine, and between
  * them the open tasks (see tasks.ts) run one after another, cancelled as soon as they are outdated.
  */
-import { Cancelled, EngineCrash, type EngineClient } from '../engine/client';
-import type { BufferRef, EngineEvent } from '../engine/protocol';
+import { Cancelled, EngineCrash, type CallOptions, type EngineClient, type Reply } from '../engine/client';
+import type { ArgumentsOf, BufferRef, EngineEvent } from '../engine/protocol';
 import type { ObjectMask } from '../lib/object';
 import { evaluated } from './update';
 import { Loader, type Environment } from './loader';
@@ -149,7 +149,7 @@ export class Controller {
       }
       case 'quantize': {
         const recipe = this.#state.recipe.present;
-        const { quantized } = await this.#client.call('quantize', { recipe }, { signal, onEvents });
+        const { quantized } = await this.#quantize({ recipe }, { signal, onEvents });
         return dispatch({ type: 'quantized', key, quantized });
       }
       case 'lens':
@@ -170,6 +170,16 @@ export class Controller {
         const url = await this.#environment.drawThumbnail(await this.#preview(picture, signal));
         return dispatch({ type: 'thumbnailReady', picture, url });
       }
+    }
+  }
+
+  /** Withdrawn, it may have come to its end all the same: then the engine holds another network than is shown. */
+  async #quantize(args: ArgumentsOf<'quantize'>, options: CallOptions): Promise<Reply<'quantize'>> {
+    try {
+      return await this.#client.call('quantize', args, options);
+    } catch (error) {
+      if (error instanceof Cancelled) this.#store.dispatch({ type: 'quantizingWithdrawn' });
+      throw error;
     }
   }
 
@@ -208,7 +218,7 @@ export class Controller {
     if (this.#state.exported?.key === key) return;
     // The engine exports what it quantized last; after a moved slider that is not yet what is shown.
     if (this.#state.quantized?.key !== key) {
-      const { quantized } = await this.#client.call('quantize', { recipe: this.#state.recipe.present }, { signal });
+      const { quantized } = await this.#quantize({ recipe: this.#state.recipe.present }, { signal });
       this.#store.dispatch({ type: 'quantized', key, quantized });
     }
     const reply = await this.#client.call('exportModel', {}, { signal, onEvents: (events) => this.#onEngineEvents(key, events) });

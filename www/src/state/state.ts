@@ -180,6 +180,7 @@ export type EngineReport =
   | { type: 'preprocessSet'; preprocess: PreprocessView }
   | { type: 'thumbnailReady'; picture: number; url: string }
   | { type: 'quantized'; key: string; quantized: QuantizedView }
+  | { type: 'quantizingWithdrawn' }
   | { type: 'lensReady'; key: string; data: LensData }
   | { type: 'previewReady'; key: string; preview: Seen }
   | { type: 'masksKnown'; masks: Record<string, string> }

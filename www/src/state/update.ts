@@ -85,6 +85,8 @@ function result(state: AppState, event: AppEvent): AppState {
       return { ...state, job: null };
     case 'quantized':
       return { ...state, quantized: { key: event.key, value: event.quantized } };
+    case 'quantizingWithdrawn':
+      return { ...state, quantized: state.quantized && { ...state.quantized, key: '' } };
     case 'lensReady':
       return { ...state, lens: { key: event.key, value: event.data } };
     case 'previewReady':
