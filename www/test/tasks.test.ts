@@ -41,6 +41,14 @@ test('a moved slider asks for everything but the preview again', () => {
   expect(names(next)).toEqual(['lens', 'compare']);
 });
 
+test('what was seen of the picture while quantizing is not asked for again', () => {
+  const state = update(settled(opened()), { type: 'recipeEdited', recipe: { ...DEFAULT_RECIPE, weightBits: 4 }, field: 'weightBits', at: 0 });
+  const next = update(state, { type: 'quantized', key: quantizeKey(state), quantized, lens: { key: lensKey(state), value: { lens, maps: null } } });
+  expect(names(next)).toEqual(['compare']);
+  const moved = update(state, { type: 'pictureSelected', picture: 2 });
+  expect(names(update(moved, { type: 'quantized', key: quantizeKey(state), quantized, lens: { key: lensKey(state), value: { lens, maps: null } } }))).toEqual(['preview', 'lens', 'compare']);
+});
+
 test('speed is measured again only when another path runs', () => {
   const state = update(settled(opened()), { type: 'recipeEdited', recipe: { ...DEFAULT_RECIPE, weightBits: 4 }, field: 'weightBits', at: 0 });
   const next = update(state, { type: 'quantized', key: quantizeKey(state), quantized: { ...quantized, path: 'fakeQuant' } });
