@@ -62,6 +62,10 @@ pub(super) fn planned(
     let weights: NameMap<ValueId> = linear_nodes(before)
         .filter_map(|(node, linear)| Some((node.name.as_str(), node.inputs.get(linear.weight).copied()??)))
         .collect();
+    let file = Stated::new(graph);
+    let codes: NameMap<&Value> = linear_nodes(graph)
+        .filter_map(|(node, linear)| Some((node.name.as_str(), file.stored(node, linear.weight)?.0)))
+        .collect();
     let mut rows = stated(graph, integer_nodes);
     for row in &mut rows {
         let weight = weights.get(&row.name).map(|&id| before.value(id));
@@ -69,22 +73,21 @@ pub(super) fn planned(
         if let Some((weight, quant)) = weight.and_then(|value| value.constant.as_ref()).zip(quant) {
             row.weight_bits = recipe.weight_bits;
             row.activation_bits = recipe.activation_bits;
-            row.weight_sqnr_db = weight_sqnr_db(weight, quant);
+            row.weight_sqnr_db = codes.get(&row.name).and_then(|codes| weight_sqnr_db(weight, codes, quant));
         }
     }
     rows
 }
 
 /// Signal-to-quantization-noise ratio of a weight; `None` when nothing was lost.
-fn weight_sqnr_db(weight: &Value, quant: &quant::TensorQuant) -> Option<f64> {
-    let codes = quant::affine::weight_codes(weight, quant).ok()?;
-    let real = quant::affine::dequantized(&codes, quant).ok()?;
+fn weight_sqnr_db(weight: &Value, codes: &Value, quant: &quant::TensorQuant) -> Option<f64> {
+    let real = quant::affine::dequantized(codes, quant).ok()?;
     finite(sqnr_db(weight.as_slice::<f32>().ok()?, &real))
 }
 
 /// Rows of a graph that is quantized by nodes of its own.
 pub(super) fn stated(graph: &Graph, integer_nodes: &BTreeSet<String>) -> Vec<LayerView> {
-    let file = Stated { graph, producers: graph.producers(), consumers: graph.consumers() };
+    let file = Stated::new(graph);
     let mut rows: Vec<LayerView> =
         linear_nodes(graph).filter_map(|(node, linear)| file.layer(node, linear)).collect();
     for row in rows.iter_mut().filter(|row| integer_nodes.contains(&row.name)) {
@@ -100,6 +103,10 @@ struct Stated<'a> {
 }
 
 impl<'a> Stated<'a> {
+    fn new(graph: &'a Graph) -> Self {
+        Self { graph, producers: graph.producers(), consumers: graph.consumers() }
+    }
+
     fn layer(&self, node: &Node, linear: Linear) -> Option<LayerView> {
         let (weight, weight_bytes) = self.stored(node, linear.weight)?;
         let bias = linear.bias.and_then(|slot| self.stored(node, slot));

@@ -23,7 +23,8 @@ const TOP: usize = 5;
 /// What full precision makes of one picture: it stays the same while the other network changes.
 #[derive(Debug)]
 pub(super) struct FullLook {
-    picture: usize,
+    /// The picture, decoded and prepared.
+    input: PictureInput,
     /// The class that was asked for.
     target: Option<usize>,
     pub(super) explained: Arc<Explained>,
@@ -39,7 +40,7 @@ impl FullLook {
     /// When a node fails or the target class does not exist.
     pub(super) fn new(
         network: &Network,
-        input: &PictureInput,
+        input: PictureInput,
         target: Option<usize>,
         known: Option<&Arc<Explained>>,
     ) -> Result<Self, SessionError> {
@@ -52,12 +53,12 @@ impl FullLook {
             let run = network.model.run_watched(input.value.clone(), &mut layers)?;
             Arc::new(Explained::of_run(&network.model, &run, target)?)
         };
-        Ok(Self { picture: input.picture, target, explained, layers: layers.found })
+        Ok(Self { input, target, explained, layers: layers.found })
     }
 
     /// Whether it answers the same question.
     pub(super) fn is_of(&self, picture: usize, target: Option<usize>) -> bool {
-        (self.picture, self.target) == (picture, target)
+        (self.input.picture, self.target) == (picture, target)
     }
 }
 
@@ -88,10 +89,10 @@ impl Probe for Layers {
 /// When a node fails.
 pub(super) fn look(
     quantized: &QuantizedNetwork,
-    input: &PictureInput,
     full: &FullLook,
     classes: &[String],
 ) -> Result<LensView, SessionError> {
+    let input = &full.input;
     let definition = quantized.model().definition()?;
     let mut layers = LayerComparison { layers: quantized.layer_values(), full, found: ValueMap::new() };
     let definition_run = definition.run_watched(input.value.clone(), &mut layers)?;

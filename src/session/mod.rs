@@ -56,7 +56,7 @@ pub struct Session {
     preprocess_source: PreprocessSource,
     /// What comparisons have learned; forgotten when network, pictures or preprocessing change.
     known: Known,
-    /// Full precision on the picture that was looked at last, as long as that.
+    /// The picture that was looked at last and what full precision makes of it, as long as that.
     looked: Option<FullLook>,
 }
 
@@ -149,6 +149,7 @@ impl Session {
         }
         // Labels may change which pictures calibrate, and which answers are right.
         self.statistics = None;
+        self.looked = None;
         self.known.forget_comparisons();
         Ok(LabelsView { classes: self.classes.to_vec(), pictures: self.pictures.view() })
     }
@@ -296,23 +297,34 @@ impl Session {
         Ok(ProfileJob::new(self.network()?, Arc::clone(self.quantized()?.model()), first.value, clock))
     }
 
-    /// One picture in depth. Full precision runs once for as long as the picture stays the same.
+    /// One picture in depth. It is decoded, and full precision runs, once for as long as it stays the same.
     ///
     /// # Errors
     /// As [`Session::compare`], or when the picture or class does not exist.
     pub fn lens(&mut self, picture: usize, target: Option<usize>) -> Result<LensView, SessionError> {
         let (network, quantized) = (self.network()?, self.quantized()?);
-        let input = self.pictures.inputs(&self.preprocess, Role::Any)?.get_picture(picture)?;
-        let full = match self.looked.take().filter(|look| look.is_of(picture, target)) {
+        let remembered = self.looked.take().filter(|look| look.is_of(picture, target));
+        let full = match remembered {
             Some(full) => full,
-            None => FullLook::new(&network, &input, target, self.known.explained(picture))?,
+            None => self.look_in_full(&network, picture, target)?,
         };
         if target.is_none() {
             self.known.explain(picture, &full.explained);
         }
-        let view = lens::look(&quantized, &input, &full, &self.classes);
+        let view = lens::look(&quantized, &full, &self.classes);
         self.looked = Some(full);
         view
+    }
+
+    /// Full precision on a picture.
+    fn look_in_full(
+        &self,
+        network: &Network,
+        picture: usize,
+        target: Option<usize>,
+    ) -> Result<FullLook, SessionError> {
+        let input = self.pictures.inputs(&self.preprocess, Role::Any)?.get_picture(picture)?;
+        FullLook::new(network, input, target, self.known.explained(picture))
     }
 
     /// The raw scores that a picture gets, and the tensor that they were computed from. The quantized
