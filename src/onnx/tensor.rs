@@ -96,7 +96,7 @@ fn raw_bytes(value: &Value) -> Vec<u8> {
         8 => bytes_of(&bits, u64::to_le_bytes),
         _ => match value.dtype().file_bits() {
             width @ (2 | 4) => pack(bits.as_slice::<u8>().unwrap_or_default(), width),
-            _ => bytes_of(&bits, u8::to_le_bytes),
+            _ => bits.as_slice::<u8>().unwrap_or_default().to_vec(),
         },
     }
 }

@@ -1,7 +1,8 @@
 //! Codes of a constant tensor.
 
 use super::{Granularity, QuantError, QuantParams, QuantSpec, Range, TensorQuant};
-use crate::tensor::Value;
+use crate::tensor::{DType, I2, I4, Value};
+use std::borrow::Cow;
 
 pub use crate::kernels::{AffineParams, reference::quantize};
 
@@ -114,9 +115,13 @@ pub fn weight_codes(weight: &Value, quant: &TensorQuant) -> Result<Value, QuantE
 /// The real numbers of a weight's codes.
 ///
 /// # Errors
-/// [`QuantError::Tensor`] when the codes are not `int8`.
+/// [`QuantError::Tensor`] when the codes are not `int8`, `int4` or `int2`.
 pub fn dequantized(codes: &Value, quant: &TensorQuant) -> Result<Vec<f32>, QuantError> {
-    let data = codes.as_slice::<i8>()?;
+    let data: Cow<'_, [i8]> = match codes.dtype() {
+        DType::I4 => codes.as_slice::<I4>()?.iter().map(|code| code.get()).collect(),
+        DType::I2 => codes.as_slice::<I2>()?.iter().map(|code| code.get()).collect(),
+        _ => codes.as_slice::<i8>()?.into(),
+    };
     let QuantParams { scale, zero_point } = &quant.params;
     let mut real = vec![0.0; data.len()];
     for run in runs(codes.shape(), quant.spec.granularity) {

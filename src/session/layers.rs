@@ -6,7 +6,6 @@
 //! weights in full precision are not in the file.
 
 use super::compare::finite;
-use super::network::Network;
 use super::view::{ByteSizes, LayerPath, LayerView};
 use crate::ir::{NameMap, NodeId, Operation as _, ValueId};
 use crate::metrics::sqnr_db;
@@ -47,17 +46,20 @@ pub(super) fn values(rows: &[LayerView], full: &Graph, definition: &Graph) -> Ve
     rows.iter().filter_map(both).collect()
 }
 
-/// Rows of a network that was quantized here into `graph`: as the graph states them, with the bits
+/// Rows of a network that was quantized here from `before` into `graph`: as the graph states them, with the bits
 /// that were asked for and what the weights lost.
 pub(super) fn planned(
-    network: &Network,
+    before: &Graph,
     plan: &QuantPlan,
     graph: &Graph,
     integer_nodes: &BTreeSet<String>,
 ) -> Vec<LayerView> {
-    let before = network.graph();
     let layers: NameMap<(&Node, Linear)> =
         linear_nodes(before).map(|(node, linear)| (node.name.as_str(), (node, linear))).collect();
+    let file = Stated::new(graph);
+    let codes: NameMap<&Value> = linear_nodes(graph)
+        .filter_map(|(node, linear)| Some((node.name.as_str(), file.stored(node, linear.weight)?.0)))
+        .collect();
     let mut rows = stated(graph, integer_nodes);
     for row in &mut rows {
         let Some(&(node, linear)) = layers.get(&row.name) else { continue };
@@ -68,22 +70,21 @@ pub(super) fn planned(
             let read = read.and_then(|name| plan.activations.get(name));
             row.weight_bits = quant.spec.bits;
             row.activation_bits = read.map_or(FLOAT_BITS, |read| read.spec.bits);
-            row.weight_sqnr_db = weight_sqnr_db(weight, quant);
+            row.weight_sqnr_db = codes.get(&row.name).and_then(|codes| weight_sqnr_db(weight, codes, quant));
         }
     }
     rows
 }
 
 /// Signal-to-quantization-noise ratio of a weight; `None` when nothing was lost.
-fn weight_sqnr_db(weight: &Value, quant: &quant::TensorQuant) -> Option<f64> {
-    let codes = quant::affine::weight_codes(weight, quant).ok()?;
-    let real = quant::affine::dequantized(&codes, quant).ok()?;
+fn weight_sqnr_db(weight: &Value, codes: &Value, quant: &quant::TensorQuant) -> Option<f64> {
+    let real = quant::affine::dequantized(codes, quant).ok()?;
     finite(sqnr_db(weight.as_slice::<f32>().ok()?, &real))
 }
 
 /// Rows of a graph that is quantized by nodes of its own.
 pub(super) fn stated(graph: &Graph, integer_nodes: &BTreeSet<String>) -> Vec<LayerView> {
-    let file = Stated { graph, producers: graph.producers(), consumers: graph.consumers() };
+    let file = Stated::new(graph);
     let mut rows: Vec<LayerView> =
         linear_nodes(graph).filter_map(|(node, linear)| file.layer(node, linear)).collect();
     for row in rows.iter_mut().filter(|row| integer_nodes.contains(&row.name)) {
@@ -99,6 +100,10 @@ struct Stated<'a> {
 }
 
 impl<'a> Stated<'a> {
+    fn new(graph: &'a Graph) -> Self {
+        Self { graph, producers: graph.producers(), consumers: graph.consumers() }
+    }
+
     fn layer(&self, node: &Node, linear: Linear) -> Option<LayerView> {
         let (weight, weight_bytes) = self.stored(node, linear.weight)?;
         let bias = linear.bias.and_then(|slot| self.stored(node, slot));

@@ -10,7 +10,7 @@ use super::view::{AnswerRow, ClassProbability, LayerSqnr, LensView, MapPair};
 use crate::exec::Probe;
 use crate::ir::{ValueId, ValueMap};
 use crate::metrics::{distance, sqnr_db, top_k};
-use crate::ops::{Kind, Node};
+use crate::ops::{Graph, Kind, Node};
 use crate::tensor::{Value, sort_positions};
 use std::sync::Arc;
 
@@ -23,7 +23,8 @@ const TOP: usize = 5;
 /// What full precision makes of one picture: it stays the same while the other network changes.
 #[derive(Debug)]
 pub(super) struct FullLook {
-    picture: usize,
+    /// The picture, decoded and prepared.
+    input: PictureInput,
     /// The class that was asked for.
     target: Option<usize>,
     pub(super) explained: Arc<Explained>,
@@ -39,11 +40,11 @@ impl FullLook {
     /// When a node fails or the target class does not exist.
     pub(super) fn new(
         network: &Network,
-        input: &PictureInput,
+        input: PictureInput,
         target: Option<usize>,
         known: Option<&Arc<Explained>>,
     ) -> Result<Self, SessionError> {
-        let mut layers = Layers { wanted: layer_outputs(network), found: ValueMap::new() };
+        let mut layers = Layers { wanted: layer_outputs(network.graph()), found: ValueMap::new() };
         let known = known.filter(|known| target.is_none_or(|target| target == known.target));
         let explained = if let Some(known) = known {
             network.model.executor.run(std::slice::from_ref(&input.value), &mut layers)?;
@@ -52,18 +53,18 @@ impl FullLook {
             let run = network.model.run_watched(input.value.clone(), &mut layers)?;
             Arc::new(Explained::of_run(&network.model, &run, target)?)
         };
-        Ok(Self { picture: input.picture, target, explained, layers: layers.found })
+        Ok(Self { input, target, explained, layers: layers.found })
     }
 
     /// Whether it answers the same question.
     pub(super) fn is_of(&self, picture: usize, target: Option<usize>) -> bool {
-        (self.picture, self.target) == (picture, target)
+        (self.input.picture, self.target) == (picture, target)
     }
 }
 
-fn layer_outputs(network: &Network) -> ValueMap<()> {
+fn layer_outputs(graph: &Graph) -> ValueMap<()> {
     let linear = |node: &&Node| matches!(node.op.facts().kind, Kind::Linear(_));
-    let nodes = network.graph().nodes().map(|(_, node)| node).filter(linear);
+    let nodes = graph.nodes().map(|(_, node)| node).filter(linear);
     nodes.filter_map(|node| Some((*node.outputs.first()?, ()))).collect()
 }
 
@@ -88,12 +89,24 @@ impl Probe for Layers {
 /// When a node fails.
 pub(super) fn look(
     quantized: &QuantizedNetwork,
-    input: &PictureInput,
     full: &FullLook,
     classes: &[String],
 ) -> Result<LensView, SessionError> {
+    let input = &full.input;
     let definition = quantized.model().definition()?;
-    let mut layers = LayerComparison { layers: quantized.layer_values(), full, found: ValueMap::new() };
+    // Channels of equalized layers have other sizes than the network's own.
+    let equalized = match quantized.equalized() {
+        Some(equalized) => {
+            let executor = equalized.executor(quantized.model().isa())?;
+            let mut layers = Layers { wanted: layer_outputs(executor.graph()), found: ValueMap::new() };
+            executor.run(std::slice::from_ref(&input.value), &mut layers)?;
+            Some(layers.found)
+        }
+        None => None,
+    };
+    let full_layers = equalized.as_ref().unwrap_or(&full.layers);
+    let mut layers =
+        LayerComparison { layers: quantized.layer_values(), full: full_layers, found: ValueMap::new() };
     let definition_run = definition.run_watched(input.value.clone(), &mut layers)?;
     let layer_sqnr_db = layers.rows();
     let logits = quantized.model().integer.scores(input.value.clone())?;
@@ -142,7 +155,8 @@ fn answers(full: &[f32], quantized: &[f32]) -> Vec<usize> {
 /// left behind each layer, all layers before it quantized too.
 struct LayerComparison<'a> {
     layers: &'a [LayerValues],
-    full: &'a FullLook,
+    /// Outputs of full precision.
+    full: &'a ValueMap<Value>,
     /// What came of each output that was seen.
     found: ValueMap<Option<f64>>,
 }
@@ -160,7 +174,7 @@ impl LayerComparison<'_> {
 impl Probe for LayerComparison<'_> {
     fn observe(&mut self, id: ValueId, value: &Value) {
         let compared = self.layers.iter().find(|layer| layer.definition == id).and_then(|layer| {
-            let full = self.full.layers.get(layer.full)?.as_slice::<f32>().ok()?;
+            let full = self.full.get(layer.full)?.as_slice::<f32>().ok()?;
             Some(finite(sqnr_db(full, value.as_slice::<f32>().ok()?)))
         });
         if let Some(sqnr_db) = compared {

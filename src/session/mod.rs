@@ -6,6 +6,7 @@
 
 mod codes;
 mod compare;
+mod equalized;
 mod footprint;
 mod job;
 mod latency;
@@ -15,6 +16,7 @@ mod logits;
 mod network;
 mod pictures;
 mod profile;
+mod quantize;
 mod quantized;
 mod runnable;
 mod support;
@@ -31,7 +33,8 @@ pub use logits::PictureLogits;
 pub use network::{Network, Opening};
 pub use pictures::{PictureInput, PictureInputs, PictureSet, Role, Share};
 pub use profile::ProfileJob;
-pub use quantized::{CalibrateJob, PREPROCESS_KEY, QuantizeJob, QuantizedNetwork, RECIPE_KEY};
+pub use quantize::{CalibrateJob, Found, QuantizeJob};
+pub use quantized::{PREPROCESS_KEY, QuantizedNetwork, RECIPE_KEY};
 pub use runnable::QuantizedModel;
 
 use crate::data::{self, Preprocess, labels};
@@ -49,14 +52,15 @@ pub struct Session {
     isa: Isa,
     network: Option<Arc<Network>>,
     quantized: Option<Arc<QuantizedNetwork>>,
-    statistics: Option<Arc<Statistics>>,
+    /// What quantizing has found, for other recipes.
+    found: Found,
     pictures: PictureSet,
     classes: Arc<Vec<String>>,
     preprocess: Arc<Preprocess>,
     preprocess_source: PreprocessSource,
     /// What comparisons have learned; forgotten when network, pictures or preprocessing change.
     known: Known,
-    /// Full precision on the picture that was looked at last, as long as that.
+    /// The picture that was looked at last and what full precision makes of it, as long as that.
     looked: Option<FullLook>,
 }
 
@@ -67,7 +71,7 @@ impl Session {
             isa,
             network: None,
             quantized: None,
-            statistics: None,
+            found: Found::default(),
             pictures: PictureSet::default(),
             classes: Arc::default(),
             preprocess: Arc::new(Preprocess::default()),
@@ -148,7 +152,8 @@ impl Session {
             labels::LabelFile::Files(files) => self.pictures.label(&files, &self.classes),
         }
         // Labels may change which pictures calibrate, and which answers are right.
-        self.statistics = None;
+        self.found = Found::default();
+        self.looked = None;
         self.known.forget_comparisons();
         Ok(LabelsView { classes: self.classes.to_vec(), pictures: self.pictures.view() })
     }
@@ -185,7 +190,7 @@ impl Session {
 
     fn forget_results(&mut self) {
         self.quantized = None;
-        self.statistics = None;
+        self.found = Found::default();
         self.known = Known::nothing(self.pictures.len());
         self.looked = None;
     }
@@ -202,7 +207,7 @@ impl Session {
         if let Some(before) = &self.quantized {
             before.model().release_definition();
         }
-        Ok(QuantizeJob::new(network, recipe.clone(), inputs, self.statistics.clone(), self.isa))
+        Ok(QuantizeJob::new(network, recipe.clone(), inputs, self.found.clone(), self.isa))
     }
 
     /// The job that calibrates on a part of the pictures, for [`Session::learn_statistics`] of this or
@@ -224,7 +229,7 @@ impl Session {
         let mut all = Statistics::none(network.graph());
         parts.iter().try_for_each(|part| all.merge(part)).map_err(SessionError::from)?;
         all.check(network.graph())?;
-        self.statistics = Some(Arc::new(all));
+        self.found.plain = Some(Arc::new(all));
         Ok(())
     }
 
@@ -246,7 +251,11 @@ impl Session {
     pub fn set_quantized(&mut self, quantized: QuantizedNetwork) -> QuantizedView {
         // Where no activation is quantized, nothing was calibrated.
         if quantized.statistics().runs() > 0 {
-            self.statistics = Some(Arc::clone(quantized.statistics()));
+            let statistics = Arc::clone(quantized.statistics());
+            match quantized.equalized() {
+                Some(equalized) => self.found.equalized = Some((Arc::clone(equalized), statistics)),
+                None => self.found.plain = Some(statistics),
+            }
         }
         self.known.forget_comparisons();
         let view = quantized.view();
@@ -299,23 +308,34 @@ impl Session {
         Ok(ProfileJob::new(self.network()?, Arc::clone(self.quantized()?.model()), first.value, clock))
     }
 
-    /// One picture in depth. Full precision runs once for as long as the picture stays the same.
+    /// One picture in depth. It is decoded, and full precision runs, once for as long as it stays the same.
     ///
     /// # Errors
     /// As [`Session::compare`], or when the picture or class does not exist.
     pub fn lens(&mut self, picture: usize, target: Option<usize>) -> Result<LensView, SessionError> {
         let (network, quantized) = (self.network()?, self.quantized()?);
-        let input = self.pictures.inputs(&self.preprocess, Role::Any)?.get_picture(picture)?;
-        let full = match self.looked.take().filter(|look| look.is_of(picture, target)) {
+        let remembered = self.looked.take().filter(|look| look.is_of(picture, target));
+        let full = match remembered {
             Some(full) => full,
-            None => FullLook::new(&network, &input, target, self.known.explained(picture))?,
+            None => self.look_in_full(&network, picture, target)?,
         };
         if target.is_none() {
             self.known.explain(picture, &full.explained);
         }
-        let view = lens::look(&quantized, &input, &full, &self.classes);
+        let view = lens::look(&quantized, &full, &self.classes);
         self.looked = Some(full);
         view
+    }
+
+    /// Full precision on a picture.
+    fn look_in_full(
+        &self,
+        network: &Network,
+        picture: usize,
+        target: Option<usize>,
+    ) -> Result<FullLook, SessionError> {
+        let input = self.pictures.inputs(&self.preprocess, Role::Any)?.get_picture(picture)?;
+        FullLook::new(network, input, target, self.known.explained(picture))
     }
 
     /// The raw scores that a picture gets, and the tensor that they were computed from. The quantized

@@ -1,18 +1,16 @@
 //! A quantized network: its definition, what runs, and its file.
 
 use super::SessionError;
-use super::job::{Job, Progress, Step};
+use super::equalized::EqualizedNetwork;
 use super::layers::{self, LayerValues};
 use super::network::Network;
-use super::pictures::PictureInputs;
 use super::runnable::QuantizedModel;
 use super::support;
 use super::view::{ByteSizes, LayerPath, LayerView, OperatorView, QuantizedView, RunPath};
 use crate::data::Preprocess;
-use crate::exec::Executor;
 use crate::onnx::{self, ExportOptions};
 use crate::ops::{Graph, Isa};
-use crate::quant::{self, Calibrator, QuantPlan, Recipe, Statistics};
+use crate::quant::{self, QuantPlan, Recipe, Statistics};
 use crate::tensor::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -37,10 +35,25 @@ pub struct QuantizedNetwork {
     layer_values: Vec<LayerValues>,
     operators: Vec<OperatorView>,
     full_size_bytes: usize,
+    /// What was quantized, where that is not the network as it is.
+    equalized: Option<Arc<EqualizedNetwork>>,
+}
+
+/// What is decided before anything is written.
+#[derive(Debug)]
+pub(super) struct Decided {
+    /// Ranges of what is quantized.
+    pub(super) statistics: Arc<Statistics>,
+    /// What is quantized, where that is not the network as it is.
+    pub(super) equalized: Option<Arc<EqualizedNetwork>>,
+    pub(super) plan: QuantPlan,
+    /// The graph with other biases, where these were corrected.
+    pub(super) corrected: Option<Graph>,
 }
 
 impl QuantizedNetwork {
-    /// Quantizes a network by a recipe, with ranges from calibration.
+    /// Quantizes a network by a recipe, with ranges from calibration on the network as it is: without
+    /// the recipe's corrections, which are the matter of [`QuantizeJob`](super::QuantizeJob).
     ///
     /// # Errors
     /// When the network has nothing to quantize, or its weights cannot be.
@@ -52,7 +65,24 @@ impl QuantizedNetwork {
         isa: Isa,
     ) -> Result<Self, SessionError> {
         let plan = quant::plan(network.graph(), &statistics, &recipe)?;
-        let quantized = quant::apply(network.graph(), &plan)?;
+        let decided = Decided { statistics, equalized: None, plan, corrected: None };
+        Self::of(network, decided, recipe, preprocess, isa)
+    }
+
+    /// Makes what was decided.
+    ///
+    /// # Errors
+    /// As [`QuantizedNetwork::build`].
+    pub(super) fn of(
+        network: &Network,
+        decided: Decided,
+        recipe: Recipe,
+        preprocess: &Preprocess,
+        isa: Isa,
+    ) -> Result<Self, SessionError> {
+        let Decided { statistics, equalized, plan, corrected } = decided;
+        let before = equalized.as_ref().map_or(network.graph(), |equalized| &equalized.graph);
+        let quantized = quant::apply(corrected.as_ref().unwrap_or(before), &plan)?;
         let model = QuantizedModel::from_graph(&quantized.graph, isa)?;
         // Whoever opens the file again needs the same inputs for the same answers.
         let preprocess = serde_json::to_string(preprocess).unwrap_or_default();
@@ -60,18 +90,19 @@ impl QuantizedNetwork {
         metadata.insert(RECIPE_KEY.to_owned(), recipe.to_json());
         metadata.insert(PREPROCESS_KEY.to_owned(), preprocess);
         let file = onnx::export(&quantized.graph, &ExportOptions { metadata })?;
-        let layers = layers::planned(network, &plan, &quantized.graph, &model.integer_nodes);
+        let layers = layers::planned(before, &plan, &quantized.graph, &model.integer_nodes);
         Ok(Self {
             recipe,
             statistics,
             plan,
-            layer_values: layers::values(&layers, network.graph(), model.definition_graph()),
+            layer_values: layers::values(&layers, before, model.definition_graph()),
             operators: support::operators(network.graph(), Some(&model.integer_nodes)),
             graph: quantized.graph,
             model: Arc::new(model),
             file,
             layers,
             full_size_bytes: network.info.size_bytes,
+            equalized,
         })
     }
 
@@ -100,7 +131,13 @@ impl QuantizedNetwork {
             graph,
             layers,
             full_size_bytes: network.info.size_bytes,
+            equalized: None,
         })
+    }
+
+    /// The network with equalized layers that was quantized in place of the one that was opened.
+    pub(super) fn equalized(&self) -> Option<&Arc<EqualizedNetwork>> {
+        self.equalized.as_ref()
     }
 
     /// What was asked.
@@ -189,154 +226,5 @@ impl QuantizedNetwork {
             }
         }
         Ok(true)
-    }
-}
-
-/// Watches the network on pictures, one a step.
-///
-/// Ranges decide the file, so calibration runs on kernels that give the same bits everywhere
-/// ([`Isa::reproducible`]): the same network, pictures and recipe make the same file, byte for byte, in
-/// every browser and on the command line, and however the pictures are divided.
-#[derive(Debug)]
-pub struct CalibrateJob {
-    network: Arc<Network>,
-    inputs: PictureInputs,
-    calibrator: Calibrator,
-    /// What calibration runs, once it has begun, where the network itself was made ready for others.
-    reproducible: Option<Executor>,
-    done: usize,
-}
-
-impl CalibrateJob {
-    /// A job over those pictures.
-    pub fn new(network: Arc<Network>, inputs: PictureInputs) -> Self {
-        let calibrator = Calibrator::new(network.graph());
-        Self { network, inputs, calibrator, reproducible: None, done: 0 }
-    }
-
-    fn calibrate(&mut self, input: Value) -> Result<(), SessionError> {
-        let own = &self.network.model.executor;
-        let executor = if own.isa() == Isa::reproducible() {
-            own
-        } else {
-            let made = match self.reproducible.take() {
-                Some(made) => made,
-                None => Executor::new(own.graph().clone(), Isa::reproducible())?,
-            };
-            self.reproducible.insert(made)
-        };
-        executor.run(&[input], &mut self.calibrator)?;
-        self.calibrator.finish_run();
-        self.done += 1;
-        Ok(())
-    }
-}
-
-impl Job for CalibrateJob {
-    type Output = Statistics;
-
-    fn step(&mut self) -> Result<Step<Statistics>, SessionError> {
-        let total = self.inputs.len();
-        if self.done < total && !self.network.is_quantized() {
-            let input = self.inputs.get(self.done)?;
-            self.calibrate(input.value)?;
-            let progress = Progress { phase: "calibrating", done: self.done, total, comparison: None };
-            return Ok(Step::Running(progress));
-        }
-        self.reproducible = None; // its packed weights make place for the new network's
-        Ok(Step::Done(self.calibrator.statistics().clone()))
-    }
-}
-
-/// Calibrates, unless that is done, then quantizes.
-#[derive(Debug)]
-pub struct QuantizeJob {
-    network: Arc<Network>,
-    recipe: Recipe,
-    preprocess: Preprocess,
-    known: Option<Arc<Statistics>>,
-    calibration: CalibrateJob,
-    isa: Isa,
-}
-
-impl QuantizeJob {
-    /// A job that calibrates on `inputs`, unless the statistics are known.
-    pub fn new(
-        network: Arc<Network>,
-        recipe: Recipe,
-        inputs: PictureInputs,
-        known: Option<Arc<Statistics>>,
-        isa: Isa,
-    ) -> Self {
-        let preprocess = inputs.preprocess().clone();
-        let calibration = CalibrateJob::new(Arc::clone(&network), inputs);
-        Self { network, recipe, preprocess, known, calibration, isa }
-    }
-}
-
-impl Job for QuantizeJob {
-    type Output = QuantizedNetwork;
-
-    fn step(&mut self) -> Result<Step<QuantizedNetwork>, SessionError> {
-        if self.network.is_quantized() {
-            return Ok(Step::Done(QuantizedNetwork::opened(&self.network)?));
-        }
-        let statistics = match &self.known {
-            Some(known) => Arc::clone(known),
-            None if !self.recipe.quantizes_activations() => Arc::new(Statistics::none(self.network.graph())),
-            None => match self.calibration.step()? {
-                Step::Running(progress) => return Ok(Step::Running(progress)),
-                Step::Done(found) => {
-                    found.check(self.network.graph())?;
-                    Arc::new(found)
-                }
-            },
-        };
-        let recipe = self.recipe.clone();
-        let built = QuantizedNetwork::build(&self.network, statistics, recipe, &self.preprocess, self.isa)?;
-        Ok(Step::Done(built))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::session::Session;
-    use wasm_bindgen_test::wasm_bindgen_test;
-
-    /// FNV-1a.
-    fn hash(bytes: &[u8]) -> u64 {
-        bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        })
-    }
-
-    /// What decides a file, of a bundled network calibrated on four bundled pictures.
-    fn plan(network: &[u8]) -> String {
-        let pictures: [(&str, &[u8]); 4] = [
-            ("boat.png", include_bytes!("../../www/public/sample/boat_0.png")),
-            ("car.png", include_bytes!("../../www/public/sample/car_0.png")),
-            ("cup.png", include_bytes!("../../www/public/sample/cup_0.png")),
-            ("fish.png", include_bytes!("../../www/public/sample/fish_0.png")),
-        ];
-        let mut session = Session::new(Isa::best());
-        session.load_model("sample.onnx", network.to_vec()).unwrap();
-        let settings = include_bytes!("../../www/public/sample/preprocessor_config.json");
-        session.read_preprocess("preprocessor_config.json", settings).unwrap();
-        let files = pictures.map(|(name, bytes)| (name.to_owned(), bytes.to_vec()));
-        assert!(session.add_pictures(files.to_vec()).1.is_empty());
-        let quantized = session.quantize(&Recipe::default()).unwrap().run(&mut |_| ()).unwrap();
-        serde_json::to_string(quantized.plan()).unwrap()
-    }
-
-    /// Where a number here is meant to change (other networks, pictures or rules), the failing test
-    /// says what it is now; it must be the same natively, in Node and in a browser, with either build.
-    #[wasm_bindgen_test(unsupported = test)]
-    fn every_build_decides_alike() {
-        let dense = plan(include_bytes!("../../www/public/sample/sample_resnet.onnx"));
-        let depthwise = plan(include_bytes!("../../www/public/sample/sample_mobilenet.onnx"));
-        let found = [hash(dense.as_bytes()), hash(depthwise.as_bytes())];
-        let known = [0x3752_7d0c_e51c_8d58, 0xab65_ff93_46e5_39ce];
-        assert_eq!(found, known, "{found:#x?} on {}", Isa::best());
     }
 }

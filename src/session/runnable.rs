@@ -72,6 +72,11 @@ impl QuantizedModel {
         self.definition.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
+    /// What it was made ready for.
+    pub(super) fn isa(&self) -> Isa {
+        self.isa
+    }
+
     /// The graph of [`QuantizedModel::definition`].
     pub fn definition_graph(&self) -> &Graph {
         &self.definition_graph

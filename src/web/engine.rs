@@ -1,12 +1,12 @@
 //! From requests to the session and back.
 
 use super::buffers::Buffers;
-use super::protocol::{EngineInfo, Event, ExportCheck, MapRef, Request, Response, StepResult};
+use super::protocol::{EngineInfo, Event, ExportCheck, Look, MapRef, Request, Response, StepResult};
 use super::uploads::Uploads;
 use crate::data::{DataError, Preprocess};
 use crate::kernels::threads::{alone, threads};
 use crate::kernels::{Isa, RelaxedDot, relaxed_dot};
-use crate::session::view::LensView;
+use crate::session::view::{LensView, QuantizedView};
 use crate::session::{
     CalibrateJob, Clock, CompareJob, Compared, ComparedPicture, ExternalFiles, Job, LatencyJob, Opening,
     ProfileJob, Progress, QuantizeJob, Role, Session, SessionError, Step,
@@ -16,10 +16,16 @@ use wasm_bindgen::JsValue;
 /// Pictures on which an exported file is compared with what runs here.
 const CHECKED_PICTURES: usize = 3;
 
+/// A picture takes one step, and how long that is nobody knows.
+const LOOKING: Progress = Progress { phase: "looking at this picture", done: 0, total: 0, comparison: None };
+
 #[derive(Debug)]
 enum Work {
     Done(Box<Response>),
-    Quantize(Box<QuantizeJob>),
+    /// With the picture to look at then.
+    Quantize(Box<QuantizeJob>, Option<usize>),
+    /// The rest of it: a step of its own, so that a cancel arrives between the two.
+    LookAfter(Box<QuantizedView>, Option<usize>),
     Compare(Box<CompareJob>),
     CalibrateShare(Box<CalibrateJob>),
     CompareShare(Box<CompareJob>),
@@ -100,13 +106,17 @@ impl Core {
     fn turn(&mut self, work: &mut Work) -> Result<Turn, SessionError> {
         Ok(match work {
             Work::Done(response) => Turn::Done(response.clone()),
-            Work::Quantize(job) => match job.step()? {
+            Work::Quantize(job, picture) => match job.step()? {
                 Step::Running(progress) => Turn::Running(progress),
-                Step::Done(quantized) => {
-                    let quantized = self.session.set_quantized(quantized);
-                    Turn::Done(Box::new(Response::Quantize { quantized }))
+                Step::Done(made) => {
+                    *work = Work::LookAfter(Box::new(self.session.set_quantized(made)), *picture);
+                    Turn::Running(LOOKING)
                 }
             },
+            Work::LookAfter(quantized, picture) => {
+                let look = picture.and_then(|picture| self.look(picture, None).ok());
+                Turn::Done(Box::new(Response::Quantize { quantized: QuantizedView::clone(quantized), look }))
+            }
             Work::Compare(job) => match job.step()? {
                 Step::Running(progress) => Turn::Running(progress),
                 Step::Done(compared) => {
@@ -141,8 +151,8 @@ impl Core {
 
     fn start(&mut self, request: Request, files: Vec<Vec<u8>>) -> Result<Work, SessionError> {
         let response = match request {
-            Request::Quantize { recipe } => {
-                return Ok(Work::Quantize(Box::new(self.session.quantize(&recipe)?)));
+            Request::Quantize { recipe, picture } => {
+                return Ok(Work::Quantize(Box::new(self.session.quantize(&recipe)?), picture));
             }
             Request::CalibrateShare { share } => {
                 return Ok(Work::CalibrateShare(Box::new(self.session.calibrate_share(share)?)));
@@ -187,7 +197,7 @@ impl Core {
                 let preprocess = edited(&preprocess)?;
                 Response::SetPreprocess { preprocess: self.session.set_preprocess(preprocess) }
             }
-            Request::Lens { picture, target } => self.lens(picture, target)?,
+            Request::Lens { picture, target } => Response::Lens(self.look(picture, target)?),
             Request::Logits { picture } => self.logits(picture)?,
             Request::Preview { picture } => self.preview(picture)?,
             Request::ExportModel => self.export()?,
@@ -202,7 +212,7 @@ impl Core {
         Ok(Response::LoadModel { model, preprocess, weights })
     }
 
-    fn lens(&mut self, picture: usize, target: Option<usize>) -> Result<Response, SessionError> {
+    fn look(&mut self, picture: usize, target: Option<usize>) -> Result<Look, SessionError> {
         let lens = self.session.lens(picture, target)?;
         let map = lens.map.as_ref().map(|pair| MapRef {
             width: pair.width,
@@ -211,7 +221,7 @@ impl Core {
             quantized: self.buffers.floats(pair.quantized.clone()),
             max: pair.max,
         });
-        Ok(Response::Lens { lens: LensView { map: None, ..lens }, map })
+        Ok(Look { lens: LensView { map: None, ..lens }, map })
     }
 
     fn logits(&mut self, picture: usize) -> Result<Response, SessionError> {

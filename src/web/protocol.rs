@@ -83,6 +83,11 @@ pub enum Request {
     Quantize {
         /// What is asked for.
         recipe: Recipe,
+        /// The picture to look at once that is done, by its number, so that whoever shows it need not
+        /// ask again.
+        #[serde(default)]
+        #[tsify(optional)]
+        picture: Option<usize>,
     },
     /// Compares both networks on the evaluation pictures.
     Compare,
@@ -181,6 +186,9 @@ pub enum Response {
     Quantize {
         /// What became of it.
         quantized: QuantizedView,
+        /// The picture that was named, in depth; null where none was, or where it cannot be looked at:
+        /// `lens` says why.
+        look: Option<Look>,
     },
     /// Both networks on the evaluation pictures.
     Compare {
@@ -205,12 +213,7 @@ pub enum Response {
     /// The comparisons are known.
     LearnComparisons,
     /// One picture in depth.
-    Lens {
-        /// Answers and correlations.
-        lens: LensView,
-        /// Both maps; null without a tensor with positions.
-        map: Option<MapRef>,
-    },
+    Lens(Look),
     /// The raw scores of one picture: before any Softmax, as computed.
     Logits {
         /// `Float32Array`, row-major: the tensor that both networks were given.
@@ -308,6 +311,17 @@ pub struct BufferRef {
     pub id: u32,
     /// Elements.
     pub length: usize,
+}
+
+/// One picture in depth.
+#[derive(Debug, Clone, Serialize, Tsify)]
+#[serde(rename_all = "camelCase")]
+#[tsify(missing_as_null)]
+pub struct Look {
+    /// Answers and correlations.
+    pub lens: LensView,
+    /// Both maps; null without a tensor with positions.
+    pub map: Option<MapRef>,
 }
 
 /// Two maps on one scale.

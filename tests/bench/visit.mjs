@@ -50,16 +50,17 @@ const move = (page, testid, bits) =>
       new Promise((done) => {
         const slider = document.querySelector(`[data-testid="${id}"]`);
         const lens = document.querySelector('[data-testid="lens"]');
-        let stale = false;
+        const output = slider.parentElement.querySelector('output');
         const begin = performance.now();
         const watch = new MutationObserver(() => {
-          stale ||= lens.dataset.current === 'false';
-          if (!stale || lens.dataset.current !== 'true') return;
+          // The page draws one state at a time: where the slider shows these bits, the lens says whether it does.
+          if (output.textContent !== `${value} bits` || lens.dataset.current !== 'true') return;
           watch.disconnect();
-          // The frame with the new maps.
+          // The page is drawn as a frame begins; when the next one does, that one is done.
           requestAnimationFrame(() => done(performance.now() - begin));
         });
         watch.observe(lens, { attributes: true, attributeFilter: ['data-current'] });
+        watch.observe(output, { childList: true, characterData: true, subtree: true });
         slider.value = String(value);
         slider.dispatchEvent(new Event('input', { bubbles: true }));
       }),

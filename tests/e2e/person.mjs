@@ -28,11 +28,14 @@ export const settled = async (page) => {
     (names) => {
       const find = (id) => document.querySelector(`[data-testid="${id}"]`);
       const current = names.every((name) => find(`headline-${name}`)?.dataset.state === 'current');
-      return current && find('lens')?.dataset.current === 'true' && !find('progress');
+      const lens = find('lens')?.dataset.current === 'true';
+      return current && lens && find('app').dataset.busy === 'false';
     },
     HEADLINE,
     { timeout: PATIENCE_MS },
   );
+  // What stands beside the answers is drawn after them.
+  await shown(page);
 };
 
 /** The headline numbers as they are written, `–` where there is none. */

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use bitlens::data::Preprocess;
 use bitlens::ops::Isa;
 use bitlens::quant::{Calibrator, Recipe};
-use bitlens::session::{Job as _, Network, QuantizeJob, QuantizedNetwork, Role, codes};
+use bitlens::session::{Found, Job as _, Network, QuantizeJob, QuantizedNetwork, Role, codes};
 use bitlens::tensor::{DType, Value};
 use serde_json::Value as Json;
 
@@ -183,7 +183,8 @@ fn onnxruntime_gives_the_answers_of_integer_execution_on_real_networks() {
     for real in Real::all(&data) {
         let network = Arc::new(real.load());
         let pictures = real.pictures();
-        let mut job = QuantizeJob::new(network, Recipe::default(), pictures.clone(), None, Isa::best());
+        let mut job =
+            QuantizeJob::new(network, Recipe::default(), pictures.clone(), Found::default(), Isa::best());
         let quantized = job.run(&mut |_| ()).unwrap();
         let pictures: Vec<Value> = (0..2).map(|at| pictures.get(at).unwrap().value).collect();
         let report = check_export(python, &real.file(), &quantized, &pictures);

@@ -12,7 +12,9 @@ use bitlens::metrics::top_1;
 use bitlens::ops::Isa;
 use bitlens::quant::Recipe;
 use bitlens::session::view::LayerPath;
-use bitlens::session::{Job as _, Network, PictureInputs, PictureSet, QuantizeJob, QuantizedModel, Role};
+use bitlens::session::{
+    Found, Job as _, Network, PictureInputs, PictureSet, QuantizeJob, QuantizedModel, Role,
+};
 use bitlens::tensor::Value;
 
 use crate::forced::node_by_node;
@@ -113,8 +115,13 @@ fn every_real_network_is_quantized_and_runs_on_integers() {
     for real in Real::all(&data) {
         let network = Arc::new(real.load());
         let pictures = real.pictures();
-        let mut job =
-            QuantizeJob::new(Arc::clone(&network), Recipe::default(), pictures.clone(), None, Isa::best());
+        let mut job = QuantizeJob::new(
+            Arc::clone(&network),
+            Recipe::default(),
+            pictures.clone(),
+            Found::default(),
+            Isa::best(),
+        );
         let quantized = job.run(&mut |_| ()).unwrap_or_else(|error| panic!("{}: {error}", real.name));
         for layer in quantized.layers() {
             let excepted = FLOAT_LAYERS.iter().any(|(n, l, _)| *n == real.name && *l == layer.name);
@@ -157,7 +164,8 @@ fn every_node_of_a_real_network_agrees_with_its_definition() {
     for real in Real::all(&data).into_iter().filter(|real| chosen.contains(&real.name.as_str())) {
         let pictures = real.pictures();
         let network = Arc::new(real.load());
-        let mut job = QuantizeJob::new(network, Recipe::default(), pictures.clone(), None, Isa::best());
+        let mut job =
+            QuantizeJob::new(network, Recipe::default(), pictures.clone(), Found::default(), Isa::best());
         let quantized = job.run(&mut |_| ()).unwrap();
         let found = node_by_node(quantized.model(), &[pictures.get(0).unwrap().value]);
         println!(

@@ -5,8 +5,9 @@ use std::fs;
 
 use bitlens::data::Preprocess;
 use bitlens::data::preprocess::Resize;
+use bitlens::metrics::sqnr_db;
 use bitlens::ops::Isa;
-use bitlens::quant::{Recipe, Statistics};
+use bitlens::quant::{Recipe, Statistics, affine};
 use bitlens::session::view::{
     LayerPath, LayerView, LensView, NodeTime, NodeTimes, PictureComparison, Summary,
 };
@@ -204,6 +205,29 @@ fn a_file_opened_again_lists_the_layers_it_was_made_of() {
 }
 
 #[test]
+fn signal_of_weights_is_that_of_their_codes() {
+    for recipe in [bits(8, 8), bits(3, 8)] {
+        let (session, quantized) = quantized_sample(SAMPLES[0], &recipe);
+        let network = session.network().unwrap();
+        let (graph, layers) = (network.graph(), quantized.layers());
+        for layer in layers {
+            let node = graph.nodes().map(|(_, node)| node).find(|node| node.name == layer.name).unwrap();
+            let weight = graph.value(node.inputs[1].unwrap());
+            let quant = &quantized.plan().weights[&weight.name];
+            let weight = weight.constant.as_ref().unwrap();
+            let real = affine::dequantized(&affine::weight_codes(weight, quant).unwrap(), quant).unwrap();
+            assert_eq!(
+                layer.weight_sqnr_db,
+                sqnr_db(weight.as_slice::<f32>().unwrap(), &real),
+                "{}",
+                layer.name
+            );
+        }
+        assert!(layers.len() > 10);
+    }
+}
+
+#[test]
 fn bytes_of_layers_are_those_of_the_file() {
     for network in SAMPLES {
         let (session, quantized) = quantized_sample(network, &bits(8, 8));
@@ -337,6 +361,16 @@ fn what_is_remembered_is_never_of_another_network_or_of_other_labels() {
     quantize(&mut session, &bits(3, 3));
     let (mut other, _) = quantized_sample(SAMPLES[1], &bits(3, 3));
     assert_eq!(compare(&mut session).0, compare(&mut other).0);
+}
+
+#[test]
+fn a_picture_that_is_remembered_takes_a_new_label() {
+    let (mut session, _) = quantized_sample(SAMPLES[0], &bits(8, 8));
+    let before = look(&mut session, 20, None);
+    let other = (before.expected.unwrap() + 1) % 10;
+    let labels = format!("{{\"{}\": {other}}}", session.pictures().view()[20].name);
+    session.set_labels("labels.json", labels.as_bytes()).unwrap();
+    assert_eq!(look(&mut session, 20, None), LensView { expected: Some(other), ..before });
 }
 
 fn look(session: &mut Session, picture: usize, target: Option<usize>) -> LensView {

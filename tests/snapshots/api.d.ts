@@ -574,6 +574,20 @@ export interface LensView {
 }
 
 /**
+ * One picture in depth.
+ */
+export interface Look {
+    /**
+     * Answers and correlations.
+     */
+    lens: LensView;
+    /**
+     * Both maps; null without a tensor with positions.
+     */
+    map: MapRef | null;
+}
+
+/**
  * Rank correlations of two maps; none where a map is constant.
  */
 export interface MapCorrelation {
@@ -857,7 +871,7 @@ export type RunPath = "int8" | "fakeQuant";
 /**
  * What the page asks. Files travel beside it, as `Uint8Array`s or as numbers of uploads.
  */
-export type Request = { kind: "loadModel"; name: string; weights?: string[]; memoryLimit?: number } | { kind: "addPictures"; names: string[] } | { kind: "clearPictures" } | { kind: "setLabels"; name: string } | { kind: "readPreprocess"; name: string } | { kind: "setPreprocess"; preprocess: Preprocess } | { kind: "quantize"; recipe: Recipe } | { kind: "compare" } | { kind: "calibrateShare"; share: Share } | { kind: "learnStatistics"; parts: unknown[] } | { kind: "compareShare"; share: Share } | { kind: "learnComparisons"; rows: ComparedPicture[] } | { kind: "lens"; picture: number; target: number | null } | { kind: "logits"; picture: number } | { kind: "measureLatency"; runs: number } | { kind: "profile" } | { kind: "preview"; picture: number } | { kind: "exportModel" } | { kind: "engineInfo" };
+export type Request = { kind: "loadModel"; name: string; weights?: string[]; memoryLimit?: number } | { kind: "addPictures"; names: string[] } | { kind: "clearPictures" } | { kind: "setLabels"; name: string } | { kind: "readPreprocess"; name: string } | { kind: "setPreprocess"; preprocess: Preprocess } | { kind: "quantize"; recipe: Recipe; picture?: number } | { kind: "compare" } | { kind: "calibrateShare"; share: Share } | { kind: "learnStatistics"; parts: unknown[] } | { kind: "compareShare"; share: Share } | { kind: "learnComparisons"; rows: ComparedPicture[] } | { kind: "lens"; picture: number; target: number | null } | { kind: "logits"; picture: number } | { kind: "measureLatency"; runs: number } | { kind: "profile" } | { kind: "preview"; picture: number } | { kind: "exportModel" } | { kind: "engineInfo" };
 
 /**
  * What the page is told while a job runs.
@@ -867,7 +881,7 @@ export type Event = { kind: "progress"; phase: string; done: number; total: numb
 /**
  * What the page is told: of the same kind as the request.
  */
-export type Response = { kind: "loadModel"; model: ModelView; preprocess: PreprocessView; weights: string[] } | { kind: "addPictures"; pictures: PictureView[]; refused: Refused[] } | { kind: "clearPictures" } | { kind: "setLabels"; classes: string[]; pictures: PictureView[] } | { kind: "readPreprocess"; preprocess: PreprocessView } | { kind: "setPreprocess"; preprocess: PreprocessView } | { kind: "quantize"; quantized: QuantizedView } | { kind: "compare"; summary: Summary; pictures: PictureComparison[] } | { kind: "calibrateShare"; statistics: unknown } | { kind: "learnStatistics" } | { kind: "compareShare"; rows: ComparedPicture[] } | { kind: "learnComparisons" } | { kind: "lens"; lens: LensView; map: MapRef | null } | { kind: "logits"; input: BufferRef; inputShape: number[]; full: BufferRef; quantized: BufferRef | null } | { kind: "measureLatency"; latency: LatencyView } | { kind: "profile"; profile: ProfileView } | { kind: "preview"; width: number; height: number; rgba: BufferRef } | { kind: "exportModel"; fileName: string; onnx: BufferRef; sizeBytes: number; verified: ExportCheck } | { kind: "engineInfo"; info: EngineInfo };
+export type Response = { kind: "loadModel"; model: ModelView; preprocess: PreprocessView; weights: string[] } | { kind: "addPictures"; pictures: PictureView[]; refused: Refused[] } | { kind: "clearPictures" } | { kind: "setLabels"; classes: string[]; pictures: PictureView[] } | { kind: "readPreprocess"; preprocess: PreprocessView } | { kind: "setPreprocess"; preprocess: PreprocessView } | { kind: "quantize"; quantized: QuantizedView; look: Look | null } | { kind: "compare"; summary: Summary; pictures: PictureComparison[] } | { kind: "calibrateShare"; statistics: unknown } | { kind: "learnStatistics" } | { kind: "compareShare"; rows: ComparedPicture[] } | { kind: "learnComparisons" } | ({ kind: "lens" } & Look) | { kind: "logits"; input: BufferRef; inputShape: number[]; full: BufferRef; quantized: BufferRef | null } | { kind: "measureLatency"; latency: LatencyView } | { kind: "profile"; profile: ProfileView } | { kind: "preview"; width: number; height: number; rgba: BufferRef } | { kind: "exportModel"; fileName: string; onnx: BufferRef; sizeBytes: number; verified: ExportCheck } | { kind: "engineInfo"; info: EngineInfo };
 
 /**
  * What the summary needs of one picture.

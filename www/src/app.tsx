@@ -1,4 +1,6 @@
 /** The page: one region for each question, in the order in which people ask. */
+import type { ComponentChildren } from 'preact';
+import { useMemo } from 'preact/hooks';
 import { DropZone } from './views/open/drop-zone';
 import { FilePickers } from './views/open/pickers';
 import { Header } from './views/header/view';
@@ -14,13 +16,15 @@ import { Announcer, Notice, Problems, Progress } from './views/status/view';
 import { Strip } from './views/strip/view';
 import { TakeHomeDialog } from './views/export/view';
 import { isaName, threadCount } from './lib/sentences';
-import { useSlice } from './state/store';
+import { useLasting } from './lib/lasting';
+import { behind, PATIENCE_MS } from './state/behind';
+import { StoreContext, useSlice, useStore } from './state/store';
+import { compareKey, openQuestion } from './state/tasks';
 import { testids } from './testids';
 
 export function App() {
-  const ready = useSlice((state) => state.engine.status);
   return (
-    <div class="page" data-testid={testids.app} data-engine={ready}>
+    <Page>
       <a class="skip button" href="#lens">Skip to the picture</a>
       <Header />
       <Problems />
@@ -38,16 +42,38 @@ export function App() {
             <PreprocessCard />
           </div>
         </div>
-        <Layers />
-        <Measure />
+        <AfterTheAnswer>
+          <Layers />
+          <Measure />
+        </AfterTheAnswer>
       </main>
       <Footer />
       <Progress />
       <Announcer />
       <DropZone />
       <Dialogs />
+    </Page>
+  );
+}
+
+/** What is known of the whole page, so that a change of it draws nothing in the page anew. */
+function Page({ children }: { children: ComponentChildren }) {
+  const ready = useSlice((state) => state.engine.status);
+  const busy = useSlice((state) => state.job !== null);
+  const outdated = useSlice((state) => openQuestion(state) !== null || state.comparisons?.key !== compareKey(state));
+  const late = useLasting(outdated, PATIENCE_MS);
+  return (
+    <div class="page" data-testid={testids.app} data-engine={ready} data-busy={busy} data-late={late}>
+      {children}
     </div>
   );
+}
+
+/** Its views are drawn when the answer is. */
+function AfterTheAnswer({ children }: { children: ComponentChildren }) {
+  const store = useStore();
+  const later = useMemo(() => behind(store), [store]);
+  return <StoreContext.Provider value={later}>{children}</StoreContext.Provider>;
 }
 
 function AskForPictures() {

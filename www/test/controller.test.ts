@@ -1,12 +1,12 @@
 import { afterEach, expect, test, vi } from 'vitest';
 import { Client, type WorkerLike } from '../src/engine/client';
 import { MockEngine, mockWorker } from '../src/engine/mock';
-import type { EngineError, EngineRequest } from '../src/engine/protocol';
+import type { EngineError, EngineRequest, StepResult } from '../src/engine/protocol';
 import { Controller } from '../src/state/controller';
 import type { Environment } from '../src/state/loader';
 import { createStore, type Store } from '../src/state/store';
 import { DEFAULT_RECIPE, type AppState } from '../src/state/state';
-import { compareKey, openTasks, quantizeKey } from '../src/state/tasks';
+import { compareKey, lensKey, openTasks, quantizeKey } from '../src/state/tasks';
 import { update } from '../src/state/update';
 
 const PICTURES = Array.from({ length: 12 }, (_, index) => ({ file: `${index}.png`, label: index % 10, mask: '', role: index < 4 ? 'calib' : 'eval' }));
@@ -134,6 +134,48 @@ test('a dragged slider ends at its last value, and its results are of that value
   expect(state.problems).toEqual([]);
 });
 
+/** What an engine was asked, but for thumbnails. */
+class Listening extends MockEngine {
+  readonly asked: EngineRequest[] = [];
+  override begin(request: EngineRequest, files: number[]): void {
+    if (request.kind !== 'preview') this.asked.push(request);
+    super.begin(request, files);
+  }
+}
+
+test('a moved slider asks once for the network and for what it says of the picture', async () => {
+  const engine = new Listening();
+  const store = page(() => engine);
+  store.dispatch({ type: 'sampleChosen', sample: 'resnet' });
+  const { selected } = await until(store, complete);
+  engine.asked.length = 0;
+  const recipe = { ...DEFAULT_RECIPE, activationBits: 7 };
+  store.dispatch({ type: 'recipeEdited', recipe, field: 'activationBits', at: 0 });
+  const state = await until(store, (now) => complete(now) && now.lens?.key === lensKey(now));
+  expect(engine.asked.slice(0, 2)).toEqual([{ kind: 'quantize', recipe, picture: selected }, { kind: 'compare' }]);
+  expect(state.lens?.value.lens.picture).toBe(selected);
+  expect(state.lens?.value.maps?.quantized).toHaveLength(64);
+});
+
+test('a network that was quantized in vain is not taken for the one that is shown', async () => {
+  class Late extends Listening {
+    override begin(request: EngineRequest, files: number[]): void {
+      super.begin(request, files);
+      // The hand goes back while the answer is on its way.
+      if (request.kind === 'quantize' && request.recipe.weightBits === 4) queueMicrotask(() => store.dispatch({ type: 'undone' }));
+    }
+  }
+  const engine = new Late();
+  const store = page(() => engine);
+  store.dispatch({ type: 'sampleChosen', sample: 'resnet' });
+  await until(store, complete);
+  store.dispatch({ type: 'recipeEdited', recipe: { ...DEFAULT_RECIPE, weightBits: 4 }, field: 'weightBits', at: 0 });
+  await until(store, ({ recipe }) => recipe.future.length > 0);
+  await until(store, (state) => complete(state) && state.quantized?.key === quantizeKey(state));
+  const bits = engine.asked.flatMap((request) => (request.kind === 'quantize' ? [request.recipe.weightBits] : []));
+  expect(bits).toEqual([8, 4, 8]);
+});
+
 test('what the user stops stays stopped, and goes on when asked', async () => {
   const store = page(() => new MockEngine(8));
   store.dispatch({ type: 'sampleChosen', sample: 'resnet' });
@@ -212,6 +254,12 @@ test.each([
       const fault: EngineError = { code: 'test', message: 'no.', node: 'conv1', hint: null };
       if (request.kind === kind) throw fault;
       super.begin(request, files);
+    }
+    override step(): StepResult {
+      const result = super.step();
+      // As the engine does: who wants to know why asks for the picture alone.
+      if (kind === 'lens' && result.state === 'done' && result.response.kind === 'quantize') result.response.look = null;
+      return result;
     }
   }
   const store = page(() => new Failing());

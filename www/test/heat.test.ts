@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { greyed, keptColour, layer, ramp, upscale } from '../src/lib/heat';
+import { greyed, isSame, keptColour, layer, ramp, upscale } from '../src/lib/heat';
 
 test('upscaling keeps the values at the centres of the cells', () => {
   const values = Float32Array.from([0, 1, 2, 1, 3, 0, 0, 1, 0]);
@@ -41,4 +41,12 @@ test('a map of nothing is cold everywhere', () => {
 
 test('grey has the luminance of the colour', () => {
   expect([...greyed(Uint8ClampedArray.from([200, 0, 0, 255, 0, 255, 0, 128]))]).toEqual([43, 43, 43, 255, 182, 182, 182, 128]);
+});
+
+test('maps are the same where they show the same, whoever sent them', () => {
+  const map = { width: 2, height: 1, values: Float32Array.from([0.5, 1]), max: 1 };
+  expect(isSame(map, { ...map, values: Float32Array.from([0.5, 1]) })).toBe(true);
+  for (const other of [{ ...map, values: Float32Array.from([0.5, 0.9]) }, { ...map, max: 2 }, { ...map, width: 1, height: 2 }]) {
+    expect(isSame(map, other)).toBe(false);
+  }
 });

@@ -100,6 +100,29 @@ describe('the wasm package', () => {
   });
 });
 
+describe('quantizing with a picture to look at', () => {
+  it('says of it what looking at it alone says', async () => {
+    await load('simd128', await read('../../pkg/simd128/bitlens_bg.wasm'));
+    const engine = new Engine();
+    const takeMaps = (map: { full: BufferRef; quantized: BufferRef } | null) => map && [map.full, map.quantized].map(({ id }) => engine.takeBuffer(id) as Float32Array);
+    const recipe = { schema: 1, preset: 'int8', weightBits: 4, activationBits: 8 } as const;
+    ask(engine, 'loadModel', { name: 'sample_resnet.onnx' }, [await sample('sample_resnet.onnx')]);
+    ask(engine, 'addPictures', { names: ['boat_0.png', 'car_0.png'] }, [await sample('boat_0.png'), await sample('car_0.png')]);
+    const { look, quantized } = ask(engine, 'quantize', { recipe, picture: 1 });
+    const maps = takeMaps(look?.map ?? null);
+    expect(look?.lens.picture).toBe(1);
+    expect(maps?.[0]?.length).toBeGreaterThan(1);
+    const { kind, ...alone } = ask(engine, 'lens', { picture: 1, target: null });
+    expect(kind).toBe('lens');
+    expect(look?.lens).toEqual(alone.lens);
+    expect(maps).toEqual(takeMaps(alone.map));
+
+    expect(ask(engine, 'quantize', { recipe })).toEqual({ kind: 'quantize', quantized, look: null });
+    // The network is there although the picture is not.
+    expect(ask(engine, 'quantize', { recipe, picture: 2 })).toEqual({ kind: 'quantize', quantized, look: null });
+  });
+});
+
 describe('a team of engines', () => {
   const files = async (...names: string[]) => ({ files: await Promise.all(names.map(async (name) => new Blob([await sample(name)]))) });
 

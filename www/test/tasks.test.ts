@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { DEFAULT_RECIPE, initialState, type AppState } from '../src/state/state';
-import { compareKey, latencyKey, lensKey, openTasks, previewKey, profileKey, quantizeKey, shouldStop } from '../src/state/tasks';
+import { compareKey, latencyKey, lensKey, openQuestion, openTasks, previewKey, profileKey, quantizeKey, shouldStop } from '../src/state/tasks';
 import { update } from '../src/state/update';
 import { comparison, lens, opened, quantized, summary } from './fixtures';
 
@@ -39,6 +39,25 @@ test('a moved slider asks for everything but the preview again', () => {
   expect(names(state)).toEqual(['quantize']);
   const next = update(state, { type: 'quantized', key: quantizeKey(state), quantized });
   expect(names(next)).toEqual(['lens', 'compare']);
+});
+
+test('what was seen of the picture while quantizing is not asked for again', () => {
+  const state = update(settled(opened()), { type: 'recipeEdited', recipe: { ...DEFAULT_RECIPE, weightBits: 4 }, field: 'weightBits', at: 0 });
+  const next = update(state, { type: 'quantized', key: quantizeKey(state), quantized, lens: { key: lensKey(state), value: { lens, maps: null } } });
+  expect(names(next)).toEqual(['compare']);
+  const moved = update(state, { type: 'pictureSelected', picture: 2 });
+  expect(names(update(moved, { type: 'quantized', key: quantizeKey(state), quantized, lens: { key: lensKey(state), value: { lens, maps: null } } }))).toEqual(['preview', 'lens', 'compare']);
+});
+
+test('a question is open from the moved slider to the answer, and no longer when it was given up', () => {
+  const state = settled(opened());
+  expect(openQuestion(state)).toBeNull();
+  const moved = update(state, { type: 'recipeEdited', recipe: { ...DEFAULT_RECIPE, weightBits: 4 }, field: 'weightBits', at: 0 });
+  expect(openQuestion(moved)).toBe(lensKey(moved));
+  const halfway = update(moved, { type: 'quantized', key: quantizeKey(moved), quantized });
+  expect(openQuestion(halfway)).toBe(lensKey(moved));
+  expect(openQuestion(update(halfway, { type: 'lensReady', key: lensKey(moved), data: { lens, maps: null } }))).toBeNull();
+  expect(openQuestion(update(moved, { type: 'gaveUp', key: quantizeKey(moved), reason: 'failed' }))).toBeNull();
 });
 
 test('speed is measured again only when another path runs', () => {

@@ -7,7 +7,7 @@ use crate::{data, model};
 use bitlens::ops::Isa;
 use bitlens::quant::Recipe;
 use bitlens::session::view::QuantizedView;
-use bitlens::session::{Job as _, QuantizeJob};
+use bitlens::session::{Found, Job as _, QuantizeJob};
 use serde::Serialize;
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ pub(crate) fn quantize(args: &QuantizeArgs) -> Result<(), Failure> {
     let network = model::open(&args.model)?;
     let data = data::load(&args.data, &network)?;
     let bar = Bar::new();
-    let mut job = QuantizeJob::new(Arc::new(network), recipe, data.inputs, None, isa);
+    let mut job = QuantizeJob::new(Arc::new(network), recipe, data.inputs, Found::default(), isa);
     let quantized = job.run(&mut |progress| bar.show(progress))?;
     drop(bar);
     write(&args.output, quantized.file())?;

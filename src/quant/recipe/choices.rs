@@ -92,6 +92,15 @@ choices! {
 }
 
 choices! {
+    /// How biases make up for what quantizing adds to the mean of a channel (methods §1.3).
+    BiasChoice {
+        #[default]
+        "none" None "Not at all": "Biases are rounded and nothing else.",
+        "empirical" Empirical "As measured": "Each layer's bias takes back the shift of its mean that is measured on your pictures, layer after layer.",
+    }
+}
+
+choices! {
     /// What first and last layers keep: what they lose is lost for all others.
     Ends {
         #[default]

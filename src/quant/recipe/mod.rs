@@ -4,7 +4,7 @@ mod choices;
 mod layers;
 mod options;
 
-pub use choices::{ActivationGrid, Ends, LayerKind, Storage, WeightGranularity, WeightGrid};
+pub use choices::{ActivationGrid, BiasChoice, Ends, LayerKind, Storage, WeightGranularity, WeightGrid};
 pub use layers::{LayerBits, LayerFacts, LayerRule};
 pub use options::{ChoiceInfo, Offer, OptionInfo, OptionKind, PresetInfo, Section, options};
 
@@ -29,6 +29,8 @@ pub enum Preset {
     /// on your pictures.
     #[default]
     Int8,
+    /// As `int8`, with layers equalized and biases corrected: the best of 8 bits without training.
+    Int8Corrected,
     /// One scale for a whole weight, as some small devices want it: what a single channel of large
     /// weights does to all others.
     Int8PerTensor,
@@ -46,13 +48,21 @@ pub enum Preset {
 
 impl Preset {
     /// All presets.
-    pub const ALL: &'static [Self] =
-        &[Self::Int8, Self::Int8PerTensor, Self::W4a8, Self::W4a4, Self::WeightOnly4, Self::FixedPoint];
+    pub const ALL: &'static [Self] = &[
+        Self::Int8,
+        Self::Int8Corrected,
+        Self::Int8PerTensor,
+        Self::W4a8,
+        Self::W4a4,
+        Self::WeightOnly4,
+        Self::FixedPoint,
+    ];
 
     /// The name used in files and on the command line.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Int8 => "int8",
+            Self::Int8Corrected => "int8-corrected",
             Self::Int8PerTensor => "int8-per-tensor",
             Self::W4a8 => "w4a8",
             Self::W4a4 => "w4a4",
@@ -66,6 +76,9 @@ impl Preset {
         match self {
             Self::Int8 => {
                 "One scale per weight channel, one per activation; ranges from the smallest and largest values on your pictures."
+            }
+            Self::Int8Corrected => {
+                "As int8, with layers equalized and biases corrected: the best of 8 bits without training."
             }
             Self::Int8PerTensor => {
                 "One scale for a whole weight, as some small devices want it: one channel of large weights costs all others their levels."
@@ -104,6 +117,10 @@ pub struct Recipe {
     pub activation_grid: ActivationGrid,
     /// Whether the two inputs of a sum have one scale.
     pub share_sum_scales: bool,
+    /// Whether layers are equalized before anything else.
+    pub equalize: bool,
+    /// How biases are corrected.
+    pub bias_correction: BiasChoice,
     /// What the first and the last layer keep.
     pub ends: Ends,
     /// How codes of weights are kept in the file.
@@ -133,12 +150,15 @@ impl Recipe {
             weight_full_range: false,
             activation_grid: ActivationGrid::Asymmetric,
             share_sum_scales: false,
+            equalize: false,
+            bias_correction: BiasChoice::None,
             ends: Ends::Same,
             storage: Storage::Int8,
             layers: Vec::new(),
         };
         match preset {
             Preset::Int8 => plain,
+            Preset::Int8Corrected => Self { equalize: true, bias_correction: BiasChoice::Empirical, ..plain },
             Preset::Int8PerTensor => Self { weight_granularity: WeightGranularity::Tensor, ..plain },
             Preset::W4a8 => Self { weight_bits: 4, storage: Storage::Packed, ..plain },
             Preset::W4a4 => Self {

@@ -1,6 +1,6 @@
 //! What can be chosen, as data: forms, the command line and documents are made of it.
 
-use super::{ActivationGrid, Ends, Preset, Recipe, Storage, WeightGranularity, WeightGrid};
+use super::{ActivationGrid, BiasChoice, Ends, Preset, Recipe, Storage, WeightGranularity, WeightGrid};
 use serde::Serialize;
 use serde_json::Value as Json;
 
@@ -61,6 +61,8 @@ pub enum Section {
     Weights,
     /// Activations.
     Activations,
+    /// What is done to the network so that quantizing costs less.
+    Corrections,
     /// What holds for layers or the file as a whole.
     Network,
 }
@@ -135,7 +137,7 @@ macro_rules! choice {
 
 /// All options, in the order in which they are shown.
 pub fn options() -> Vec<OptionInfo> {
-    use Section::{Activations, Network, Weights};
+    use Section::{Activations, Corrections, Network, Weights};
     let bits = |others: &[u8]| OptionKind::Bits { least: 2, most: 8, others: others.to_vec() };
     let option = |section, key, title, about, kind| OptionInfo { key, title, about, section, kind };
     vec![
@@ -181,6 +183,20 @@ pub fn options() -> Vec<OptionInfo> {
             "One scale for sums",
             "Both inputs of a sum have one scale, so that it needs no multiplier.",
             OptionKind::Switch,
+        ),
+        option(
+            Corrections,
+            "equalize",
+            "Equalize layers",
+            "Channels of neighbouring layers get weights of the same range; the network stays the same function.",
+            OptionKind::Switch,
+        ),
+        option(
+            Corrections,
+            "biasCorrection",
+            "Correct biases",
+            "How biases make up for what quantizing adds to the mean of a channel.",
+            choice!(BiasChoice),
         ),
         option(
             Network,

@@ -1,6 +1,6 @@
 /** A picture with a heat map on it, drawn smoothly at the size of the screen. */
 import { useLayoutEffect, useMemo, useRef } from 'preact/hooks';
-import { greyed, keptColour, layer, upscale, type HeatMap } from '../lib/heat';
+import { greyed, isSame, keptColour, layer, upscale, type HeatMap } from '../lib/heat';
 import type { Preview } from '../state/state';
 
 interface Props {
@@ -26,22 +26,43 @@ export function HeatCanvas({ picture, map, overlay, label, testid, ...rest }: Pr
   const scale = RESOLUTION / Math.max(picture.width, picture.height);
   const width = Math.round(picture.width * scale);
   const height = Math.round(picture.height * scale);
-  const base = useMemo(() => ({ coloured: onCanvas(picture), grey: onCanvas({ ...picture, rgba: greyed(picture.rgba) }) }), [picture]);
-  // Every new state makes the map's frame anew; what is in it stays.
-  const heat = useMemo(() => map && enlarged(map, width / height), [map?.values, map?.max, width, height]);
+  const seen = useMemo(() => ({ coloured: onCanvas(picture), grey: onCanvas({ ...picture, rgba: greyed(picture.rgba) }) }), [picture]);
+  const kept = map ? keptColour(overlay) : 1;
+  const base = useMemo(() => {
+    const large = new OffscreenCanvas(width, height);
+    draw(large.getContext('2d'), seen.coloured, { quality: 'high' });
+    if (kept < 1) draw(large.getContext('2d'), seen.grey, { quality: 'high', alpha: 1 - kept });
+    return large;
+  }, [seen, kept, width, height]);
+  const same = useSame(map);
+  const heat = useMemo(() => same && enlarged(same, width / height), [same, width, height]);
   useLayoutEffect(() => {
-    const context = canvas.current?.getContext('2d');
-    if (!context) return;
-    context.imageSmoothingQuality = 'high';
-    const draw = (image: OffscreenCanvas): void => context.drawImage(image, 0, 0, width, height);
-    draw(base.coloured);
-    if (!heat) return;
-    context.globalAlpha = 1 - keptColour(overlay);
-    draw(base.grey);
-    context.globalAlpha = 1;
-    draw(onCanvas({ ...heat, rgba: layer(heat.values, heat.max, overlay) }));
-  }, [base, heat, overlay, width, height]);
+    const context = canvas.current?.getContext('2d') ?? null;
+    draw(context, base);
+    // It is smooth before it is drawn.
+    if (heat) draw(context, onCanvas({ ...heat, rgba: layer(heat.values, heat.max, overlay) }), { quality: 'low' });
+  }, [base, heat, overlay]);
   return <canvas ref={canvas} width={width} height={height} role="img" aria-label={label} data-testid={testid} class={rest.class} />;
+}
+
+interface Drawing {
+  quality?: ImageSmoothingQuality;
+  alpha?: number;
+}
+
+/** Draws an image over the whole canvas. */
+function draw(context: CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D | null, image: OffscreenCanvas, { quality = 'low', alpha = 1 }: Drawing = {}): void {
+  if (!context) return;
+  context.imageSmoothingQuality = quality;
+  context.globalAlpha = alpha;
+  context.drawImage(image, 0, 0, context.canvas.width, context.canvas.height);
+}
+
+/** The map of before where this one is equal: full precision's is sent again with every quantized one. */
+function useSame(map: HeatMap | null): HeatMap | null {
+  const last = useRef(map);
+  if (!map || !last.current || !isSame(map, last.current)) last.current = map;
+  return last.current;
 }
 
 /** A map with enough pixels to be drawn at any size, of this width over height. */

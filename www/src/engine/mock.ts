@@ -16,6 +16,7 @@ import type {
   EngineResponse,
   LayerView,
   LensView,
+  Look,
   NodeTimes,
   OperatorView,
   PictureComparison,
@@ -158,7 +159,7 @@ export class MockEngine implements Engine {
         this.#source = 'edited';
         return { kind: 'setPreprocess', preprocess: this.#preprocessView() };
       case 'quantize':
-        return yield* this.#quantize(request.recipe);
+        return yield* this.#quantize(request);
       case 'compare':
         return yield* this.#compare();
       case 'calibrateShare':
@@ -171,7 +172,7 @@ export class MockEngine implements Engine {
       case 'learnComparisons':
         return { kind: 'learnComparisons' };
       case 'lens':
-        return this.#lens(request);
+        return { kind: 'lens', ...this.#look(request.picture) };
       case 'logits':
         return this.#logits(request.picture);
       case 'measureLatency':
@@ -251,7 +252,7 @@ export class MockEngine implements Engine {
     return { kind: 'setLabels', classes: this.#classes, pictures: this.#views() };
   }
 
-  *#quantize(recipe: Recipe): Generator<EngineEvent[], EngineResponse> {
+  *#quantize({ recipe, picture }: ArgumentsOf<'quantize'>): Generator<EngineEvent[], EngineResponse> {
     this.#recipe = recipe;
     const calibration = this.#pictures.filter(({ role }) => role !== 'eval').length;
     if (calibration === 0) throw refuse('no_pictures', 'There is no picture to calibrate with.', null, 'Drop some pictures like those the network will see.');
@@ -263,6 +264,7 @@ export class MockEngine implements Engine {
     return {
       kind: 'quantize',
       quantized: { recipe, path: this.#path(), pathReason: int8 ? 'Every layer runs on 8-bit integers with 32-bit sums.' : 'Fewer than 8 bits run in float with rounding in this version.', calibrationPictures: calibration, sizeBytes: { full: sum('full'), quantized: sum('quantized') }, layers, operators: OPERATORS.map((one) => ({ ...one, integerNodes: one.nodes })) },
+      look: picture === undefined ? null : this.#look(picture),
     };
   }
 
@@ -337,7 +339,7 @@ export class MockEngine implements Engine {
     return { picture: index, full: full.slice(0, 5), quantized: quantized.slice(0, 5), flipped: full[0]?.class !== quantized[0]?.class, kl: bad, sqnrDb: 31 - 28 * Math.sqrt(bad), attribution: { spearman, kendallTauB: spearman * 0.84 } };
   }
 
-  #lens({ picture }: ArgumentsOf<'lens'>): EngineResponse {
+  #look(picture: number): Look {
     const one = this.#comparison(picture);
     const label = this.#at(picture).label ?? Math.floor(chance(`${picture} label`) * 10);
     const quantizedAll = this.#answer(picture, label, true);
@@ -353,7 +355,7 @@ export class MockEngine implements Engine {
       layerSqnrDb: LAYERS.map(([layer], index) => ({ layer, sqnrDb: 42 - 34 * Math.sqrt(bad) - index * 1.1 - 6 * chance(`${layer} ${picture}`) * Math.sqrt(bad) })),
     };
     const map = { width: MAP, height: MAP, max: Math.max(...full, ...quantized), full: this.#put(full), quantized: this.#put(quantized) };
-    return { kind: 'lens', lens, map };
+    return { lens, map };
   }
 }
 

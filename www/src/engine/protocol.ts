@@ -16,6 +16,7 @@ export type Interval = wire.Interval;
 export type LatencyView = wire.LatencyView;
 export type LayerView = wire.LayerView;
 export type LensView = wire.LensView;
+export type Look = wire.Look;
 export type ModelView = wire.ModelView;
 export type NodeTime = wire.NodeTime;
 export type NodeTimes = wire.NodeTimes;
@@ -63,8 +64,10 @@ export interface Engine {
 /** The references inside a response, so that the worker can send their data along. */
 export function bufferRefs(response: EngineResponse): BufferRef[] {
   switch (response.kind) {
+    case 'quantize':
+      return response.look ? mapRefs(response.look) : [];
     case 'lens':
-      return response.map ? [response.map.full, response.map.quantized] : [];
+      return mapRefs(response);
     case 'logits':
       return [response.input, response.full, ...(response.quantized ? [response.quantized] : [])];
     case 'preview':
@@ -77,7 +80,6 @@ export function bufferRefs(response: EngineResponse): BufferRef[] {
     case 'setLabels':
     case 'readPreprocess':
     case 'setPreprocess':
-    case 'quantize':
     case 'compare':
     case 'measureLatency':
     case 'profile':
@@ -89,3 +91,5 @@ export function bufferRefs(response: EngineResponse): BufferRef[] {
       return [];
   }
 }
+
+const mapRefs = ({ map }: Look): BufferRef[] => (map ? [map.full, map.quantized] : []);

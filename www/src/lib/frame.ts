@@ -14,3 +14,8 @@ export function beforeNextFrame(callback: () => void): void {
   const timeout = setTimeout(done, LONGEST_WAIT_MS);
   const frame = requestAnimationFrame(done);
 }
+
+/** Calls back when the next frame is drawn. */
+export function afterNextFrame(callback: () => void): void {
+  beforeNextFrame(() => setTimeout(callback));
+}

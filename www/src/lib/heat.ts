@@ -13,6 +13,12 @@ export interface HeatMap {
   max: number;
 }
 
+/** Whether two maps show the same. */
+export function isSame(one: HeatMap, other: HeatMap): boolean {
+  const hasSameFrame = one.width === other.width && one.height === other.height && one.max === other.max;
+  return hasSameFrame && one.values.every((value, at) => value === other.values[at]);
+}
+
 const STEPS = 256;
 
 /** Magma, dark to light, as STEPS × RGB. Lightness rises evenly, so it reads without colour vision. */

@@ -2,15 +2,15 @@
  * All that happens over time, in one place: user's requests become calls to the engine, and between
  * them the open tasks (see tasks.ts) run one after another, cancelled as soon as they are outdated.
  */
-import { Cancelled, EngineCrash, type EngineClient } from '../engine/client';
-import type { BufferRef, EngineEvent } from '../engine/protocol';
+import { Cancelled, EngineCrash, type CallOptions, type EngineClient, type Reply } from '../engine/client';
+import type { ArgumentsOf, BufferRef, EngineEvent, Look } from '../engine/protocol';
 import type { ObjectMask } from '../lib/object';
 import { evaluated } from './update';
 import { Loader, type Environment } from './loader';
 import { problemFrom } from './problems';
-import type { AppEvent, AppState, Preview } from './state';
+import type { AppEvent, AppState, LensData, Preview } from './state';
 import type { Store } from './store';
-import { compareKey, latencyKey, openTasks, previewKey, quantizeKey, shouldStop, type Task } from './tasks';
+import { compareKey, latencyKey, lensKey, openTasks, previewKey, quantizeKey, shouldStop, type Task } from './tasks';
 
 /** Runs of both networks for the latency; the median of so few is still steady to a few per cent. */
 const LATENCY_RUNS = 15;
@@ -148,12 +148,15 @@ export class Controller {
         return dispatch({ type: 'previewReady', key, preview: { ...preview, object: await this.#object(picture, preview) } });
       }
       case 'quantize': {
-        const recipe = this.#state.recipe.present;
-        const { quantized } = await this.#client.call('quantize', { recipe }, { signal, onEvents });
-        return dispatch({ type: 'quantized', key, quantized });
+        // The picture goes along: what the slider is moved for is there a turn of both threads earlier.
+        const [recipe, asked] = [this.#state.recipe.present, lensKey(this.#state)];
+        const { quantized, look, buffer } = await this.#quantize({ recipe, picture }, { signal, onEvents });
+        return dispatch({ type: 'quantized', key, quantized, lens: look && { key: asked, value: lensData(look, buffer) } });
       }
-      case 'lens':
-        return this.#look(key, picture, signal);
+      case 'lens': {
+        const reply = await this.#client.call('lens', { picture, target: null }, { signal });
+        return dispatch({ type: 'lensReady', key, data: lensData(reply, reply.buffer) });
+      }
       case 'compare': {
         const { summary, pictures } = await this.#client.call('compare', {}, { signal, onEvents });
         return dispatch({ type: 'compared', key, summary, pictures });
@@ -173,6 +176,16 @@ export class Controller {
     }
   }
 
+  /** Withdrawn, it may have come to its end all the same: then the engine holds another network than is shown. */
+  async #quantize(args: ArgumentsOf<'quantize'>, options: CallOptions): Promise<Reply<'quantize'>> {
+    try {
+      return await this.#client.call('quantize', args, options);
+    } catch (error) {
+      if (error instanceof Cancelled) this.#store.dispatch({ type: 'quantizingWithdrawn' });
+      throw error;
+    }
+  }
+
   async #preview(picture: number, signal: AbortSignal): Promise<Preview> {
     const reply = await this.#client.call('preview', { picture }, { signal });
     const rgba = new Uint8ClampedArray(reply.buffer<Uint8Array<ArrayBuffer>>(reply.rgba));
@@ -185,14 +198,6 @@ export class Controller {
     const path = picture && this.#state.masks[picture.name];
     if (!path || picture.width * height !== picture.height * width) return null;
     return this.#environment.readMask(path);
-  }
-
-  async #look(key: string, picture: number, signal: AbortSignal): Promise<void> {
-    const reply = await this.#client.call('lens', { picture, target: null }, { signal });
-    const { lens, map } = reply;
-    const values = (ref: BufferRef): Float32Array => reply.buffer<Float32Array<ArrayBuffer>>(ref);
-    const maps = map && { ...map, full: values(map.full), quantized: values(map.quantized) };
-    this.#store.dispatch({ type: 'lensReady', key, data: { lens, maps } });
   }
 
   /** One change of the state for all of them: a small network is compared faster than the page is drawn. */
@@ -208,7 +213,7 @@ export class Controller {
     if (this.#state.exported?.key === key) return;
     // The engine exports what it quantized last; after a moved slider that is not yet what is shown.
     if (this.#state.quantized?.key !== key) {
-      const { quantized } = await this.#client.call('quantize', { recipe: this.#state.recipe.present }, { signal });
+      const { quantized } = await this.#quantize({ recipe: this.#state.recipe.present }, { signal });
       this.#store.dispatch({ type: 'quantized', key, quantized });
     }
     const reply = await this.#client.call('exportModel', {}, { signal, onEvents: (events) => this.#onEngineEvents(key, events) });
@@ -259,6 +264,11 @@ export class Controller {
     if (restored) this.#exclusive('opening your files again', (signal) => this.#loader.restore(signal));
     return true;
   }
+}
+
+/** What was seen on a picture, with its maps in place of their names. */
+function lensData({ lens, map }: Look, buffer: <T extends Float32Array<ArrayBuffer>>(ref: BufferRef) => T): LensData {
+  return { lens, maps: map && { ...map, full: buffer(map.full), quantized: buffer(map.quantized) } };
 }
 
 /** Keys of what the page shows now; views use them to dim what is being replaced. */

@@ -20,7 +20,7 @@ export interface Option {
   key: OptionKey;
   title: string;
   about: string;
-  section: 'weights' | 'activations' | 'network';
+  section: 'weights' | 'activations' | 'corrections' | 'network';
   kind: OptionKind;
 }
 

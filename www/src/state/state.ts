@@ -182,7 +182,8 @@ export type EngineReport =
   | { type: 'labelsSet'; classes: string[]; pictures: PictureView[] }
   | { type: 'preprocessSet'; preprocess: PreprocessView }
   | { type: 'thumbnailReady'; picture: number; url: string }
-  | { type: 'quantized'; key: string; quantized: QuantizedView }
+  | { type: 'quantized'; key: string; quantized: QuantizedView; lens?: Keyed<LensData> | null }
+  | { type: 'quantizingWithdrawn' }
   | { type: 'lensReady'; key: string; data: LensData }
   | { type: 'previewReady'; key: string; preview: Seen }
   | { type: 'masksKnown'; masks: Record<string, string> }

@@ -28,6 +28,12 @@ export const latencyKey = (state: AppState): string =>
 /** Which kernel runs depends on the codes of the weights as well. */
 export const profileKey = (state: AppState): string => `profile ${quantizeKey(state)}`;
 
+/** The key of what the lens is to show and does not show yet; null where it shows it, or never will. */
+export function openQuestion(state: AppState): string | null {
+  const isOpen = openTasks(state).some(({ name }) => name === 'quantize' || name === 'lens');
+  return isOpen ? lensKey(state) : null;
+}
+
 /** The tasks still to do, most wanted first. Empty without a network or without pictures. */
 export function openTasks(state: AppState): Task[] {
   if (state.engine.status !== 'ready' || !state.model || state.pictures.length === 0) return [];

@@ -84,7 +84,9 @@ function result(state: AppState, event: AppEvent): AppState {
     case 'jobEnded':
       return { ...state, job: null };
     case 'quantized':
-      return { ...state, quantized: { key: event.key, value: event.quantized } };
+      return { ...state, quantized: { key: event.key, value: event.quantized }, lens: event.lens ?? state.lens };
+    case 'quantizingWithdrawn':
+      return { ...state, quantized: state.quantized && { ...state.quantized, key: '' } };
     case 'lensReady':
       return { ...state, lens: { key: event.key, value: event.data } };
     case 'previewReady':

@@ -5,6 +5,7 @@ import { soFar } from '../../lib/stats';
 import * as format from '../../lib/format';
 import { isaName, pathTitle, reference } from '../../lib/sentences';
 import { compareKey, latencyKey, quantizeKey } from '../../state/tasks';
+import type { AppState } from '../../state/state';
 import { useSlice } from '../../state/store';
 import { testids } from '../../testids';
 import { Explanations } from './explanations';
@@ -56,15 +57,14 @@ const freshness = (has: boolean, current: boolean): Freshness => (!has ? 'empty'
 const WAITING = '–';
 
 function Size() {
-  const quantized = useSlice((state) => state.quantized);
-  const key = useSlice(quantizeKey);
-  const size = quantized?.value.sizeBytes;
+  const size = useSlice((state) => state.quantized?.value.sizeBytes);
+  const current = useSlice((state) => state.quantized?.key === quantizeKey(state));
   return (
     <BigNumber
       name="Smaller by"
       value={size ? format.times(size.full / size.quantized) : WAITING}
       small={size ? `${format.bytes(size.full)} → ${format.bytes(size.quantized)}` : 'file size'}
-      state={freshness(!!size, quantized?.key === key)}
+      state={freshness(!!size, current)}
       testid={testids.headlineSize}
     >
       <Explanations.Size />
@@ -72,14 +72,15 @@ function Size() {
   );
 }
 
+const isSummed = (state: AppState): boolean => state.summary?.key === compareKey(state);
+
 /** The engine's summary once it is there; until then, what the pictures compared so far say. */
 function useComparison() {
-  const key = useSlice(compareKey);
-  const summary = useSlice((state) => state.summary);
-  const comparisons = useSlice((state) => state.comparisons);
-  const current = summary?.key === key;
-  const partial = !current && comparisons?.key === key ? soFar(Object.values(comparisons.value)) : null;
-  return { summary: summary?.value ?? null, current, partial };
+  const summary = useSlice((state) => state.summary?.value ?? null);
+  const current = useSlice(isSummed);
+  const some = useSlice((state) => (!isSummed(state) && state.comparisons?.key === compareKey(state) ? state.comparisons.value : null));
+  const partial = some && soFar(Object.values(some));
+  return { summary, current, partial };
 }
 
 /** Whether the file is quantized already. */
@@ -147,9 +148,8 @@ function Signal() {
 
 function Latency() {
   const fixed = useFixed();
-  const latency = useSlice((state) => state.latency);
-  const key = useSlice(latencyKey);
-  const value = latency?.value;
+  const value = useSlice((state) => state.latency?.value);
+  const current = useSlice((state) => state.latency?.key === latencyKey(state));
   const small = value && (
     <>
       {fixed ? 'in float' : 'full'} <span class="full">{format.milliseconds(value.full.medianMs)} ms</span> · {pathTitle(value.quantized.path).toLowerCase()}, {isaName(value.isa)}
@@ -161,7 +161,7 @@ function Latency() {
       value={value ? <span class="quantized">{format.milliseconds(value.quantized.medianMs)}</span> : WAITING}
       unit={value ? 'ms' : undefined}
       small={small ?? 'median time'}
-      state={freshness(!!value, latency?.key === key)}
+      state={freshness(!!value, current)}
       testid={testids.headlineLatency}
     >
       <Explanations.Latency latency={value ?? null} />

@@ -1,4 +1,5 @@
 /** Which layer: a table of all of them, linked with the curve of the signal along the network. */
+import type { ComponentChildren } from 'preact';
 import type { LensView } from '../../engine/protocol';
 import { BrokenName } from '../../components/broken-name';
 import { bytes, decibels, value } from '../../lib/format';
@@ -23,14 +24,13 @@ const COLUMNS: { id: LayerColumn; title: string; about: string; number?: boolean
 ];
 
 export function Layers() {
-  const quantized = useSlice((state) => state.quantized);
+  const layers = useSlice((state) => state.quantized?.value.layers);
   const sqnr = useSlice((state) => state.lens?.value.lens.layerSqnrDb ?? NO_SQNR);
   const column = useSlice((state) => state.view.layerColumn);
   const descending = useSlice((state) => state.view.layerDescending);
-  const current = useSlice((state) => state.quantized?.key === quantizeKey(state));
   const fixed = useSlice((state) => state.model?.quantized ?? false);
-  if (!quantized) return null;
-  const all = rows(quantized.value.layers, sqnr);
+  if (!layers) return null;
+  const all = rows(layers, sqnr);
   const best = Math.max(1, ...all.flatMap(({ sqnrDb, layer }) => [sqnrDb ?? 0, layer.weightSqnrDb ?? 0]));
   return (
     <div class="rows">
@@ -40,18 +40,28 @@ export function Layers() {
           <p class="quiet small">{fixed ? 'As the file states them.' : 'Signal is measured on the picture above.'}</p>
         </header>
         <div class="scroll scroll-table" data-fixed={fixed} tabIndex={0} role="region" aria-label="Table of layers">
-          <table data-testid={testids.layers} data-state={current ? 'current' : 'updating'}>
+          <Table>
             <Heads fixed={fixed} />
             <tbody>
               {sortRows(all, column, descending).map((row) => (
                 <LayerRow key={row.order} row={row} best={best} fixed={fixed} />
               ))}
             </tbody>
-          </table>
+          </Table>
         </div>
       </section>
       <DepthCard rows={all} fixed={fixed} />
     </div>
+  );
+}
+
+/** By itself, so that no row is drawn anew for being out of date. */
+function Table({ children }: { children: ComponentChildren }) {
+  const current = useSlice((state) => state.quantized?.key === quantizeKey(state));
+  return (
+    <table data-testid={testids.layers} data-state={current ? 'current' : 'updating'}>
+      {children}
+    </table>
   );
 }
 

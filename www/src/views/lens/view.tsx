@@ -1,5 +1,5 @@
 /** What changed on this picture: where both networks look, what they answer, and a sentence about it. */
-import type { ComponentProps } from 'preact';
+import type { ComponentChildren, ComponentProps } from 'preact';
 import { HeatCanvas } from '../../components/heat-canvas';
 import { TwoUp } from '../../components/two-up';
 import type { HeatMap } from '../../lib/heat';
@@ -16,25 +16,40 @@ import { Outline, Pointing } from './object';
 import './view.css';
 
 export function Lens() {
-  const lens = useSlice((state) => state.lens);
-  const preview = useSlice((state) => state.preview);
+  return (
+    <Frame>
+      <PicturePlace />
+      <StoryPlace />
+    </Frame>
+  );
+}
+
+/** By itself, so that nothing is drawn anew for being out of date. */
+function Frame({ children }: { children: ComponentChildren }) {
   const current = useSlice((state) => state.lens?.key === lensKey(state));
-  const model = useSlice((state) => state.model);
-  const pictures = useSlice((state) => state.pictures.length);
   return (
     <section class="lens" aria-label="This picture" data-testid={testids.lens} data-current={current}>
-      {preview ? <Picture preview={preview.value} lens={lens?.value ?? null} /> : <EmptyPicture waiting={model === null || pictures > 0} />}
-      <div class="story">{lens ? <Story data={lens.value} /> : pictures > 0 && <Waiting />}</div>
+      {children}
     </section>
   );
 }
 
-function EmptyPicture({ waiting }: { waiting: boolean }) {
+function PicturePlace() {
+  const lens = useSlice((state) => state.lens);
+  const preview = useSlice((state) => state.preview);
+  const waiting = useSlice((state) => state.model === null || state.pictures.length > 0);
+  if (preview) return <Picture preview={preview.value} lens={lens?.value ?? null} />;
   return <div class="empty-picture quiet">{waiting ? '' : 'Drop pictures here to see where the networks look.'}</div>;
 }
 
-function Waiting() {
-  return <p class="quiet small">The two networks are about to be compared on this picture.</p>;
+function StoryPlace() {
+  const lens = useSlice((state) => state.lens);
+  const waiting = useSlice((state) => state.pictures.length > 0);
+  return (
+    <div class="story">
+      {lens ? <Story data={lens.value} /> : waiting && <p class="quiet small">The two networks are about to be compared on this picture.</p>}
+    </div>
+  );
 }
 
 function mapOf(data: LensData | null, side: 'full' | 'quantized'): HeatMap | null {
@@ -113,7 +128,6 @@ function OutlineToggle() {
 function Story({ data: { lens, maps } }: { data: LensData }) {
   const picture = useSlice((state) => state.pictures.find(({ index }) => index === lens.picture));
   const classes = useSlice((state) => state.classes);
-  const current = useSlice((state) => state.lens?.key === lensKey(state));
   const position = useSlice((state) => evaluated(state.pictures).findIndex(({ index }) => index === lens.picture) + 1);
   const total = useSlice((state) => evaluated(state.pictures).length);
   const object = useSlice((state) => (state.preview?.key === previewKey(state) ? state.preview.value.object : null));
@@ -125,7 +139,7 @@ function Story({ data: { lens, maps } }: { data: LensData }) {
       <p class="small quiet name">
         {picture?.name} · {position} of {plural(total, 'picture')}
       </p>
-      <div class="told" data-state={current ? 'current' : 'updating'}>
+      <Told>
         <h2 class="verdict">
           {lens.flipped ? (
             <>
@@ -140,8 +154,17 @@ function Story({ data: { lens, maps } }: { data: LensData }) {
         {right && <p class="small" data-testid={testids.truth}>{right}</p>}
         <Answers lens={lens} full={fixed ? 'float' : 'full'} />
         <Why lens={lens} />
-      </div>
+      </Told>
     </>
+  );
+}
+
+function Told({ children }: { children: ComponentChildren }) {
+  const current = useSlice((state) => state.lens?.key === lensKey(state));
+  return (
+    <div class="told" data-state={current ? 'current' : 'updating'}>
+      {children}
+    </div>
   );
 }
 

@@ -9,6 +9,7 @@ import { testids } from '../../testids';
 const SECTIONS: { id: Option['section']; title: string }[] = [
   { id: 'weights', title: 'Weights' },
   { id: 'activations', title: 'Activations' },
+  { id: 'corrections', title: 'Corrections' },
   { id: 'network', title: 'Layers and file' },
 ];
 

@@ -2,11 +2,15 @@
 import { Cross } from '../../components/icons';
 import type { SupportView } from '../../engine/protocol';
 import { percent, plural, timeLeft } from '../../lib/format';
+import { useLasting } from '../../lib/lasting';
 import { useDispatch, useSlice } from '../../state/store';
 import { compareKey, latencyKey, lensKey, quantizeKey } from '../../state/tasks';
 import type { OpenedFile, Problem } from '../../state/state';
 import { testids } from '../../testids';
 import './view.css';
+
+/** Work that is over sooner needs no line. */
+const WORTH_A_LINE_MS = 400;
 
 /** A line at the foot of the window while something runs; it comes late, so that quick work does not flicker. */
 export function Progress() {
@@ -16,7 +20,9 @@ export function Progress() {
     return state.givenUp.some(({ key, reason }) => reason === 'cancelled' && keys.includes(key));
   });
   const dispatch = useDispatch();
+  const lasts = useLasting(job !== null, WORTH_A_LINE_MS);
   if (job) {
+    if (!lasts) return null;
     const left = timeLeft(job.at - job.startedAt, job.done, job.total);
     return (
       <div class="progress" data-testid={testids.progress} style={{ '--share': String(job.total > 0 ? job.done / job.total : 0) }}>
@@ -34,7 +40,7 @@ export function Progress() {
   }
   if (!stopped) return null;
   return (
-    <div class="progress at-once" data-testid={testids.progress}>
+    <div class="progress" data-testid={testids.progress}>
       <span>Stopped. What was computed is shown.</span>
       <button type="button" class="link" data-testid={testids.resume} onClick={() => dispatch({ type: 'continueAsked' })}>
         Continue

@@ -1,4 +1,5 @@
 /** On which pictures it happened: every picture as a thumbnail, flipped answers and moved attention marked. */
+import type { ComponentChildren } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { PictureComparison, PictureView } from '../../engine/protocol';
 import { Chevron } from '../../components/icons';
@@ -19,15 +20,24 @@ export function Strip() {
   const ranking = useSlice((state) => state.ranking);
   const order = useSlice((state) => state.view.stripOrder);
   const flippedOnly = useSlice((state) => state.view.flippedOnly);
-  const current = useSlice((state) => state.comparisons?.key === compareKey(state));
   const all = evaluated(pictures);
   const shown = arrange(all, comparisons, { ranking, order, flippedOnly });
   const flipped = all.filter(({ index }) => comparisons[index]?.flipped).length;
   if (all.length === 0) return null;
   return (
-    <section class="strip" aria-label="Pictures">
+    <Frame>
       <StripControls flipped={flipped} />
-      {shown.length === 0 ? <p class="quiet small">No answer flipped.</p> : <Thumbnails shown={shown} comparisons={comparisons} current={current} />}
+      {shown.length === 0 ? <p class="quiet small">No answer flipped.</p> : <Thumbnails shown={shown} comparisons={comparisons} />}
+    </Frame>
+  );
+}
+
+/** By itself, so that no thumbnail is drawn anew for being out of date. */
+function Frame({ children }: { children: ComponentChildren }) {
+  const outdated = useSlice((state) => state.comparisons !== null && state.comparisons.key !== compareKey(state));
+  return (
+    <section class="strip" aria-label="Pictures" data-outdated={outdated}>
+      {children}
     </section>
   );
 }
@@ -59,7 +69,6 @@ function StripControls({ flipped }: { flipped: number }) {
 interface ThumbnailsProps {
   shown: PictureView[];
   comparisons: Record<number, PictureComparison>;
-  current: boolean;
 }
 
 /** Width of a thumbnail with the gap beside it, and what stands before the first, as in the style. */
@@ -68,7 +77,7 @@ const MARGIN = 16;
 /** Scrolling counts after so many thumbnails: the strip holds far more than are in view. */
 const LEAP = 10;
 
-function Thumbnails({ shown, comparisons, current }: ThumbnailsProps) {
+function Thumbnails({ shown, comparisons }: ThumbnailsProps) {
   const selected = useSlice((state) => state.selected);
   const { state, dispatch } = useStore();
   const list = useRef<HTMLDivElement>(null);
@@ -121,7 +130,6 @@ function Thumbnails({ shown, comparisons, current }: ThumbnailsProps) {
           position={[start + at + 1, shown.length]}
           picture={picture}
           comparison={comparisons[picture.index]}
-          current={current}
           selected={picture.index === selected}
           tabIndex={picture.index === stop ? 0 : -1}
         />
@@ -135,12 +143,11 @@ interface ThumbnailProps {
   position: [number, number];
   picture: PictureView;
   comparison: PictureComparison | undefined;
-  current: boolean;
   selected: boolean;
   tabIndex: number;
 }
 
-function Thumbnail({ position, picture, comparison, current, selected, tabIndex }: ThumbnailProps) {
+function Thumbnail({ position, picture, comparison, selected, tabIndex }: ThumbnailProps) {
   const address = useSlice((state) => state.thumbnails[picture.index]);
   const dispatch = useDispatch();
   const spearman = comparison?.attribution?.spearman ?? null;
@@ -156,7 +163,6 @@ function Thumbnail({ position, picture, comparison, current, selected, tabIndex 
       data-testid={testids.thumbnail}
       data-picture={picture.index}
       data-flipped={comparison?.flipped ?? false}
-      data-state={current || !comparison ? 'current' : 'updating'}
       onClick={() => dispatch({ type: 'pictureSelected', picture: picture.index })}
     >
       {address ? <img src={address} alt={picture.name} loading="lazy" decoding="async" draggable={false} /> : <span class="blank" />}

@@ -1,0 +1,299 @@
+//! The work of quantizing: what is changed, watched and corrected before a network is written.
+//!
+//! ```text
+//! equalize layers ─▶ are the limits of Relu6 needed? ─▶ calibrate ─▶ plan ─▶ correct biases ─▶ write
+//!   (recipe)           (a picture a step)                 (a picture a step)     (a layer of a picture a step)
+//! ```
+//!
+//! What was found up to calibration depends on little of a recipe and is handed to the next job ([`Found`]).
+
+use super::SessionError;
+use super::equalized::{EqualizedNetwork, LimitCheck};
+use super::job::{Job, Progress, Step};
+use super::network::Network;
+use super::pictures::PictureInputs;
+use super::quantized::{Decided, QuantizedNetwork};
+use crate::data::Preprocess;
+use crate::exec::Executor;
+use crate::ops::{Graph, Isa};
+use crate::quant::correct::BiasCorrection;
+use crate::quant::recipe::BiasChoice;
+use crate::quant::{self, Calibrator, QuantPlan, Recipe, Statistics};
+use crate::tensor::Value;
+use std::sync::Arc;
+
+/// Watches a network on pictures, one a step.
+///
+/// Ranges decide the file, so calibration runs on kernels that give the same bits everywhere
+/// ([`Isa::reproducible`]): the same network, pictures and recipe make the same file, byte for byte, in
+/// every browser and on the command line, and however the pictures are divided.
+#[derive(Debug)]
+pub struct CalibrateJob {
+    network: Arc<Network>,
+    /// What is watched, where that is not the network as it is.
+    equalized: Option<Arc<EqualizedNetwork>>,
+    inputs: PictureInputs,
+    calibrator: Calibrator,
+    /// What calibration runs, once it has begun, where the network itself was made ready for others.
+    reproducible: Option<Executor>,
+    done: usize,
+}
+
+impl CalibrateJob {
+    /// A job over those pictures.
+    pub fn new(network: Arc<Network>, inputs: PictureInputs) -> Self {
+        Self::of(network, None, inputs)
+    }
+
+    /// A job that watches a network whose layers were equalized.
+    fn of(network: Arc<Network>, equalized: Option<Arc<EqualizedNetwork>>, inputs: PictureInputs) -> Self {
+        let watched = equalized.as_ref().map_or(network.graph(), |equalized| &equalized.graph);
+        let calibrator = Calibrator::new(watched);
+        Self { network, equalized, inputs, calibrator, reproducible: None, done: 0 }
+    }
+
+    fn calibrate(&mut self, input: Value) -> Result<(), SessionError> {
+        let own = &self.network.model.executor;
+        let executor = if self.equalized.is_none() && own.isa() == Isa::reproducible() {
+            own
+        } else {
+            let made = match (self.reproducible.take(), &self.equalized) {
+                (Some(made), _) => made,
+                (None, Some(equalized)) => Executor::new(equalized.graph.clone(), Isa::reproducible())?,
+                (None, None) => Executor::new(own.graph().clone(), Isa::reproducible())?,
+            };
+            self.reproducible.insert(made)
+        };
+        executor.run(&[input], &mut self.calibrator)?;
+        self.calibrator.finish_run();
+        self.done += 1;
+        Ok(())
+    }
+}
+
+impl Job for CalibrateJob {
+    type Output = Statistics;
+
+    fn step(&mut self) -> Result<Step<Statistics>, SessionError> {
+        let total = self.inputs.len();
+        if self.done < total && !self.network.is_quantized() {
+            let input = self.inputs.get(self.done)?;
+            self.calibrate(input.value)?;
+            let progress = Progress { phase: "calibrating", done: self.done, total, comparison: None };
+            return Ok(Step::Running(progress));
+        }
+        self.reproducible = None; // its packed weights make place for the new network's
+        Ok(Step::Done(self.calibrator.statistics().clone()))
+    }
+}
+
+/// What a job need not find again.
+#[derive(Debug, Clone, Default)]
+pub struct Found {
+    /// Ranges of the network as it is.
+    pub(super) plain: Option<Arc<Statistics>>,
+    /// The network with its layers equalized, and its ranges.
+    pub(super) equalized: Option<(Arc<EqualizedNetwork>, Arc<Statistics>)>,
+}
+
+impl From<Arc<Statistics>> for Found {
+    fn from(plain: Arc<Statistics>) -> Self {
+        Self { plain: Some(plain), equalized: None }
+    }
+}
+
+/// Quantizes by a recipe: what it asks for before ranges are known, calibration, then the rest.
+#[derive(Debug)]
+pub struct QuantizeJob {
+    network: Arc<Network>,
+    recipe: Recipe,
+    inputs: PictureInputs,
+    found: Found,
+    isa: Isa,
+    stage: Stage,
+}
+
+/// What is done next.
+#[derive(Debug)]
+enum Stage {
+    Begin,
+    Limits(Box<LimitCheck>),
+    Calibrate(Box<CalibrateJob>),
+    Plan(Option<Arc<EqualizedNetwork>>, Arc<Statistics>),
+    Correct(Box<Correction>),
+}
+
+/// Bias correction under way.
+#[derive(Debug)]
+struct Correction {
+    equalized: Option<Arc<EqualizedNetwork>>,
+    statistics: Arc<Statistics>,
+    plan: QuantPlan,
+    work: BiasCorrection,
+    /// Pictures that full precision was watched on.
+    watched: usize,
+}
+
+impl QuantizeJob {
+    /// A job that calibrates on `inputs` what was not found before.
+    pub fn new(network: Arc<Network>, recipe: Recipe, inputs: PictureInputs, found: Found, isa: Isa) -> Self {
+        Self { network, recipe, inputs, found, isa, stage: Stage::Begin }
+    }
+
+    fn preprocess(&self) -> &Preprocess {
+        self.inputs.preprocess()
+    }
+
+    /// The first stage that is not done yet.
+    fn begin(&self) -> Result<Stage, SessionError> {
+        let none = || Arc::new(Statistics::none(self.network.graph()));
+        if !self.recipe.equalize {
+            return Ok(match &self.found.plain {
+                Some(plain) => Stage::Plan(None, Arc::clone(plain)),
+                None if !self.recipe.quantizes_activations() => Stage::Plan(None, none()),
+                None => self.calibrate(None),
+            });
+        }
+        if let Some((equalized, statistics)) = &self.found.equalized {
+            return Ok(Stage::Plan(Some(Arc::clone(equalized)), Arc::clone(statistics)));
+        }
+        let check = LimitCheck::new(&self.network)?;
+        Ok(Stage::Limits(Box::new(check)))
+    }
+
+    fn calibrate(&self, equalized: Option<EqualizedNetwork>) -> Stage {
+        let (network, equalized) = (Arc::clone(&self.network), equalized.map(Arc::new));
+        Stage::Calibrate(Box::new(CalibrateJob::of(network, equalized, self.inputs.clone())))
+    }
+
+    fn graph<'a>(&'a self, equalized: Option<&'a Arc<EqualizedNetwork>>) -> &'a Graph {
+        equalized.map_or(self.network.graph(), |equalized| &equalized.graph)
+    }
+
+    /// The plan, and what is left to do then.
+    fn plan(
+        &self,
+        equalized: Option<Arc<EqualizedNetwork>>,
+        statistics: Arc<Statistics>,
+    ) -> Result<Result<Decided, Stage>, SessionError> {
+        let graph = self.graph(equalized.as_ref());
+        let plan = quant::plan(graph, &statistics, &self.recipe)?;
+        Ok(match self.recipe.bias_correction {
+            BiasChoice::None => Ok(Decided { statistics, equalized, plan, corrected: None }),
+            BiasChoice::Empirical => {
+                let work = BiasCorrection::new(graph, &plan, Isa::reproducible())?;
+                Err(Stage::Correct(Box::new(Correction { equalized, statistics, plan, work, watched: 0 })))
+            }
+        })
+    }
+
+    fn write(&self, decided: Decided) -> Result<Step<QuantizedNetwork>, SessionError> {
+        let recipe = self.recipe.clone();
+        Ok(Step::Done(QuantizedNetwork::of(&self.network, decided, recipe, self.preprocess(), self.isa)?))
+    }
+
+    /// The next piece of a bias correction; how far it is, or what was decided.
+    fn correct(
+        &self,
+        mut correction: Box<Correction>,
+    ) -> Result<Result<Decided, (Stage, Progress)>, SessionError> {
+        let pictures = self.inputs.len();
+        let phase = "correcting biases";
+        if correction.watched < pictures {
+            let input = self.inputs.get(correction.watched)?;
+            correction.work.observe(&[input.value])?;
+            correction.watched += 1;
+            let progress = Progress { phase, done: correction.watched, total: pictures, comparison: None };
+            return Ok(Err((Stage::Correct(correction), progress)));
+        }
+        if let Some(at) = correction.work.step()? {
+            let progress = Progress { phase, done: at.done, total: at.total, comparison: None };
+            return Ok(Err((Stage::Correct(correction), progress)));
+        }
+        let Correction { equalized, statistics, plan, work, .. } = *correction;
+        let corrected = Some(work.finish()?.graph);
+        Ok(Ok(Decided { statistics, equalized, plan, corrected }))
+    }
+}
+
+impl Job for QuantizeJob {
+    type Output = QuantizedNetwork;
+
+    fn step(&mut self) -> Result<Step<QuantizedNetwork>, SessionError> {
+        if self.network.is_quantized() {
+            return Ok(Step::Done(QuantizedNetwork::opened(&self.network)?));
+        }
+        loop {
+            let (next, progress) = match std::mem::replace(&mut self.stage, Stage::Begin) {
+                Stage::Begin => (self.begin()?, None),
+                Stage::Limits(mut check) => match check.step(&self.inputs)? {
+                    Step::Running(progress) => (Stage::Limits(check), Some(progress)),
+                    Step::Done(equalized) => (self.calibrate(Some(equalized)), None),
+                },
+                Stage::Calibrate(mut job) => match job.step()? {
+                    Step::Running(progress) => (Stage::Calibrate(job), Some(progress)),
+                    Step::Done(found) => {
+                        let equalized = job.equalized.take();
+                        found.check(self.graph(equalized.as_ref()))?;
+                        (Stage::Plan(equalized, Arc::new(found)), None)
+                    }
+                },
+                Stage::Plan(equalized, statistics) => match self.plan(equalized, statistics)? {
+                    Ok(decided) => return self.write(decided),
+                    Err(stage) => (stage, None),
+                },
+                Stage::Correct(correction) => match self.correct(correction)? {
+                    Ok(decided) => return self.write(decided),
+                    Err((stage, progress)) => (stage, Some(progress)),
+                },
+            };
+            self.stage = next;
+            if let Some(progress) = progress {
+                return Ok(Step::Running(progress));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::Session;
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    /// FNV-1a.
+    fn hash(bytes: &[u8]) -> u64 {
+        bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        })
+    }
+
+    /// What decides a file, of a bundled network calibrated on four bundled pictures.
+    fn plan(network: &[u8]) -> String {
+        let pictures: [(&str, &[u8]); 4] = [
+            ("boat.png", include_bytes!("../../www/public/sample/boat_0.png")),
+            ("car.png", include_bytes!("../../www/public/sample/car_0.png")),
+            ("cup.png", include_bytes!("../../www/public/sample/cup_0.png")),
+            ("fish.png", include_bytes!("../../www/public/sample/fish_0.png")),
+        ];
+        let mut session = Session::new(Isa::best());
+        session.load_model("sample.onnx", network.to_vec()).unwrap();
+        let settings = include_bytes!("../../www/public/sample/preprocessor_config.json");
+        session.read_preprocess("preprocessor_config.json", settings).unwrap();
+        let files = pictures.map(|(name, bytes)| (name.to_owned(), bytes.to_vec()));
+        assert!(session.add_pictures(files.to_vec()).1.is_empty());
+        let quantized = session.quantize(&Recipe::default()).unwrap().run(&mut |_| ()).unwrap();
+        serde_json::to_string(quantized.plan()).unwrap()
+    }
+
+    /// Where a number here is meant to change (other networks, pictures or rules), the failing test
+    /// says what it is now; it must be the same natively, in Node and in a browser, with either build.
+    #[wasm_bindgen_test(unsupported = test)]
+    fn every_build_decides_alike() {
+        let dense = plan(include_bytes!("../../www/public/sample/sample_resnet.onnx"));
+        let depthwise = plan(include_bytes!("../../www/public/sample/sample_mobilenet.onnx"));
+        let found = [hash(dense.as_bytes()), hash(depthwise.as_bytes())];
+        let known = [0x3752_7d0c_e51c_8d58, 0xab65_ff93_46e5_39ce];
+        assert_eq!(found, known, "{found:#x?} on {}", Isa::best());
+    }
+}
