@@ -7,14 +7,14 @@
 //!
 //! | module | what it does | needs |
 //! |---|---|---|
-//! | [`equalize`] | channels of neighbouring layers get weights of the same range; the function stays | nothing |
-//! | [`absorb`] | what a channel always has moves into the next layer's bias | moments of that graph |
+//! | [`mod@equalize`] | channels of neighbouring layers get weights of the same range; the function stays | nothing |
+//! | [`mod@absorb`] | what a channel always has moves into the next layer's bias | moments of that graph |
 //! | [`weight_moments`] | rounded weights get back each channel's deviation, and its mean through the bias | a plan, and moments |
 //! | [`analytic`] | biases make up for what rounding the weights adds | a plan, and moments |
 //! | [`bias`] | biases make up for what quantizing adds to each channel's mean, as measured | a plan, and pictures |
 //!
 //! The first two come before calibration, since they change ranges; the others after [`plan`](super::plan),
-//! and their result is quantized with the same plan. Moments are measured by a [`ChannelWatch`].
+//! and their result is quantized with that plan, or with the one that comes back. Moments are measured by a [`ChannelWatch`].
 //!
 //! A *layer* here is a linear operator with constant weights whose output has its channels on axis 1.
 //! Layers are named by their node's name, which every correction keeps.
