@@ -7,7 +7,7 @@
 //! works on the codes themselves.
 
 use super::affine::weight_params;
-use super::estimate::{MinMax, RangeEstimator};
+use super::estimate::Estimator;
 use super::{QuantError, QuantParams, QuantSpec, Range, Recipe, Statistics, TensorQuant};
 use crate::ir::{NodeId, ValueId};
 use crate::ops::{Graph, Kind, Linear, Node};
@@ -85,7 +85,7 @@ fn plan_activations(
     let mut ranges: Vec<Option<Range>> = vec![None; graph.value_count()];
     for (id, _) in graph.values().filter(|(id, _)| needed[id.index()]) {
         if let Some(seen) = statistics.get(id) {
-            let range = MinMax.range(seen);
+            let range = Estimator::Max.range(seen, &spec);
             let slot = &mut ranges[groups.find(id.index())];
             *slot = Some(slot.map_or(range, |other| other.union(range)));
         }
@@ -98,7 +98,7 @@ fn plan_activations(
 }
 
 /// For each value whether an operator that works on integers reads it.
-fn needed_activations(graph: &Graph) -> Result<Vec<bool>, QuantError> {
+pub(super) fn needed_activations(graph: &Graph) -> Result<Vec<bool>, QuantError> {
     let order = graph.order()?;
     let is_activation = activations(graph, &order);
     let mut needed = vec![false; graph.value_count()];

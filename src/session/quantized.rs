@@ -4,7 +4,7 @@ use super::SessionError;
 use super::job::{Job, Progress, Step};
 use super::layers::{self, LayerValues};
 use super::network::Network;
-use super::pictures::PictureInputs;
+use super::pictures::{PictureInput, PictureInputs};
 use super::runnable::QuantizedModel;
 use super::support;
 use super::view::{ByteSizes, LayerPath, LayerView, OperatorView, QuantizedView, RunPath};
@@ -214,7 +214,7 @@ impl CalibrateJob {
         Self { network, inputs, calibrator, reproducible: None, done: 0 }
     }
 
-    fn calibrate(&mut self, input: Value) -> Result<(), SessionError> {
+    fn calibrate(&mut self, input: PictureInput) -> Result<(), SessionError> {
         let own = &self.network.model.executor;
         let executor = if own.isa() == Isa::reproducible() {
             own
@@ -225,8 +225,8 @@ impl CalibrateJob {
             };
             self.reproducible.insert(made)
         };
-        executor.run(&[input], &mut self.calibrator)?;
-        self.calibrator.finish_run();
+        executor.run(&[input.value], &mut self.calibrator)?;
+        self.calibrator.finish_run(input.picture);
         self.done += 1;
         Ok(())
     }
@@ -239,7 +239,7 @@ impl Job for CalibrateJob {
         let total = self.inputs.len();
         if self.done < total && !self.network.is_quantized() {
             let input = self.inputs.get(self.done)?;
-            self.calibrate(input.value)?;
+            self.calibrate(input)?;
             let progress = Progress { phase: "calibrating", done: self.done, total, comparison: None };
             return Ok(Step::Running(progress));
         }

@@ -10,6 +10,7 @@ mod bad_networks;
 mod cli;
 mod conformance;
 mod documents;
+mod estimators;
 mod forced;
 #[path = "../golden/mod.rs"]
 #[allow(dead_code, reason = "the crate's own tests, on every target, read the rest")]
