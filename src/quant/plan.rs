@@ -7,10 +7,12 @@
 //! works on the codes themselves.
 
 use super::affine::weight_params;
-use super::estimate::{MinMax, RangeEstimator};
+use super::estimate::{self, Estimator, GUIDELINE, lowest_mse};
+use super::observe::Observed;
 use super::params::power_of_two_above;
 use super::recipe::{
-    ActivationGrid, FLOAT_BITS, LayerBits, LayerFacts, LayerKind, Storage, WeightGranularity, WeightGrid,
+    ActivationGrid, ActivationRange, FLOAT_BITS, LayerBits, LayerFacts, LayerKind, Storage,
+    WeightGranularity, WeightGrid, WeightRange,
 };
 use super::{Granularity, QuantError, QuantParams, QuantSpec, Range, Recipe, Statistics, TensorQuant};
 use crate::ir::{NodeId, ValueId};
@@ -137,20 +139,48 @@ fn plan_activations(
         ids.windows(2).for_each(|pair| groups.join(pair[0], pair[1]));
     }
     let planned: Vec<_> = graph.values().filter(|(id, _)| needed[id.index()] > 0).collect();
+    // What values with one scale are asked for depends on all of them; then each has a range, and they
+    // get the one that contains all.
     let mut shared: Vec<Option<(Range, u8)>> = vec![None; graph.value_count()];
     for &(id, _) in &planned {
         if let Some(seen) = statistics.get(id) {
-            let (range, bits) = (MinMax.range(seen), needed[id.index()]);
+            let (range, bits) = (seen.range(), needed[id.index()]);
             let slot = &mut shared[groups.find(id.index())];
             *slot = Some(slot.map_or((range, bits), |(other, most)| (other.union(range), most.max(bits))));
         }
     }
-    let quant = |id: ValueId| {
+    let spec_of = |id: ValueId| {
         let (range, bits) = shared[groups.find(id.index())]?;
-        let spec = activation_spec(recipe.activation_grid, bits, range);
+        Some(activation_spec(recipe.activation_grid, bits, range))
+    };
+    let mut ranges: Vec<Option<Range>> = vec![None; graph.value_count()];
+    for &(id, _) in &planned {
+        if let (Some(seen), Some(spec)) = (statistics.get(id), spec_of(id)) {
+            let range = activation_range(recipe.activation_range, seen, &spec);
+            let slot = &mut ranges[groups.find(id.index())];
+            *slot = Some(slot.map_or(range, |other| other.union(range)));
+        }
+    }
+    let quant = |id: ValueId| {
+        let (range, spec) = (ranges[groups.find(id.index())]?, spec_of(id)?);
         Some(TensorQuant { spec, params: QuantParams::per_tensor(range, &spec) })
     };
     Ok(planned.into_iter().filter_map(|(id, value)| Some((value.name.clone(), quant(id)?))).collect())
+}
+
+/// The range that a recipe gives to a tensor.
+fn activation_range(choice: ActivationRange, seen: &Observed, spec: &QuantSpec) -> Range {
+    let estimator = match choice {
+        ActivationRange::Max => Estimator::Max,
+        ActivationRange::Ema => Estimator::Ema { decay: 0.1 },
+        ActivationRange::Percentile => Estimator::Percentile { percent: 99.99 },
+        ActivationRange::Mse => Estimator::Mse { power: 2.0 },
+        ActivationRange::Kl => Estimator::Kl { tolerance: 1.0 },
+        ActivationRange::KlTolerant => Estimator::Kl { tolerance: 1.3 },
+        ActivationRange::Aciq => Estimator::Aciq,
+        ActivationRange::Best => return lowest_mse(seen, spec, GUIDELINE).1,
+    };
+    estimator.range(seen, spec)
 }
 
 /// What a grid asks of a tensor with that range.
@@ -164,6 +194,13 @@ fn activation_spec(grid: ActivationGrid, bits: u8, range: Range) -> QuantSpec {
             QuantSpec { power_of_two: true, ..QuantSpec::symmetric_activations(bits, is_negative) }
         }
     }
+}
+
+/// Values that some recipe may ask ranges of.
+pub(super) fn may_be_quantized(graph: &Graph) -> Result<Vec<bool>, QuantError> {
+    let recipe = Recipe::default();
+    let layers = decided_layers(graph, &recipe)?;
+    Ok(needed_activations(graph, &recipe, &layers)?.into_iter().map(|bits| bits > 0).collect())
 }
 
 /// The bits of each value that an operator which can work on integers reads; 0 for all others. Where
@@ -237,6 +274,12 @@ fn plan_weight(
     }
     let spec = weight_spec(recipe, bits.weight, weight.shape(), linear.channel_axis);
     let mut quant = weight_params(&name, weight, &spec)?;
+    let is_grouped = matches!(spec.granularity, Granularity::PerGroup { .. });
+    if recipe.weight_range == WeightRange::Mse && !is_grouped {
+        let mse = Estimator::Mse { power: 2.0 };
+        let ranges = estimate::weights::ranges(&weight.view::<f32>()?, &spec, mse);
+        quant.params = QuantParams::of_ranges(&ranges, &spec);
+    }
     let input = data_input(node, linear).and_then(|id| activations.get(&graph.value(id).name));
     if let (Some((_, bias)), Some(input)) = (linear.bias.and_then(constant), input) {
         fit_bias(&mut quant, bias.as_slice::<f32>()?, input.params.scale[0]);

@@ -11,7 +11,7 @@ use super::SessionError;
 use super::equalized::{EqualizedNetwork, LimitCheck};
 use super::job::{Job, Progress, Step};
 use super::network::Network;
-use super::pictures::PictureInputs;
+use super::pictures::{PictureInput, PictureInputs};
 use super::quantized::{Decided, QuantizedNetwork};
 use crate::data::Preprocess;
 use crate::exec::Executor;
@@ -19,7 +19,6 @@ use crate::ops::{Graph, Isa};
 use crate::quant::correct::BiasCorrection;
 use crate::quant::recipe::BiasChoice;
 use crate::quant::{self, Calibrator, QuantPlan, Recipe, Statistics};
-use crate::tensor::Value;
 use std::sync::Arc;
 
 /// Watches a network on pictures, one a step.
@@ -52,7 +51,7 @@ impl CalibrateJob {
         Self { network, equalized, inputs, calibrator, reproducible: None, done: 0 }
     }
 
-    fn calibrate(&mut self, input: Value) -> Result<(), SessionError> {
+    fn calibrate(&mut self, input: PictureInput) -> Result<(), SessionError> {
         let own = &self.network.model.executor;
         let executor = if self.equalized.is_none() && own.isa() == Isa::reproducible() {
             own
@@ -64,8 +63,8 @@ impl CalibrateJob {
             };
             self.reproducible.insert(made)
         };
-        executor.run(&[input], &mut self.calibrator)?;
-        self.calibrator.finish_run();
+        executor.run(&[input.value], &mut self.calibrator)?;
+        self.calibrator.finish_run(input.picture);
         self.done += 1;
         Ok(())
     }
@@ -78,7 +77,7 @@ impl Job for CalibrateJob {
         let total = self.inputs.len();
         if self.done < total && !self.network.is_quantized() {
             let input = self.inputs.get(self.done)?;
-            self.calibrate(input.value)?;
+            self.calibrate(input)?;
             let progress = Progress { phase: "calibrating", done: self.done, total, comparison: None };
             return Ok(Step::Running(progress));
         }

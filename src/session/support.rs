@@ -71,7 +71,7 @@ fn integer_nodes(network: &Network, isa: Isa) -> Result<BTreeSet<String>, Sessio
     }
     let mut calibrator = Calibrator::new(graph);
     network.model.executor.run(&[network.probe()?], &mut calibrator)?;
-    calibrator.finish_run();
+    calibrator.finish_run(0);
     let plan = quant::plan(graph, &calibrator.finish(graph)?, &Recipe::default())?;
     Ok(QuantizedModel::from_graph(&quant::apply(graph, &plan)?.graph, isa)?.integer_nodes)
 }

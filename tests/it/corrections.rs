@@ -22,9 +22,9 @@ fn outputs(graph: &Graph, pictures: &[Value]) -> Vec<f32> {
 fn plan(graph: &Graph, pictures: &[Value], [weights, activations]: [u8; 2]) -> QuantPlan {
     let executor = Executor::new(graph.clone(), Isa::reproducible()).unwrap();
     let mut calibrator = Calibrator::new(graph);
-    for picture in pictures {
+    for (number, picture) in pictures.iter().enumerate() {
         executor.run(std::slice::from_ref(picture), &mut calibrator).unwrap();
-        calibrator.finish_run();
+        calibrator.finish_run(number);
     }
     quant::plan(graph, &calibrator.finish(graph).unwrap(), &bits(weights, activations)).unwrap()
 }

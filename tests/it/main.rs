@@ -11,6 +11,7 @@ mod cli;
 mod conformance;
 mod corrections;
 mod documents;
+mod estimators;
 mod forced;
 #[path = "../golden/mod.rs"]
 #[allow(dead_code, reason = "the crate's own tests, on every target, read the rest")]

@@ -156,9 +156,9 @@ fn onnxruntime_gives_the_codes_of_differences_and_global_maxima() {
     let pictures = batch.as_slice::<f32>().unwrap().chunks_exact(shape.iter().product());
     let pictures: Vec<Value> = pictures.map(|data| Value::from_vec(&shape, data.to_vec()).unwrap()).collect();
     let mut calibrator = Calibrator::new(network.graph());
-    for picture in &pictures {
+    for (number, picture) in pictures.iter().enumerate() {
         network.model.executor.run(std::slice::from_ref(picture), &mut calibrator).unwrap();
-        calibrator.finish_run();
+        calibrator.finish_run(number);
     }
     let statistics = Arc::new(calibrator.finish(network.graph()).unwrap());
     let preprocess = Preprocess::default();

@@ -112,7 +112,7 @@ fn differences_and_global_maxima_run_on_integers() {
 fn quantized_graph(graph: &Graph, inputs: &[Value]) -> Option<Graph> {
     let mut calibrator = Calibrator::new(graph);
     Executor::new(graph.clone(), Isa::best()).unwrap().run(inputs, &mut calibrator).unwrap();
-    calibrator.finish_run();
+    calibrator.finish_run(0);
     let statistics = calibrator.finish(graph).unwrap();
     match quant::plan(graph, &statistics, &Recipe::default()) {
         Err(QuantError::NothingToQuantize) => None,

@@ -160,9 +160,9 @@ pub(super) fn node<'a>(graph: &'a Graph, name: &str) -> &'a Node<Op> {
 pub(super) fn plan(graph: &Graph, pictures: &[Value], [weight_bits, activation_bits]: [u8; 2]) -> QuantPlan {
     let executor = Executor::new(graph.clone(), Isa::Portable).unwrap();
     let mut calibrator = Calibrator::new(graph);
-    for picture in pictures {
+    for (number, picture) in pictures.iter().enumerate() {
         executor.run(std::slice::from_ref(picture), &mut calibrator).unwrap();
-        calibrator.finish_run();
+        calibrator.finish_run(number);
     }
     let recipe = Recipe { weight_bits, activation_bits, ..Recipe::default() };
     crate::quant::plan(graph, &calibrator.finish(graph).unwrap(), &recipe).unwrap()

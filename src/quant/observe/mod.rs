@@ -1,43 +1,112 @@
 //! Watching runs: what calibration remembers of the values it sees.
+//!
+//! One pass over the pictures serves every range estimator, so that another one needs no new pass. Of each
+//! float tensor it keeps the extremes of every run, in the order of the pictures (8 bytes each); of each
+//! one that a plan can ask for also a [`Histogram`] of its magnitudes (at most 32 KiB, however many
+//! pictures). Moments are derived from the histogram, within a bound ([`Moments`]). Constants and tensors
+//! of other types cost nothing.
+//!
+//! Pictures can be divided between calibrators. What these find, put together by [`Statistics::merge`] in
+//! whatever order, is bit for bit what one of them finds: extremes are kept with the number of their
+//! picture and sorted by it, and the counts of a histogram depend on the values alone. Sums of floats,
+//! which depend on their order, are kept nowhere.
+
+mod calibrator;
+mod histogram;
+mod moments;
+mod tally;
+#[cfg(test)]
+pub(super) mod testing;
+mod wire;
+
+pub use calibrator::Calibrator;
+pub use histogram::{BINS, Histogram};
+pub use moments::{Bin, Moments};
 
 use super::{QuantError, Range};
-use crate::exec::Probe;
 use crate::ir::ValueId;
 use crate::ops::Graph;
-use crate::tensor::Value;
 use serde::{Deserialize, Serialize};
+use tally::Tally;
 
-/// What is remembered of one tensor over all pictures.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Observed {
-    /// Smallest element seen.
+/// Smallest and largest element of a tensor in one run.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Extremes {
+    /// Smallest.
     pub min: f32,
-    /// Largest element seen.
+    /// Largest.
     pub max: f32,
 }
 
-impl Observed {
+impl Extremes {
+    /// Of a run in which the tensor had no elements, or was not made.
+    const NONE: Self = Self { min: f32::INFINITY, max: f32::NEG_INFINITY };
+
+    fn are_some(self) -> bool {
+        self != Self::NONE
+    }
+
     fn and(self, other: Self) -> Self {
         Self { min: smaller(self.min, other.min), max: larger(self.max, other.max) }
     }
 }
 
-/// What calibration found: a row per value of the graph, in bounded memory however many pictures.
-///
-/// What was found on parts of the pictures can be put together: the order does not matter.
+/// What is remembered of one tensor over all pictures.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Observed {
+    /// Of each picture, [`Extremes::NONE`] where there were no elements.
+    runs: Vec<Extremes>,
+    histogram: Option<Histogram>,
+}
+
+impl Observed {
+    /// What calibration would remember of these values seen in one run: for ranges of constants.
+    pub fn of(values: &[f32]) -> Self {
+        let mut histogram = Histogram::default();
+        let extremes = Tally::new().take(values, Some(&mut histogram));
+        Self { runs: extremes.into_iter().collect(), histogram: Some(histogram) }
+    }
+
+    /// Extremes of each run that had elements, in the order of the pictures.
+    pub fn runs(&self) -> impl Iterator<Item = Extremes> + '_ {
+        self.runs.iter().copied().filter(|run| run.are_some())
+    }
+
+    /// Smallest and largest element over all runs; `None` when there was none. Both are NaN when one of
+    /// the elements was.
+    pub fn extremes(&self) -> Option<Extremes> {
+        self.runs().reduce(Extremes::and)
+    }
+
+    /// How often each magnitude occurred; `None` for a tensor that no plan asks for.
+    pub fn histogram(&self) -> Option<&Histogram> {
+        self.histogram.as_ref()
+    }
+
+    /// The range from extreme to extreme.
+    pub fn range(&self) -> Range {
+        let Extremes { min, max } = self.extremes().unwrap_or(Extremes { min: 0.0, max: 0.0 });
+        Range::containing_zero(min, max)
+    }
+}
+
+/// What calibration found: a row per value of the graph, in memory bounded as the
+/// [module](self) says.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "wire::Unchecked")]
 pub struct Statistics {
+    /// Numbers of the pictures, ascending.
+    pictures: Vec<usize>,
     rows: Vec<Option<Observed>>,
-    runs: usize,
 }
 
 impl Statistics {
     /// Nothing seen: for a network that brings its own ranges.
     pub fn none(graph: &Graph) -> Self {
-        Self { rows: vec![None; graph.value_count()], runs: 0 }
+        Self { pictures: Vec::new(), rows: vec![None; graph.value_count()] }
     }
 
-    /// What was seen of a value; `None` when it never was a float tensor.
+    /// What was seen of a value; `None` when it never was a float tensor with elements.
     pub fn get(&self, id: ValueId) -> Option<&Observed> {
         self.rows.get(id.index())?.as_ref()
     }
@@ -50,10 +119,25 @@ impl Statistics {
         if self.rows.len() != other.rows.len() {
             return Err(QuantError::OtherNetwork { expected: self.rows.len(), got: other.rows.len() });
         }
+        let own = self.pictures.len();
+        let pictures: Vec<usize> = self.pictures.iter().chain(&other.pictures).copied().collect();
+        // Where in the order of the pictures each comes from.
+        let mut order: Vec<usize> = (0..pictures.len()).collect();
+        order.sort_by_key(|&at| pictures[at]);
+        let run = |row: &Option<Observed>, at: usize| row.as_ref().map_or(Extremes::NONE, |row| row.runs[at]);
         for (row, other) in self.rows.iter_mut().zip(&other.rows) {
-            *row = row.map_or(*other, |seen| Some(other.map_or(seen, |other| seen.and(other))));
+            if row.is_none() && other.is_none() {
+                continue;
+            }
+            let pick = |&at: &usize| if at < own { run(row, at) } else { run(other, at - own) };
+            let runs = order.iter().map(pick).collect();
+            let mut histogram = row.take().and_then(|row| row.histogram);
+            if let Some(counted) = other.as_ref().and_then(|row| row.histogram.as_ref()) {
+                histogram.get_or_insert_default().merge(counted);
+            }
+            *row = Some(Observed { runs, histogram });
         }
-        self.runs += other.runs;
+        self.pictures = order.into_iter().map(|at| pictures[at]).collect();
         Ok(())
     }
 
@@ -66,12 +150,12 @@ impl Statistics {
         if self.rows.len() != graph.value_count() {
             return Err(QuantError::OtherNetwork { expected: graph.value_count(), got: self.rows.len() });
         }
-        if self.runs == 0 {
+        if self.pictures.is_empty() {
             return Err(QuantError::NoCalibration);
         }
         for (id, value) in graph.values() {
-            if let Some(seen) = self.get(id)
-                && let Some(got) = [seen.min, seen.max].into_iter().find(|v| !v.is_finite())
+            if let Some(Extremes { min, max }) = self.get(id).and_then(Observed::extremes)
+                && let Some(got) = [min, max].into_iter().find(|v| !v.is_finite())
             {
                 return Err(QuantError::NotFinite { value: value.name.clone(), got });
             }
@@ -81,63 +165,13 @@ impl Statistics {
 
     /// How many runs were watched.
     pub fn runs(&self) -> usize {
-        self.runs
-    }
-}
-
-/// Watches runs of one graph.
-#[derive(Debug, Clone)]
-pub struct Calibrator {
-    statistics: Statistics,
-}
-
-impl Calibrator {
-    /// A calibrator for runs of that graph, which has seen nothing.
-    pub fn new(graph: &Graph) -> Self {
-        Self { statistics: Statistics::none(graph) }
+        self.pictures.len()
     }
 
-    /// Counts one run as complete.
-    pub fn finish_run(&mut self) {
-        self.statistics.runs += 1;
+    /// The numbers of the pictures that were watched, ascending.
+    pub fn pictures(&self) -> &[usize] {
+        &self.pictures
     }
-
-    /// What was found so far.
-    pub fn statistics(&self) -> &Statistics {
-        &self.statistics
-    }
-
-    /// What was found.
-    ///
-    /// # Errors
-    /// As [`Statistics::check`].
-    pub fn finish(&self, graph: &Graph) -> Result<Statistics, QuantError> {
-        self.statistics.check(graph)?;
-        Ok(self.statistics.clone())
-    }
-}
-
-impl Probe for Calibrator {
-    fn observe(&mut self, id: ValueId, value: &Value) {
-        let Ok(data) = value.as_slice::<f32>() else { return };
-        let Some((min, max)) = min_max(data) else { return };
-        let row = &mut self.statistics.rows[id.index()];
-        let observed = Observed { min, max };
-        *row = Some(row.map_or(observed, |seen| seen.and(observed)));
-    }
-}
-
-/// Extremes of a slice. NaN is kept: a network that makes NaN has no range, and must be told so.
-fn min_max(data: &[f32]) -> Option<(f32, f32)> {
-    let (&first, rest) = data.split_first()?;
-    let mut nan = first.is_nan();
-    let (mut min, mut max) = (first, first);
-    for &v in rest {
-        nan |= v.is_nan();
-        min = if v < min { v } else { min };
-        max = if v > max { v } else { max };
-    }
-    Some(if nan { (f32::NAN, f32::NAN) } else { (min, max) })
 }
 
 fn smaller(a: f32, b: f32) -> f32 {
@@ -148,22 +182,5 @@ fn larger(a: f32, b: f32) -> f32 {
     if a.is_nan() || b.is_nan() { f32::NAN } else { a.max(b) }
 }
 
-impl Observed {
-    /// The range from extreme to extreme.
-    pub fn range(&self) -> Range {
-        Range::containing_zero(self.min, self.max)
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nan_anywhere_is_not_hidden() {
-        let (min, max) = min_max(&[1.0, f32::NAN, -2.0]).unwrap();
-        assert!(min.is_nan() && max.is_nan());
-        assert_eq!(min_max(&[1.0, 3.0, -2.0]), Some((-2.0, 3.0)));
-        assert_eq!(min_max(&[]), None);
-    }
-}
+mod tests;

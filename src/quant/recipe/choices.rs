@@ -92,6 +92,30 @@ choices! {
 }
 
 choices! {
+    /// How the range of an activation is chosen (methods §2). All are read from one look at the pictures.
+    ActivationRange {
+        #[default]
+        "max" Max "Extremes": "From the smallest to the largest value on any picture: nothing is clipped.",
+        "ema" Ema "Moving average": "The moving average of each picture's extremes.",
+        "percentile" Percentile "99.99 %": "All but one in ten thousand values.",
+        "mse" Mse "Least squared error": "The part of the range with the least squared rounding error.",
+        "kl" Kl "Least divergence": "The threshold with the least divergence of distributions (KL).",
+        "kl-tolerant" KlTolerant "Small divergence": "The largest threshold whose divergence is at most 1.3 times the least.",
+        "aciq" Aciq "By formula": "The threshold that is best for a Gaussian or Laplace distribution (ACIQ).",
+        "best" Best "Best for each": "For each tensor the rule with the least squared error.",
+    }
+}
+
+choices! {
+    /// How the range of a weight is chosen.
+    WeightRange {
+        #[default]
+        "max" Max "Extremes": "From the smallest weight to the largest: nothing is clipped.",
+        "mse" Mse "Least squared error": "The part of the range that makes the squared rounding error least; not for groups.",
+    }
+}
+
+choices! {
     /// How biases make up for what quantizing adds to the mean of a channel (methods §1.3).
     BiasChoice {
         #[default]

@@ -4,7 +4,10 @@ mod choices;
 mod layers;
 mod options;
 
-pub use choices::{ActivationGrid, BiasChoice, Ends, LayerKind, Storage, WeightGranularity, WeightGrid};
+pub use choices::{
+    ActivationGrid, ActivationRange, BiasChoice, Ends, LayerKind, Storage, WeightGranularity, WeightGrid,
+    WeightRange,
+};
 pub use layers::{LayerBits, LayerFacts, LayerRule};
 pub use options::{ChoiceInfo, Offer, OptionInfo, OptionKind, PresetInfo, Section, options};
 
@@ -113,8 +116,12 @@ pub struct Recipe {
     pub weight_granularity: WeightGranularity,
     /// Whether symmetric weights use the most negative code as well (−128 … 127).
     pub weight_full_range: bool,
+    /// How ranges of weights are chosen.
+    pub weight_range: WeightRange,
     /// The numbers that codes of activations stand for.
     pub activation_grid: ActivationGrid,
+    /// How ranges of activations are chosen.
+    pub activation_range: ActivationRange,
     /// Whether the two inputs of a sum have one scale.
     pub share_sum_scales: bool,
     /// Whether layers are equalized before anything else.
@@ -148,7 +155,9 @@ impl Recipe {
             weight_grid: WeightGrid::Symmetric,
             weight_granularity: WeightGranularity::Channel,
             weight_full_range: false,
+            weight_range: WeightRange::Max,
             activation_grid: ActivationGrid::Asymmetric,
+            activation_range: ActivationRange::Max,
             share_sum_scales: false,
             equalize: false,
             bias_correction: BiasChoice::None,

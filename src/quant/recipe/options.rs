@@ -1,6 +1,9 @@
 //! What can be chosen, as data: forms, the command line and documents are made of it.
 
-use super::{ActivationGrid, BiasChoice, Ends, Preset, Recipe, Storage, WeightGranularity, WeightGrid};
+use super::{
+    ActivationGrid, ActivationRange, BiasChoice, Ends, Preset, Recipe, Storage, WeightGranularity,
+    WeightGrid, WeightRange,
+};
 use serde::Serialize;
 use serde_json::Value as Json;
 
@@ -163,6 +166,7 @@ pub fn options() -> Vec<OptionInfo> {
             "Symmetric weights use −128 as well, or −8 with 4 bits.",
             OptionKind::Switch,
         ),
+        option(Weights, "weightRange", "Range", "How the range of a weight is chosen.", choice!(WeightRange)),
         option(
             Activations,
             "activationBits",
@@ -176,6 +180,13 @@ pub fn options() -> Vec<OptionInfo> {
             "Grid",
             "The numbers that codes of activations stand for.",
             choice!(ActivationGrid),
+        ),
+        option(
+            Activations,
+            "activationRange",
+            "Range",
+            "How the range of an activation is chosen.",
+            choice!(ActivationRange),
         ),
         option(
             Activations,
