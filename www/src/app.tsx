@@ -60,7 +60,7 @@ export function App() {
 function Page({ children }: { children: ComponentChildren }) {
   const ready = useSlice((state) => state.engine.status);
   const busy = useSlice((state) => state.job !== null);
-  const outdated = useSlice((state) => openQuestion(state) !== null || state.comparisons?.key !== compareKey(state));
+  const outdated = useSlice((state) => openQuestion(state) !== null || state.summary?.key !== compareKey(state));
   const late = useLasting(outdated, PATIENCE_MS);
   return (
     <div class="page" data-testid={testids.app} data-engine={ready} data-busy={busy} data-late={late}>
