@@ -11,13 +11,43 @@ use std::io::{self, Read, Write};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
 use crate::process::target_dir;
 use crate::ran::{self, Ran};
 use crate::steps::Step;
+
+/// Tells the second lane of the file that appears when the first one has made the native program.
+const PROGRAM_MADE: &str = "XTASK_PROGRAM_MADE";
+
+/// After this long the second lane makes the program itself.
+const PATIENCE: Duration = Duration::from_secs(20 * 60);
+
+fn program_made() -> PathBuf {
+    target_dir().join("xtask/program-made")
+}
+
+/// Called by the first lane when its native program is made, or will not be.
+pub(crate) fn say_program_made() -> Result<()> {
+    let file = program_made();
+    fs::write(&file, "").with_context(|| format!("cannot write {}", file.display()))
+}
+
+/// Whether this is a second lane whose first one makes the native program, which it has done when this
+/// returns. To ask cargo for the program would mean to wait until the first lane compiles nothing.
+pub(crate) fn wait_for_program() -> bool {
+    let Some(file) = std::env::var_os(PROGRAM_MADE).map(PathBuf::from) else { return false };
+    let begin = Instant::now();
+    while !file.exists() {
+        if begin.elapsed() > PATIENCE {
+            return false;
+        }
+        thread::sleep(Duration::from_millis(200));
+    }
+    true
+}
 
 /// The second lane at work; ended when dropped.
 pub(crate) struct Beside {
@@ -28,8 +58,8 @@ pub(crate) struct Beside {
 }
 
 impl Beside {
-    /// Starts a lane with these steps.
-    pub(crate) fn start(steps: Vec<&'static Step>, keep_going: bool) -> Result<Self> {
+    /// Starts a lane with these steps, beside one that makes the native program or does not.
+    pub(crate) fn start(steps: Vec<&'static Step>, keep_going: bool, makes_program: bool) -> Result<Self> {
         let folder = target_dir().join("xtask");
         fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
         let (log, results) = (folder.join("beside.log"), folder.join("beside.txt"));
@@ -39,6 +69,13 @@ impl Beside {
         program.arg("test").args(keep_going.then_some("--keep-going")).arg("--results").arg(&results);
         program.args(steps.iter().map(|step| step.name));
         program.stdout(output.try_clone()?).stderr(output);
+        let made = program_made();
+        if made.exists() {
+            fs::remove_file(&made).with_context(|| format!("cannot remove {}", made.display()))?;
+        }
+        if makes_program {
+            program.env(PROGRAM_MADE, made);
+        }
         let child = program.spawn().context("could not start the second lane")?;
         let names: Vec<_> = steps.iter().map(|step| step.name).collect();
         println!("(beside the others, shown after them: {})", names.join(", "));

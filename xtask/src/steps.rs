@@ -11,7 +11,7 @@ use crate::process::{cargo, node, root, run, run_and_read};
 use crate::setup::{Browser, has_rust_src, need_browsers, need_npm, need_python, need_target};
 use crate::summary::{Runner, Summary};
 use crate::wasm::{self, TARGET, Variant};
-use crate::{codegen, serve};
+use crate::{beside, codegen, serve};
 
 /// One named check.
 pub(crate) struct Step {
@@ -63,7 +63,7 @@ impl Step {
 #[rustfmt::skip]
 pub(crate) const STEPS: &[Step] = &[
     step("fmt", "formatting", formatting),
-    step("native", "native tests and documentation examples", native),
+    step(NATIVE, "native tests", native),
     step("conformance", "ONNX's own node cases", conformance).needs(&[need_python]),
     step("clippy-native", "lints, native", clippy_native),
     step("clippy-wasm", "lints, wasm32", clippy_wasm).needs(&[need_target]),
@@ -86,6 +86,9 @@ pub(crate) const STEPS: &[Step] = &[
     step("e2e", "the page and the wasm builds in Chromium", end_to_end).after("site").needs(BROWSERS).beside(),
     step("engines", "integers and the page in Chromium, Firefox and WebKitGTK", engines).after("site").needs(BROWSERS).beside(),
 ];
+
+/// The step that makes the native program on its way.
+pub(crate) const NATIVE: &str = "native";
 
 const BROWSERS: &[fn() -> Result<()>] = &[|| need_browsers(&Browser::ALL)];
 
@@ -204,6 +207,9 @@ fn node_tests(folder: &str) -> Result<Outcome> {
 /// The native program, for tests that compare the page with it. Made as the step `native` makes it, for
 /// its own tests: `cargo build` would compile the dependencies anew, without what only tests ask of them.
 fn command_line() -> Result<()> {
+    if beside::wait_for_program() {
+        return Ok(());
+    }
     let mut program = cargo(&["test", "--profile", "checked", "--features", "cli", "--test", "it"]);
     run("cargo test --no-run (command line)", program.arg("--no-run"))
 }

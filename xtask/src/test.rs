@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use crate::beside::Beside;
+use crate::beside::{self, Beside};
 use crate::ran::Ran;
-use crate::steps::{STEPS, Step};
+use crate::steps::{NATIVE, STEPS, Step};
 use crate::summary::Counts;
 
 /// What is asked for on the command line.
@@ -63,7 +63,8 @@ fn run(asked: &mut Asked) -> Result<Vec<Ran>> {
     let mut lane = None;
     if turn > 0 {
         asked.steps.iter().flat_map(|step| step.needs).try_for_each(|need| need())?;
-        lane = Some(Beside::start(beside, asked.keep_going)?);
+        let makes_program = first.iter().any(|step| step.name == NATIVE);
+        lane = Some(Beside::start(beside, asked.keep_going, makes_program)?);
     }
     let in_order = if lane.is_some() { first } else { asked.steps.clone() };
     let mut ran: Vec<Ran> = Vec::new();
@@ -88,6 +89,9 @@ fn run(asked: &mut Asked) -> Result<Vec<Ran>> {
             results.write_all(one.write().as_bytes()).context("cannot write the results")?;
         }
         ran.push(one);
+        if step.name == NATIVE && lane.is_some() {
+            beside::say_program_made()?;
+        }
     }
     let failed = ran.iter().any(Ran::failed);
     if let Some(lane) = lane.filter(|_| !failed || asked.keep_going) {
