@@ -110,6 +110,10 @@ impl Probe for Watch {
             self.found = Some(value.clone());
         }
     }
+
+    fn watches(&self, id: ValueId) -> bool {
+        id == self.id
+    }
 }
 
 /// A map over the positions of a tensor or of the picture.

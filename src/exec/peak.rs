@@ -10,6 +10,9 @@ use crate::ops::{Graph, Kind};
 /// unless it can write into an input that nobody reads afterwards. The network's inputs belong to the
 /// caller and are not counted, nor are weights.
 ///
+/// A sum that a convolution makes on its way ([`Op::as_sum_maker`](crate::ops::Op::as_sum_maker)) counts as
+/// a node of its own: its runs may do with less.
+///
 /// Runs come near it without a plan of buffers, since values are freed after their last use
 /// (`tests/it/memory.rs` holds them against it).
 ///
@@ -21,7 +24,7 @@ pub fn least_peak(graph: &Graph, bytes_of: impl Fn(ValueId) -> usize) -> Result<
         |id: ValueId| graph.constant(id).is_none() && !weights.has(id) && !graph.inputs().contains(&id);
     let size = |id: ValueId| if is_computed(id) { bytes_of(id) } else { 0 };
     let (mut live, mut peak) = (0_usize, 0_usize);
-    for step in schedule(graph)? {
+    for step in schedule(graph, &weights)? {
         let Some(node) = graph.node(step.node) else { continue };
         let inputs = node.inputs.iter().zip(&step.last_use);
         let freed: Vec<usize> = inputs.filter(|(_, last)| **last).map(|(id, _)| id.map_or(0, size)).collect();

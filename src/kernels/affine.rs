@@ -161,6 +161,20 @@ impl AddU8 {
     }
 }
 
+/// What becomes of a convolution's accumulators where another tensor of codes is added to its output.
+///
+/// The accumulator becomes a code as [`Requantize`] says, and that code and the other tensor's their sum
+/// as [`AddU8`] says: the same codes as of one after the other.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RequantizeAdd<'a> {
+    /// From accumulators to the codes of the convolution.
+    pub requantize: &'a Requantize,
+    /// From these and those of the other tensor to the codes of the sum.
+    pub add: AddU8,
+    /// Whether the convolution's codes are `a` in [`AddU8`]; else they are `b`.
+    pub is_lhs: bool,
+}
+
 /// `code · factor + addend` with one rounding, on machines without an instruction for it.
 ///
 /// The product has at most 32 bits and is exact in `f64`. So is the sum in an [`AddU8`]: with its

@@ -4,7 +4,9 @@ use super::arch;
 use super::error::{KernelError, Result, check_equal, check_length};
 use super::generic::conv_f32::{BackwardInputTask, BackwardWeightsTask, ConvTask, PackPanels};
 use super::generic::depthwise_f32::{DepthwiseBackwardInput, DepthwiseBackwardWeights, DepthwiseForward};
-use super::generic::gemm_f32::{Division, Finish, PackRhs, PackedRhs, ProductTask, RhsSource, StridedRhs};
+use super::generic::gemm_f32::{
+    Added, Division, Finish, PackRhs, PackedRhs, ProductTask, RhsSource, StridedRhs,
+};
 use super::integer::WeightShape;
 use super::isa::Isa;
 use super::layout::{Conv2dGeometry, MatLayout};
@@ -40,14 +42,29 @@ impl Epilogue<'_> {
         if let Some(bias) = self.bias {
             check_equal("length of the bias", channels, bias.len())?;
         }
-        match self.clamp {
-            Some((lo, hi)) if lo > hi || lo.is_nan() || hi.is_nan() => {
-                let requirement = "a range with its smaller end first";
-                Err(KernelError::Parameter { name: "clamp", value: f64::from(lo), requirement })
-            }
-            _ => Ok(()),
-        }
+        check_clamp(self.clamp)
     }
+}
+
+fn check_clamp(clamp: Option<(f32, f32)>) -> Result<()> {
+    match clamp {
+        Some((lo, hi)) if lo > hi || lo.is_nan() || hi.is_nan() => {
+            let requirement = "a range with its smaller end first";
+            Err(KernelError::Parameter { name: "clamp", value: f64::from(lo), requirement })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What happens to a sum where another tensor is added to the output: `clamp(epilogue(sum) + other)`.
+#[derive(Debug, Clone, Copy)]
+pub struct EpilogueAdd<'a> {
+    /// What happens to it first.
+    pub epilogue: Epilogue<'a>,
+    /// As large as the output, and laid out as it is.
+    pub other: &'a [f32],
+    /// Smallest and largest value stored; NaN stays NaN.
+    pub clamp: Option<(f32, f32)>,
 }
 
 /// Operands of [`gemm_f32`]: any strides, so a transpose is a change of layout.
@@ -210,7 +227,41 @@ pub fn conv2d_f32(
             arch::run(packed.isa, DepthwiseForward { geometry, input, first, weights, bias, clamp, out })
         });
     }
-    let finish = Finish { row_bias: bias, clamp, ..Finish::default() };
+    convolve(geometry, input, packed, Finish { row_bias: bias, clamp, ..Finish::default() }, out)
+}
+
+/// Convolution of `[N, C, H, W]` to `[N, O, OH, OW]`, and another tensor added to it, see [`EpilogueAdd`]:
+/// the same bits as of [`conv2d_f32`] and a sum, in one pass.
+///
+/// # Errors
+/// As of [`conv2d_f32`]; a depthwise convolution.
+pub fn conv2d_add_f32(
+    geometry: &Conv2dGeometry,
+    input: &[f32],
+    packed: &PackedConvF32,
+    finish: EpilogueAdd<'_>,
+    out: &mut [f32],
+) -> Result<()> {
+    packed.shape.check(geometry)?;
+    check_length("input", geometry.input_len(), input.len())?;
+    check_length("other", geometry.output_len(), finish.other.len())?;
+    check_length("out", geometry.output_len(), out.len())?;
+    finish.epilogue.check(geometry.out_channels())?;
+    check_clamp(finish.clamp)?;
+    packed.shape.check_sum()?;
+    let Epilogue { bias, clamp } = finish.epilogue;
+    let added = Some(Added { other: finish.other, clamp: finish.clamp });
+    convolve(geometry, input, packed, Finish { row_bias: bias, clamp, added, ..Finish::default() }, out)
+}
+
+/// A convolution that is not depthwise, of operands that fit.
+fn convolve(
+    geometry: &Conv2dGeometry,
+    input: &[f32],
+    packed: &PackedConvF32,
+    finish: Finish<'_>,
+    out: &mut [f32],
+) -> Result<()> {
     let product = [geometry.out_channels_per_group(), geometry.window().output_pixels()];
     let all = cost(PRODUCT_COST, &[geometry.output_len(), geometry.depth()]);
     let division = Division::of(product, all);

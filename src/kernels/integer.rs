@@ -1,6 +1,6 @@
 //! Entry points for integer convolution and matrix product, and the packed weights they take.
 
-use super::affine::{QuantizedInput, Requantize};
+use super::affine::{QuantizedInput, Requantize, RequantizeAdd};
 use super::arch::{self, DotForm};
 use super::contract::{Exactness, IntRange, KernelInfo};
 use super::error::{KernelError, Result, check_equal, check_length, check_positive};
@@ -56,6 +56,15 @@ impl WeightShape {
     /// True when every group has one input and one output channel.
     pub(crate) fn is_depthwise(&self) -> bool {
         self.groups == self.in_channels && self.groups == self.out_channels
+    }
+
+    /// Refuses to add a tensor to a depthwise convolution: its kernels are other ones.
+    pub(crate) fn check_sum(&self) -> Result<()> {
+        if self.is_depthwise() {
+            let requirement = "fewer than the channels, where a tensor is added";
+            return Err(KernelError::Parameter { name: "groups", value: self.groups as f64, requirement });
+        }
+        Ok(())
     }
 
     /// Refuses a geometry for other weights.
@@ -164,6 +173,30 @@ pub fn conv2d_u8(
     requantize.check(geometry.out_channels())?;
     rows(out, packed.by_rows(geometry), |rows, out| {
         let mut sink = RequantizeSink::new(input.zero_point, &packed.weight_sums, requantize, out);
+        packed.run(geometry, input, rows, &mut sink)
+    })
+}
+
+/// Convolution of `[N, H, W, C]` codes to `[N, OH, OW, O]` codes, and the codes in `out` added to them:
+/// `out` is the other summand, and becomes the sum, see [`RequantizeAdd`]. The same codes as those of
+/// [`conv2d_u8`] and [`add_u8`](super::add_u8), in one pass.
+///
+/// # Errors
+/// Lengths and shapes that do not fit, parameters that [`Requantize`] or [`AddU8`](super::AddU8) excludes, a
+/// depthwise convolution.
+pub fn conv2d_add_u8(
+    geometry: &Conv2dGeometry,
+    input: QuantizedInput<'_>,
+    packed: &PackedConvI8,
+    finish: RequantizeAdd<'_>,
+    out: &mut [u8],
+) -> Result<()> {
+    packed.check(geometry, input, out.len())?;
+    finish.requantize.check(geometry.out_channels())?;
+    finish.add.check()?;
+    packed.shape.check_sum()?;
+    rows(out, packed.by_rows(geometry), |rows, out| {
+        let mut sink = RequantizeSink::adding(input.zero_point, &packed.weight_sums, finish, out);
         packed.run(geometry, input, rows, &mut sink)
     })
 }

@@ -30,7 +30,9 @@ pub mod reference;
 mod testing;
 pub mod threads;
 
-pub use affine::{AddU8, AffineParams, AveragePoolU8, PoolDivisor, QuantizedInput, Requantize};
+pub use affine::{
+    AddU8, AffineParams, AveragePoolU8, PoolDivisor, QuantizedInput, Requantize, RequantizeAdd,
+};
 pub use contract::{Exactness, IntRange, KernelInfo};
 pub use elementwise::{
     add_u8, dequantize_i8, dequantize_u8, fake_quantize_f32, lookup_u8, quantize_i8, quantize_u8,
@@ -38,11 +40,11 @@ pub use elementwise::{
 };
 pub use error::{KernelError, Result};
 pub use float::{
-    Accumulate, Epilogue, GemmF32, PackedConvF32, PackedGemmF32, conv2d_f32, conv2d_f32_backward_input,
-    conv2d_f32_backward_weights, gemm_f32, gemm_packed_f32,
+    Accumulate, Epilogue, EpilogueAdd, GemmF32, PackedConvF32, PackedGemmF32, conv2d_add_f32, conv2d_f32,
+    conv2d_f32_backward_input, conv2d_f32_backward_weights, gemm_f32, gemm_packed_f32,
 };
 pub(crate) use generic::limited;
-pub use integer::{PackedConvI8, PackedGemmI8, conv2d_i32, conv2d_u8, gemm_i32, gemm_u8};
+pub use integer::{PackedConvI8, PackedGemmI8, conv2d_add_u8, conv2d_i32, conv2d_u8, gemm_i32, gemm_u8};
 pub use isa::{Isa, RelaxedDot, relaxed_dot};
 pub use layout::{Conv2dGeometry, ImageLayout, MatLayout, Pool2dGeometry, Window2d};
 pub use pooling::{average_pool_u8, max_pool_f32, max_pool_u8};

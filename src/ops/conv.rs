@@ -13,11 +13,11 @@ use super::pooling::{check_gradient, split_spatial};
 use super::weight::IntegerWeight;
 use super::window::{Rounding, Window, too_many_axes};
 use super::{
-    Clamp, Context, ExportStep, Facts, ImportNode, Inputs, Isa, Kind, Layout, Linear, LowerContext, Lowered,
-    OpError, Operator, Prepared, QConv, Tape, TypeInputs,
+    Add, Clamp, Context, ExportStep, Facts, ImportNode, Inputs, Isa, Kind, Layout, Linear, LowerContext,
+    Lowered, MakesSum, NextSum, Op, OpError, Operator, Prepared, QConv, Summed, Tape, TypeInputs,
 };
 use crate::ir::{Attr, AttrError};
-use crate::kernels::{self, Conv2dGeometry, Epilogue, PackedConvF32, Window2d};
+use crate::kernels::{self, Conv2dGeometry, Epilogue, EpilogueAdd, PackedConvF32, Window2d};
 use crate::tensor::{Dim, Shape, TensorType, Value};
 
 /// `y[n, o, p] = Σ x[n, c, p · stride + k · dilation − pad] · w[o, c, k] + b[o]`, limited to `clamp`.
@@ -156,6 +156,10 @@ impl Operator for Conv {
         Ok(vec![Value::from_vec(&shape, out)?])
     }
 
+    fn as_sum_maker(&self) -> Option<&dyn MakesSum> {
+        Some(self)
+    }
+
     fn backward(&self, context: &Context<'_>, tape: &Tape<'_>) -> Result<Vec<Option<Value>>, OpError> {
         let mut gradients = vec![None; tape.inputs.len()];
         let Some(gradient) = tape.gradient(0) else { return Ok(gradients) };
@@ -203,6 +207,38 @@ impl Operator for Conv {
 
     fn without_clamp(&self) -> Option<(Self, Clamp)> {
         Some((Self { clamp: None, ..self.clone() }, self.clamp?))
+    }
+}
+
+impl MakesSum for Conv {
+    fn makes(&self, sum: &Op) -> bool {
+        matches!(sum, Op::Add(_))
+    }
+
+    fn forward_sum(
+        &self,
+        context: &Context<'_>,
+        inputs: Inputs,
+        sum: NextSum<'_>,
+    ) -> Result<Summed, OpError> {
+        let input = inputs.get(0)?;
+        let conv = self.shape(input.shape(), context.weight_shape(&inputs)?)?;
+        let shape = conv.output();
+        if let (Op::Add(Add { clamp }), Ok(other)) = (sum.op, sum.other.as_slice::<f32>())
+            && let Some(packed) = context.prepared::<PackedConvF32>()
+            && sum.other.shape() == shape
+            && clamp.is_none_or(|clamp| clamp.min <= clamp.max)
+            && !conv.plane.is_depthwise()
+        {
+            let bias = inputs.optional(2).map(|bias| linear::bias_of(bias, conv.plane.out_channels()));
+            let range = |clamp: Option<Clamp>| clamp.map(|clamp| (clamp.min, clamp.max));
+            let epilogue = Epilogue { bias: bias.transpose()?, clamp: range(self.clamp) };
+            let finish = EpilogueAdd { epilogue, other, clamp: range(*clamp) };
+            let mut out = Value::zeros::<f32>(&shape)?.into_vec::<f32>()?;
+            kernels::conv2d_add_f32(&conv.plane, input.as_slice()?, packed, finish, &mut out)?;
+            return Ok(Summed::Sum(Value::from_vec(&shape, out)?));
+        }
+        sum.apart(self.forward(context, inputs)?)
     }
 }
 

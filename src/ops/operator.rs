@@ -1,8 +1,8 @@
 //! The [`Operator`] trait.
 
 use super::{
-    ChannelAffine, Clamp, Context, ExportStep, Facts, ImportNode, Inputs, LowerContext, Lowered, Op, OpError,
-    Prepared, Reordered, Tape, TypeInputs,
+    ChannelAffine, Clamp, Context, ExportStep, Facts, ImportNode, Inputs, LowerContext, Lowered, MakesSum,
+    Op, OpError, Prepared, Reordered, Tape, TypeInputs,
 };
 use crate::ir::{AttrError, Opset};
 use crate::kernels::Isa;
@@ -53,6 +53,11 @@ pub trait Operator: Clone + fmt::Debug + PartialEq + Sized {
 
     /// The outputs.
     fn forward(&self, context: &Context<'_>, inputs: Inputs) -> Result<Vec<Value>, OpError>;
+
+    /// The operator as one that can make a sum behind it itself, where it can.
+    fn as_sum_maker(&self) -> Option<&dyn MakesSum> {
+        None
+    }
 
     /// The vector–Jacobian product: for each input the gradient of a scalar, given its gradients
     /// with respect to the outputs. `None` for an input that has no gradient (indices, shapes) or

@@ -7,11 +7,11 @@
 use super::linear::IntegerEpilogue;
 use super::weight::{WideRow, position_sums};
 use super::{
-    Context, Conv, ExportStep, ImportNode, Inputs, Isa, OpError, Operator, Prepared, TypeInputs,
-    refuse_import,
+    Context, Conv, ExportStep, ImportNode, Inputs, Isa, MakesSum, NextSum, Op, OpError, Operator, Prepared,
+    QAdd, Summed, TypeInputs, refuse_import,
 };
 use crate::ir::AttrError;
-use crate::kernels::{self, PackedConvI8, QuantizedInput};
+use crate::kernels::{self, PackedConvI8, QuantizedInput, RequantizeAdd};
 use crate::tensor::{DType, Shape, TensorType, Value};
 
 /// A convolution on codes: `[N, H, W, C]` `uint8` to `[N, OH, OW, O]` `uint8`, or to real numbers
@@ -98,6 +98,44 @@ impl Operator for QConv {
             }
         };
         Ok(vec![output])
+    }
+
+    fn as_sum_maker(&self) -> Option<&dyn MakesSum> {
+        Some(self)
+    }
+}
+
+/// Into the codes of the other summand, of which many are not needed any more then.
+impl MakesSum for QConv {
+    fn makes(&self, sum: &Op) -> bool {
+        let geometry = self.conv.packing_geometry(self.weight.shape());
+        matches!((sum, &self.epilogue), (Op::QAdd(_), IntegerEpilogue::Codes(_)))
+            && self.wide.is_empty()
+            && geometry.is_ok_and(|geometry| !geometry.is_depthwise())
+    }
+
+    fn forward_sum(
+        &self,
+        context: &Context<'_>,
+        inputs: Inputs,
+        sum: NextSum<'_>,
+    ) -> Result<Summed, OpError> {
+        let input = inputs.get(0)?;
+        let [n, h, w, c] = image(input)?;
+        let geometry = self.conv.geometry(&[n, c, h, w], self.weight.shape())?;
+        let [oh, ow] = geometry.window().output;
+        let shape = [n, oh, ow, geometry.out_channels()];
+        if let (Op::QAdd(QAdd { add }), IntegerEpilogue::Codes(requantize)) = (sum.op, &self.epilogue)
+            && let Some(packed) = context.prepared::<PackedConvI8>()
+            && (sum.other.dtype(), sum.other.shape()) == (DType::U8, &shape)
+        {
+            let data = QuantizedInput { data: input.as_slice()?, zero_point: self.input_zero_point };
+            let finish = RequantizeAdd { requantize, add: *add, is_lhs: sum.slot == 0 };
+            let mut out = sum.other.into_vec::<u8>()?;
+            kernels::conv2d_add_u8(&geometry, data, packed, finish, &mut out)?;
+            return Ok(Summed::Sum(Value::from_vec(&shape, out)?));
+        }
+        sum.apart(self.forward(context, inputs)?)
     }
 }
 

@@ -113,6 +113,11 @@ macro_rules! operators {
                 match self { $(Self::$name(op) => op.forward(context, inputs)),* }
             }
 
+            /// See [`Operator::as_sum_maker`].
+            pub fn as_sum_maker(&self) -> Option<&dyn MakesSum> {
+                match self { $(Self::$name(op) => op.as_sum_maker()),* }
+            }
+
             /// See [`Operator::backward`].
             ///
             /// # Errors

@@ -60,6 +60,11 @@ impl Probe for Stopwatch<'_> {
         self.shapes.row(id).get_or_insert_with(|| Shape::fixed(value.shape()).to_string());
         self.last = (self.clock)();
     }
+
+    /// What runs as one is measured as one.
+    fn watches(&self, _: ValueId) -> bool {
+        false
+    }
 }
 
 impl ProfileJob {
@@ -116,16 +121,10 @@ impl Job for ProfileJob {
 impl ProfileJob {
     fn view(&self) -> ProfileView {
         let (full, integer) = (Means::of(&self.full), Means::of(&self.integer));
-        let rows = |which: usize, executor: &Executor, means: &Means| -> Vec<Row> {
-            executor
-                .kernels()
-                .map(|(node, kernel)| Row::new(node, kernel, means, &self.shapes[which]))
-                .collect()
-        };
         ProfileView {
             nodes: side_by_side(
-                rows(0, &self.network.model.executor, &full),
-                rows(1, &self.quantized.integer.executor, &integer),
+                rows(&self.network.model.executor, &full, &self.shapes[0]),
+                rows(&self.quantized.integer.executor, &integer, &self.shapes[1]),
             ),
             full_ms: full.total,
             quantized_ms: integer.total,
@@ -163,7 +162,38 @@ struct Row {
     time: NodeTime,
 }
 
+/// The nodes of a network, those that ran as one in one row: what the first of them made was never seen.
+fn rows(executor: &Executor, means: &Means, shapes: &ValueMap<String>) -> Vec<Row> {
+    let mut rows = Vec::new();
+    let mut begun: Option<Row> = None;
+    for (node, kernel) in executor.kernels() {
+        let row = Row::new(node, kernel, means, shapes);
+        let row = match begun.take() {
+            Some(first) => first.and(row),
+            None => row,
+        };
+        if node.outputs.iter().any(|id| shapes.contains(*id)) {
+            rows.push(row);
+        } else {
+            begun = Some(row);
+        }
+    }
+    rows.extend(begun);
+    rows
+}
+
 impl Row {
+    /// This node and the next one, which ran on its kernel.
+    fn and(self, next: Self) -> Self {
+        let both = |first: &str, second: &str| format!("{first} + {second}");
+        let time = NodeTime {
+            ms: self.time.ms + next.time.ms,
+            op: both(&self.time.op, &next.time.op),
+            kernel: self.time.kernel.or(next.time.kernel),
+        };
+        Self { name: both(&self.name, &next.name), shape: next.shape, time }
+    }
+
     fn new(node: &Node, kernel: Option<&str>, means: &Means, shapes: &ValueMap<String>) -> Self {
         let ms = node.outputs.iter().filter_map(|id| means.spent.get(*id)).sum();
         let shape = node.outputs.first().and_then(|id| shapes.get(*id)).cloned().unwrap_or_default();
@@ -172,7 +202,7 @@ impl Row {
     }
 }
 
-/// Nodes of the same name in one row; those that only the quantized network has behind the one that runs
+/// Nodes of the same name in one row, those that run as one in both networks among them; those that only the quantized network has behind the one that runs
 /// before them.
 fn side_by_side(full: Vec<Row>, quantized: Vec<Row>) -> Vec<NodeTimes> {
     let places: NameMap<usize> = full.iter().enumerate().map(|(place, row)| (&row.name, place)).collect();
@@ -218,6 +248,18 @@ mod tests {
         let both = [None, Some(5.0), Some(6.0), Some(7.0), None].into_iter();
         let both = both.zip([Some(1.0), Some(2.0), None, Some(3.0), Some(4.0)]);
         assert_eq!(times, both.map(|(full, quantized)| [full, quantized]).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn nodes_that_run_as_one_have_one_row() {
+        let full = vec![row("conv", 5.0).and(row("add", 1.0)), row("pool", 2.0)];
+        let quantized = vec![row("conv", 2.0).and(row("add", 0.0)), row("pool", 3.0)];
+        let rows = side_by_side(full, quantized);
+        let first = &rows[0];
+        assert_eq!((rows.len(), first.name.as_str()), (2, "conv + add"));
+        let time = |time: &Option<NodeTime>| time.as_ref().map(|time| (time.ms, time.op.clone()));
+        assert_eq!(time(&first.full), Some((6.0, "Relu + Relu".to_owned())));
+        assert_eq!(time(&first.quantized), Some((2.0, "Relu + Relu".to_owned())));
     }
 
     #[test]

@@ -744,7 +744,7 @@ export interface SupportView {
  */
 export interface NodeTimes {
     /**
-     * Name of the node.
+     * Name of the node, or of those that run as one, with ` + ` between.
      */
     name: string;
     /**
@@ -805,7 +805,8 @@ export interface NodeTime {
      */
     ms: number;
     /**
-     * Its operator; one on codes is named with `bitlens.` in front.
+     * Its operator; one on codes is named with `bitlens.` in front. Of nodes that run as one all of
+     * them, with ` + ` between.
      */
     op: string;
     /**

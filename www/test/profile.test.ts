@@ -18,6 +18,7 @@ test('kernels are summed over the nodes that they run, the largest first', () =>
 
 test('operators on codes are called as those on reals', () => {
   expect(['bitlens.QConv', 'bitlens.Lookup', 'Conv'].map(operatorName)).toEqual(['Conv', 'Lookup', 'Conv']);
+  expect(['bitlens.QConv + bitlens.QAdd', 'Conv + Add'].map(operatorName)).toEqual(['Conv + Add', 'Conv + Add']);
   expect(kernelName({ ms: 1, op: 'QuantizeLinear', kernel: null })).toBe('QuantizeLinear');
 });
 

@@ -19,6 +19,10 @@ impl Floats for Portable {
         core::array::from_fn(|i| a[i] * b[i] + c[i])
     }
     #[inline(always)]
+    fn fuses(self) -> bool {
+        false
+    }
+    #[inline(always)]
     fn add_f32(self, a: Self::F32, b: Self::F32) -> Self::F32 {
         core::array::from_fn(|i| a[i] + b[i])
     }
@@ -86,9 +90,14 @@ impl Dot for Portable {
     type Operand = [i16; 8];
     type Sums = [i32; 4];
     type Reals = [f32; 4];
+    type Whole = Self;
     const LANES: usize = 4;
     const GROUP: usize = 2;
 
+    #[inline(always)]
+    fn whole(self) -> Self {
+        self
+    }
     #[inline(always)]
     fn shift(self) -> i32 {
         0
@@ -203,6 +212,27 @@ impl Taps for Portable {
     unsafe fn load_codes(self, from: *const u8) -> [Self::Sums; 4] {
         // SAFETY: the caller says that sixteen codes are readable.
         unsafe { from.cast::<[[u8; 4]; 4]>().read() }.map(|codes| codes.map(i32::from))
+    }
+    #[inline(always)]
+    unsafe fn load_pair(self, from: *const u8) -> [Self::Sums; 2] {
+        // SAFETY: the caller says that eight codes are readable.
+        unsafe { from.cast::<[[u8; 4]; 2]>().read() }.map(|codes| codes.map(i32::from))
+    }
+    #[inline(always)]
+    fn splat_byte(self, x: u8) -> Self::Bytes {
+        [x; 16]
+    }
+    #[inline(always)]
+    unsafe fn store_within(
+        self,
+        to: *mut u8,
+        (first, second): (Self::Sums, Self::Sums),
+        (min, max): (Self::Bytes, Self::Bytes),
+    ) {
+        let code = |i: usize| if i < 4 { first[i] } else { second[i - 4] }.clamp(0, 255) as u8;
+        let within = |i: usize| code(i).max(min[i]).min(max[i]);
+        // SAFETY: the caller says that eight codes are writable.
+        unsafe { to.cast::<[u8; 8]>().write_unaligned(core::array::from_fn(within)) }
     }
     #[inline(always)]
     fn reals(self, sums: Self::Sums) -> Self::F32 {

@@ -174,7 +174,8 @@ impl Task for ConvTask<'_> {
             let panels = &self.panels[group * rows * depth..][..rows * depth];
             let lhs = Lhs { panels, rows, depth };
             let row_bias = self.finish.row_bias.map(|bias| &bias[group * rows..][..rows]);
-            let finish = Finish { row_bias, ..self.finish };
+            let added = self.finish.added.map(|added| added.from(index * group_out));
+            let finish = Finish { row_bias, added, ..self.finish };
             multiply_columns(simd, window, (lhs, planes), finish, (out, self.part.clone()));
         }
     }

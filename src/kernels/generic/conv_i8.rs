@@ -48,7 +48,7 @@ impl<R: Sink> DotTask for ConvTask<'_, R> {
     type Output = ();
     #[inline(always)]
     fn run<D: Dot>(self, dot: D) {
-        self.sink.set_shift(dot.shift());
+        self.sink.begin(dot);
         let Some(shape) = self.weights.first() else {
             return;
         };
@@ -199,7 +199,7 @@ impl<R: Sink> DotTask for GemmTask<'_, R> {
     type Output = ();
     #[inline(always)]
     fn run<D: Dot>(self, dot: D) {
-        self.sink.set_shift(dot.shift());
+        self.sink.begin(dot);
         let depth = self.weights.padded_depth;
         let count = self.input.data.len() / self.depth;
         let rows = tile_rows(dot, depth).min(count);

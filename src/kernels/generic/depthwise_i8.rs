@@ -74,7 +74,7 @@ impl<R: Sink> Task for DepthwiseTask<'_, R> {
     const SUMS_REALS: bool = false;
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        self.sink.set_shift(0);
+        self.sink.begin(simd);
         let window = self.geometry.window();
         let channels = self.geometry.out_channels();
         let block = 4 * S::LANES;

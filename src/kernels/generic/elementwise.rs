@@ -65,9 +65,8 @@ fn steps_of(x: f32, scale: f32) -> f32 {
 
 /// See [`crate::kernels::add_u8`].
 ///
-/// The definition rounds in an order that takes an instruction for `x · y + z` with one rounding. Here
-/// the sum is rounded in whatever way is fast, and a vector of sums of which one lies so close to a half
-/// step that the difference could decide its code is computed again as the definition says.
+/// Where one of a few sums is left open ([`Addition::is_open`]), all of them are computed again as the
+/// definition says.
 pub(crate) struct AddTask<'a> {
     pub(crate) lhs: &'a [u8],
     pub(crate) rhs: &'a [u8],
@@ -75,39 +74,24 @@ pub(crate) struct AddTask<'a> {
     pub(crate) out: &'a mut [u8],
 }
 
-impl AddTask<'_> {
-    /// How far from a half step a sum decides its code alone: 0.5 less what roundings can differ by.
-    ///
-    /// With `u = 2⁻²⁴`, `A = 255·|fa|`, `B = 255·|fb|` and the offset `o`, the definition's inner sum is
-    /// within `u·(B + |o|)` of the exact one. Here the product `b·fb` is rounded as well, or not, which is
-    /// `u·B` more, then their sum, the product `a·fa`, and the whole: where the code is not limited that is
-    /// below 257 in magnitude in both. The bound doubles this, for the roundings of the bound itself.
-    fn safe_distance(&self, offset: f32) -> f32 {
-        let AddU8 { lhs_factor, rhs_factor, .. } = self.add;
-        let (a, b) = (255.0 * lhs_factor.abs(), 255.0 * rhs_factor.abs());
-        let roundings = 2.0 * (b + offset.abs()) + b + a + 2.0 * 257.0;
-        0.5 - 2.0 * roundings * (f32::EPSILON / 2.0)
-    }
-}
-
 impl Task for AddTask<'_> {
     type Output = ();
     const SUMS_REALS: bool = false;
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let AddU8 { lhs_factor, rhs_factor, min, max, .. } = self.add;
-        let (offset, width) = (self.add.offset(), 4 * S::LANES);
-        let sums = Addition {
-            factors: (simd.splat_f32(lhs_factor), simd.splat_f32(rhs_factor)),
-            offset: simd.splat_f32(offset),
-            limits: (simd.splat_f32(min.into()), simd.splat_f32(max.into())),
-            safe: simd.splat_f32(self.safe_distance(offset)),
-        };
+        if simd.fuses() { self.run_as::<S, true>(simd) } else { self.run_as::<S, false>(simd) }
+    }
+}
+
+impl AddTask<'_> {
+    #[inline(always)]
+    fn run_as<S: Simd, const FUSES: bool>(self, simd: S) {
+        let (sums, width) = (Addition::<S, FUSES>::new(simd, &OpenSum::new(&self.add)), 4 * S::LANES);
         let whole = self.out.len() / width * width;
         let (vectors, rest) = self.out.split_at_mut(whole);
         for (index, out) in vectors.chunks_exact_mut(width).enumerate() {
             let (lhs, rhs) = (&self.lhs[index * width..][..width], &self.rhs[index * width..][..width]);
-            if sums.is_unsafe(simd, lhs, rhs, out) {
+            if sums.leaves_open(simd, lhs, rhs, out) {
                 for ((out, &a), &b) in out.iter_mut().zip(lhs).zip(rhs) {
                     *out = reference::add_u8(a, b, &self.add);
                 }
@@ -119,46 +103,102 @@ impl Task for AddTask<'_> {
     }
 }
 
-/// The numbers of an [`AddTask`] in every lane.
-struct Addition<F> {
-    factors: (F, F),
-    offset: F,
-    limits: (F, F),
-    safe: F,
+/// A sum as [`AddU8`] defines it, and what it takes to round it in another way.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct OpenSum {
+    factors: [f32; 2],
+    offset: f32,
+    range: [u8; 2],
+    /// How far from its code a sum decides it alone: 0.5 less what roundings can differ by.
+    safe: f32,
 }
 
-impl<F: Copy> Addition<F> {
-    /// Adds four vectors of codes; true where one of the sums is too close to a half step.
+impl OpenSum {
+    /// With `u = 2⁻²⁴`, `A = 255·|fa|`, `B = 255·|fb|` and the offset `o`, the definition's inner sum is
+    /// within `u·(B + |o|)` of the exact one. Where products are rounded by themselves that is `u·B` more, then
+    /// their sum, the product `a·fa`, and the whole: where the code is not limited that is below 257 in
+    /// magnitude in both. The bound doubles this, for the roundings of the bound itself.
+    pub(crate) fn new(add: &AddU8) -> Self {
+        let (factors, offset) = ([add.lhs_factor, add.rhs_factor], add.offset());
+        let [a, b] = factors.map(|factor| 255.0 * factor.abs());
+        let roundings = 2.0 * (b + offset.abs()) + b + a + 2.0 * 257.0;
+        let safe = 0.5 - 2.0 * roundings * (f32::EPSILON / 2.0);
+        Self { factors, offset, range: [add.min, add.max], safe }
+    }
+}
+
+/// Sums of vectors, `a · fa + (b · fb + offset)`, as [`OpenSum`] says.
+///
+/// That is the definition where an instruction for `x · y + z` rounds once, `FUSES`. Elsewhere a sum that
+/// lies so close to a half step that the difference could decide its code is left open. Sums are below 2¹⁸, so
+/// they are rounded first and limited as codes.
+pub(super) struct Addition<S: Simd, const FUSES: bool> {
+    factors: (S::F32, S::F32),
+    offset: S::F32,
+    range: (S::Bytes, S::Bytes),
+    safe: S::F32,
+    /// [`ROUNDING`], and what makes codes of its bits.
+    rounding: S::F32,
+    zero: S::Sums,
+}
+
+/// A vector of sums, and the same plus [`ROUNDING`].
+type Rounded<F> = (F, F);
+
+impl<S: Simd, const FUSES: bool> Addition<S, FUSES> {
     #[inline(always)]
-    fn is_unsafe<S: Simd<F32 = F>>(&self, simd: S, lhs: &[u8], rhs: &[u8], out: &mut [u8]) -> bool {
-        assert!(lhs.len() == 4 * S::LANES && rhs.len() == lhs.len() && out.len() == lhs.len());
-        let zero = simd.splat_sums(0_i32.wrapping_sub(ROUNDING_BITS));
-        // SAFETY: by the assertion all three hold four vectors of codes.
-        unsafe {
-            let [a0, a1, a2, a3] = simd.load_codes(lhs.as_ptr());
-            let [b0, b1, b2, b3] = simd.load_codes(rhs.as_ptr());
-            let (sum0, far0) = self.sum(simd, a0, b0);
-            let (sum1, far1) = self.sum(simd, a1, b1);
-            simd.store_codes(out.as_mut_ptr(), simd.add_sums(sum0, zero), simd.add_sums(sum1, zero));
-            let (sum2, far2) = self.sum(simd, a2, b2);
-            let (sum3, far3) = self.sum(simd, a3, b3);
-            let to = out.as_mut_ptr().add(2 * S::LANES);
-            simd.store_codes(to, simd.add_sums(sum2, zero), simd.add_sums(sum3, zero));
-            let farthest = simd.larger(simd.larger(far0, far1), simd.larger(far2, far3));
-            simd.exceeds(farthest, self.safe)
+    pub(super) fn new(simd: S, sum: &OpenSum) -> Self {
+        Self {
+            factors: (simd.splat_f32(sum.factors[0]), simd.splat_f32(sum.factors[1])),
+            offset: simd.splat_f32(sum.offset),
+            range: (simd.splat_byte(sum.range[0]), simd.splat_byte(sum.range[1])),
+            safe: simd.splat_f32(sum.safe),
+            rounding: simd.splat_f32(ROUNDING),
+            zero: simd.splat_sums(0_i32.wrapping_sub(ROUNDING_BITS)),
         }
     }
 
-    /// The bits of a vector of limited sums plus [`ROUNDING`], and how far each sum is from its code.
+    /// Adds four vectors of codes; true where one of the sums is left open.
     #[inline(always)]
-    fn sum<S: Simd<F32 = F>>(&self, simd: S, a: S::Sums, b: S::Sums) -> (S::Sums, F) {
-        let rounding = simd.splat_f32(ROUNDING);
-        let inner = simd.multiply_add(simd.reals(b), self.factors.1, self.offset);
-        let sum = simd.multiply_add(simd.reals(a), self.factors.0, inner);
-        let limited = simd.limit(sum, self.limits);
-        let rounded = simd.add_f32(limited, rounding);
-        let code = simd.subtract_f32(rounded, rounding);
-        (simd.bits(rounded), simd.magnitude(simd.subtract_f32(limited, code)))
+    fn leaves_open(&self, simd: S, lhs: &[u8], rhs: &[u8], out: &mut [u8]) -> bool {
+        assert!(lhs.len() == 4 * S::LANES && rhs.len() == lhs.len() && out.len() == lhs.len());
+        // SAFETY: by the assertion all three hold four vectors of codes.
+        unsafe {
+            let [a0, a1, a2, a3] = simd.load_codes(lhs.as_ptr()).map(|codes| simd.reals(codes));
+            let [b0, b1, b2, b3] = simd.load_codes(rhs.as_ptr()).map(|codes| simd.reals(codes));
+            let first = [self.sum(simd, a0, b0), self.sum(simd, a1, b1)];
+            self.store(simd, out.as_mut_ptr(), first);
+            let second = [self.sum(simd, a2, b2), self.sum(simd, a3, b3)];
+            self.store(simd, out.as_mut_ptr().add(2 * S::LANES), second);
+            self.is_open(simd, first) || self.is_open(simd, second)
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn sum(&self, simd: S, a: S::F32, b: S::F32) -> Rounded<S::F32> {
+        let inner = simd.multiply_add(b, self.factors.1, self.offset);
+        let sum = simd.multiply_add(a, self.factors.0, inner);
+        (sum, simd.add_f32(sum, self.rounding))
+    }
+
+    /// Whether one of two vectors of sums does not decide its code.
+    #[inline(always)]
+    pub(super) fn is_open(&self, simd: S, [left, right]: [Rounded<S::F32>; 2]) -> bool {
+        let distance = |(sum, rounded): Rounded<S::F32>| {
+            simd.magnitude(simd.subtract_f32(sum, simd.subtract_f32(rounded, self.rounding)))
+        };
+        !FUSES && simd.exceeds(simd.larger(distance(left), distance(right)), self.safe)
+    }
+
+    /// Writes two vectors of sums as codes.
+    ///
+    /// # Safety
+    /// They are writable.
+    #[inline(always)]
+    pub(super) unsafe fn store(&self, simd: S, to: *mut u8, [left, right]: [Rounded<S::F32>; 2]) {
+        let code = |(_, rounded): Rounded<S::F32>| simd.add_sums(simd.bits(rounded), self.zero);
+        // SAFETY: the same contract.
+        unsafe { simd.store_within(to, (code(left), code(right)), self.range) }
     }
 }
 

@@ -25,7 +25,7 @@
 //! would do. A right-hand side that is constant is packed beforehand in strips `[depth][2 vectors]`.
 
 use super::runs::copy;
-pub(crate) use super::tile_f32::Finish;
+pub(crate) use super::tile_f32::{Added, Finish};
 use super::tile_f32::{Aside, LARGEST_STRIP, Operands, ROWS, Target, strip_width, tile};
 use super::{Simd, Task};
 use crate::kernels::layout::MatLayout;
@@ -305,6 +305,7 @@ pub(crate) fn multiply<S: Simd, R: RhsSource>(
                     row_bias: finish.row_bias.filter(|_| is_last),
                     col_bias: finish.col_bias.filter(|_| is_last),
                     clamp: finish.clamp.filter(|_| is_last),
+                    added: finish.added.filter(|_| is_last),
                 },
             };
             multiply_block(simd, lhs, &strips, &block, out);

@@ -62,8 +62,8 @@ impl DotTask for PackTask<'_> {
 
 /// Receives finished sums, raw: `Σ(x−z)·w` is still to be made of them.
 pub(crate) trait Sink {
-    /// Tells what every activation was reduced by.
-    fn set_shift(&mut self, shift: i32);
+    /// Tells whose sums will come: every activation was reduced by its shift.
+    fn begin<D: Dot>(&mut self, dot: D);
     /// Takes the sums of `rows` (one to four) output rows from `at.row` (pixel or matrix row) on, two
     /// vectors a row; those beyond `rows` and beyond `at.count` channels mean nothing.
     fn finish_rows<D: Dot>(&mut self, dot: D, at: Place, rows: usize, sums: [D::Sums; 8]);

@@ -6,6 +6,7 @@ use super::gemm_i8::{PackTask, PackedWeights};
 use super::sinks::{SumSink, WeightSums};
 use super::{Dot, DotTask};
 use crate::kernels::affine::QuantizedInput;
+use crate::kernels::arch::portable::Portable;
 use crate::kernels::layout::Conv2dGeometry;
 use crate::kernels::reference;
 use crate::kernels::testing::{Cases, square_conv};
@@ -18,12 +19,16 @@ struct Model<const SHIFTED: bool>;
 impl<const SHIFTED: bool> Dot for Model<SHIFTED> {
     type Activation = u8;
     type Weight = i8;
-    type Operand = [u8; 8];
-    type Sums = [i32; 2];
-    type Reals = [f32; 2];
-    const LANES: usize = 2;
+    type Operand = [u8; 16];
+    type Sums = [i32; 4];
+    type Reals = [f32; 4];
+    type Whole = Portable;
+    const LANES: usize = 4;
     const GROUP: usize = 4;
 
+    fn whole(self) -> Portable {
+        Portable
+    }
     fn shift(self) -> i32 {
         if SHIFTED { 128 } else { 0 }
     }
@@ -37,56 +42,55 @@ impl<const SHIFTED: bool> Dot for Model<SHIFTED> {
     fn borrow_codes(self, codes: &[u8]) -> Option<&[u8]> {
         (!SHIFTED).then_some(codes)
     }
-    fn zero(self) -> [i32; 2] {
-        [0; 2]
+    fn zero(self) -> [i32; 4] {
+        Portable.zero()
     }
-    fn dot(self, sums: [i32; 2], weights: [u8; 8], activations: [u8; 8]) -> [i32; 2] {
+    fn dot(self, sums: [i32; 4], weights: [u8; 16], activations: [u8; 16]) -> [i32; 4] {
         let value = |code: u8| {
             if SHIFTED { i32::from(code as i8) } else { i32::from(code) }
         };
         let product = |i: usize| i32::from(weights[i] as i8) * value(activations[i]);
         core::array::from_fn(|lane| sums[lane] + (0..4).map(|i| product(4 * lane + i)).sum::<i32>())
     }
-    unsafe fn load_weights(self, from: *const i8) -> [u8; 8] {
-        // SAFETY: the caller says that eight weights are readable.
-        unsafe { from.cast::<[u8; 8]>().read_unaligned() }
+    unsafe fn load_weights(self, from: *const i8) -> [u8; 16] {
+        // SAFETY: the caller says that sixteen weights are readable.
+        unsafe { from.cast::<[u8; 16]>().read_unaligned() }
     }
-    unsafe fn splat_activations(self, from: *const u8) -> [u8; 8] {
+    unsafe fn splat_activations(self, from: *const u8) -> [u8; 16] {
         // SAFETY: the caller says that four activations are readable.
         let group = unsafe { from.cast::<[u8; 4]>().read_unaligned() };
         core::array::from_fn(|i| group[i % 4])
     }
-    unsafe fn store_sums(self, to: *mut i32, sums: [i32; 2]) {
-        // SAFETY: the caller says that two sums are writable.
-        unsafe { to.cast::<[i32; 2]>().write_unaligned(sums) }
+    unsafe fn store_sums(self, to: *mut i32, sums: [i32; 4]) {
+        // SAFETY: the same contract.
+        unsafe { Portable.store_sums(to, sums) }
     }
-    unsafe fn load_sums(self, from: *const i32) -> [i32; 2] {
-        // SAFETY: the caller says that two integers are readable.
-        unsafe { from.cast::<[i32; 2]>().read_unaligned() }
+    unsafe fn load_sums(self, from: *const i32) -> [i32; 4] {
+        // SAFETY: the same contract.
+        unsafe { Portable.load_sums(from) }
     }
-    fn splat_sums(self, x: i32) -> [i32; 2] {
-        [x; 2]
+    fn splat_sums(self, x: i32) -> [i32; 4] {
+        Portable.splat_sums(x)
     }
-    fn add_sums(self, a: [i32; 2], b: [i32; 2]) -> [i32; 2] {
-        [a[0].wrapping_add(b[0]), a[1].wrapping_add(b[1])]
+    fn add_sums(self, a: [i32; 4], b: [i32; 4]) -> [i32; 4] {
+        Portable.add_sums(a, b)
     }
-    unsafe fn load_reals(self, from: *const f32) -> [f32; 2] {
-        // SAFETY: the caller says that two numbers are readable.
-        unsafe { from.cast::<[f32; 2]>().read_unaligned() }
+    unsafe fn load_reals(self, from: *const f32) -> [f32; 4] {
+        // SAFETY: the same contract.
+        unsafe { Portable.load_reals(from) }
     }
-    fn splat_reals(self, x: f32) -> [f32; 2] {
-        [x; 2]
+    fn splat_reals(self, x: f32) -> [f32; 4] {
+        Portable.splat_reals(x)
     }
-    fn scale(self, sums: [i32; 2], factors: [f32; 2]) -> [f32; 2] {
-        [sums[0] as f32 * factors[0], sums[1] as f32 * factors[1]]
+    fn scale(self, sums: [i32; 4], factors: [f32; 4]) -> [f32; 4] {
+        Portable.scale(sums, factors)
     }
-    fn limited_bits(self, x: [f32; 2], (lo, hi): ([f32; 2], [f32; 2]), shift: [f32; 2]) -> [i32; 2] {
-        core::array::from_fn(|i| (x[i].clamp(lo[i], hi[i]) + shift[i]).to_bits() as i32)
+    fn limited_bits(self, x: [f32; 4], limits: ([f32; 4], [f32; 4]), shift: [f32; 4]) -> [i32; 4] {
+        Portable.limited_bits(x, limits, shift)
     }
-    unsafe fn store_codes(self, to: *mut u8, first: [i32; 2], second: [i32; 2]) {
-        let codes = [first[0], first[1], second[0], second[1]].map(|code| code.clamp(0, 255) as u8);
-        // SAFETY: the caller says that four codes are writable.
-        unsafe { to.cast::<[u8; 4]>().write(codes) }
+    unsafe fn store_codes(self, to: *mut u8, first: [i32; 4], second: [i32; 4]) {
+        // SAFETY: the same contract.
+        unsafe { Portable.store_codes(to, first, second) }
     }
 }
 

@@ -3,10 +3,11 @@
 //! A tile has raw sums `Σ x·w` of activations as they are stored; `Σ (x − z)·w` takes an offset per output
 //! channel, which is added here together with the bias.
 
-use super::Dot;
-use super::elementwise::{Limits, ROUNDING, ROUNDING_BITS};
+use super::elementwise::{Addition, Limits, OpenSum, ROUNDING, ROUNDING_BITS};
 use super::gemm_i8::{Place, Sink};
-use crate::kernels::affine::Requantize;
+use super::{Dot, Floats, Simd};
+use crate::kernels::affine::{AddU8, Requantize, RequantizeAdd};
+use crate::kernels::reference;
 
 /// What the weights of each output channel sum to.
 #[derive(Debug, Clone, Default)]
@@ -36,8 +37,8 @@ impl<'a> SumSink<'a> {
 }
 
 impl Sink for SumSink<'_> {
-    fn set_shift(&mut self, shift: i32) {
-        let unit = shift - i32::from(self.zero_point);
+    fn begin<D: Dot>(&mut self, dot: D) {
+        let unit = dot.shift() - i32::from(self.zero_point);
         self.offsets = self.sums.signed.iter().map(|sum| sum.wrapping_mul(unit)).collect();
     }
 
@@ -90,6 +91,9 @@ fn unpacked<D: Dot>(dot: D, left: D::Sums, right: D::Sums) -> [i32; LANE_SLACK] 
 /// `offset` is the bias less `zero_point · Σw`. Adding it wraps; that is the saturating addition of the
 /// definition where `255·Σ|w| + |bias|` fits 32 bits, as it nearly always does. Where it does not, rows
 /// are finished number by number.
+///
+/// With a sum, see [`RequantizeAdd`], the output holds the other summand at first. Each place is then to be
+/// finished once.
 pub(crate) struct RequantizeSink<'a> {
     zero_point: u8,
     sums: &'a WeightSums,
@@ -98,10 +102,38 @@ pub(crate) struct RequantizeSink<'a> {
     offsets: Vec<i32>,
     multipliers: Vec<f32>,
     limits: Limits,
+    sum: Option<Sum>,
+    fuses: bool,
     out: &'a mut [u8],
 }
 
+/// What is added to the codes of a tile.
+#[derive(Clone, Copy)]
+struct Sum {
+    add: AddU8,
+    is_lhs: bool,
+    open: OpenSum,
+}
+
+impl Sum {
+    fn of(&self, code: u8, other: u8) -> u8 {
+        let (lhs, rhs) = if self.is_lhs { (code, other) } else { (other, code) };
+        reference::add_u8(lhs, rhs, &self.add)
+    }
+}
+
 impl<'a> RequantizeSink<'a> {
+    /// Adds what `out` holds.
+    pub(crate) fn adding(
+        zero_point: u8,
+        sums: &'a WeightSums,
+        RequantizeAdd { requantize, add, is_lhs }: RequantizeAdd<'a>,
+        out: &'a mut [u8],
+    ) -> Self {
+        let sum = Sum { add, is_lhs, open: OpenSum::new(&add) };
+        Self { sum: Some(sum), ..Self::new(zero_point, sums, requantize, out) }
+    }
+
     pub(crate) fn new(
         zero_point: u8,
         sums: &'a WeightSums,
@@ -124,6 +156,8 @@ impl<'a> RequantizeSink<'a> {
             offsets: Vec::new(),
             multipliers,
             limits: Limits::of_u8(requantize.zero_point, requantize.min, requantize.max),
+            sum: None,
+            fuses: false,
             out,
         }
     }
@@ -137,14 +171,53 @@ impl<'a> RequantizeSink<'a> {
         for ((out, sum), channel) in out.iter_mut().zip(sums).zip(at.first..) {
             let (bias, offset) = (self.requantize.bias[channel], self.offsets[channel]);
             let sum = sum.wrapping_add(offset.wrapping_sub(bias)).saturating_add(bias);
-            *out = self.limits.code(sum as f32 * self.multipliers[channel]) as u8;
+            let code = self.limits.code(sum as f32 * self.multipliers[channel]) as u8;
+            *out = self.sum.as_ref().map_or(code, |sum| sum.of(code, *out));
+        }
+    }
+
+    /// Whole rows of a tile with what the output holds added to them.
+    ///
+    /// The convolution's code is `rounded − (1.5·2²³ − zero_point)`, exactly, and goes on as the real number
+    /// that it is.
+    #[cfg_attr(target_arch = "wasm32", inline(never))]
+    #[cfg_attr(not(target_arch = "wasm32"), inline(always))]
+    fn add_rows<S: Simd, const FUSES: bool>(
+        &mut self,
+        simd: S,
+        (open, is_lhs): (&OpenSum, bool),
+        (at, rows): (Place, usize),
+        sums: &[S::Sums; 8],
+    ) {
+        let (channels, width) = (self.sums.signed.len(), 2 * S::LANES);
+        let finish = Finish::new(simd, &self.offsets, &self.multipliers, (at.first, self.limits));
+        let addition = Addition::<S, FUSES>::new(simd, open);
+        let origin = simd.splat_f32(ROUNDING - self.limits.zero_point as f32);
+        for (row, sums) in (at.row..at.row + rows).zip(sums.as_chunks::<2>().0) {
+            let out = &mut self.out[row * channels + at.first..][..width];
+            let (left, right) = finish.rounded(simd, (sums[0], sums[1]));
+            let (left, right) = (simd.subtract_f32(left, origin), simd.subtract_f32(right, origin));
+            // SAFETY: the slice holds two vectors.
+            let others = unsafe { simd.load_pair(out.as_ptr()) }.map(|codes| simd.reals(codes));
+            let added = if is_lhs {
+                [addition.sum(simd, left, others[0]), addition.sum(simd, right, others[1])]
+            } else {
+                [addition.sum(simd, others[0], left), addition.sum(simd, others[1], right)]
+            };
+            if addition.is_open(simd, added) {
+                self.finish_some(Place { row, ..at }, unpacked(simd, sums[0], sums[1]));
+                continue;
+            }
+            // SAFETY: the slice holds two vectors.
+            unsafe { addition.store(simd, out.as_mut_ptr(), added) };
         }
     }
 }
 
 impl Sink for RequantizeSink<'_> {
-    fn set_shift(&mut self, shift: i32) {
-        let unit = shift - i32::from(self.zero_point);
+    fn begin<D: Dot>(&mut self, dot: D) {
+        self.fuses = dot.whole().fuses();
+        let unit = dot.shift() - i32::from(self.zero_point);
         let pairs = self.sums.signed.iter().zip(&self.requantize.bias);
         self.offsets = pairs.map(|(sum, bias)| sum.wrapping_mul(unit).wrapping_add(*bias)).collect();
         self.offsets.resize(self.offsets.len() + LANE_SLACK, 0);
@@ -159,6 +232,16 @@ impl Sink for RequantizeSink<'_> {
             let later = [unpacked(dot, a1, b1), unpacked(dot, a2, b2), unpacked(dot, a3, b3)];
             for (row, sums) in (at.row + 1..at.row + rows).zip(later) {
                 self.finish_some(Place { row, ..at }, sums);
+            }
+            return;
+        }
+        if let Some(Sum { open, is_lhs, .. }) = self.sum {
+            let (simd, of, place) = (dot.whole(), (&open, is_lhs), (at, rows));
+            let sums = [a0, b0, a1, b1, a2, b2, a3, b3];
+            if self.fuses {
+                self.add_rows::<_, true>(simd, of, place, &sums);
+            } else {
+                self.add_rows::<_, false>(simd, of, place, &sums);
             }
             return;
         }
@@ -184,7 +267,7 @@ impl Sink for RequantizeSink<'_> {
     #[inline(always)]
     fn finish_row<D: Dot>(&mut self, dot: D, at: Place, [a, b, c, d]: [D::Sums; 4]) {
         let width = 2 * D::LANES;
-        if at.count < 2 * width || self.saturates {
+        if at.count < 2 * width || self.saturates || self.sum.is_some() {
             let [near, far] = at.halves(width);
             self.finish_some(near, unpacked(dot, a, b));
             return self.finish_some(far, unpacked(dot, c, d));
@@ -230,6 +313,18 @@ impl<D: Dot> Finish<D> {
             shift: dot.splat_reals(ROUNDING),
             zero: dot.splat_sums(limits.zero_point.wrapping_sub(ROUNDING_BITS)),
         }
+    }
+
+    /// Two vectors of codes as real numbers, each [`ROUNDING`] and how far the code is from the zero point.
+    #[inline(always)]
+    fn rounded(&self, simd: D, (left, right): (D::Sums, D::Sums)) -> (D::Reals, D::Reals)
+    where
+        D: Floats<F32 = D::Reals>,
+    {
+        let left = simd.scale(simd.add_sums(left, self.offsets.0), self.multipliers.0);
+        let right = simd.scale(simd.add_sums(right, self.offsets.1), self.multipliers.1);
+        let rounded = |x| simd.add_f32(simd.limit(x, self.limits), self.shift);
+        (rounded(left), rounded(right))
     }
 
     /// # Safety

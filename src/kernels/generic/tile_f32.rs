@@ -23,6 +23,24 @@ pub(crate) struct Finish<'a> {
     pub(crate) col_bias: Option<&'a [f32]>,
     /// Limits, after the bias.
     pub(crate) clamp: Option<(f32, f32)>,
+    /// Is added then.
+    pub(crate) added: Option<Added<'a>>,
+}
+
+/// Numbers that are added to finished ones, and the limits of the sums.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Added<'a> {
+    /// They lie as the output does.
+    pub(crate) other: &'a [f32],
+    pub(crate) clamp: Option<(f32, f32)>,
+}
+
+impl Added<'_> {
+    /// From a place on.
+    #[inline(always)]
+    pub(crate) fn from(self, place: usize) -> Self {
+        Self { other: &self.other[place..], ..self }
+    }
 }
 
 /// Columns of a strip: two vectors.
@@ -50,15 +68,17 @@ pub(super) struct Target {
     pub(super) col: usize,
 }
 
-/// A tile beside the output, and the bias of its columns.
+/// A tile beside the output, the bias of its columns, and what is added to it.
 pub(super) struct Aside {
     tile: [f32; LARGEST_TILE],
     bias: [f32; LARGEST_TILE],
+    added: [f32; LARGEST_TILE],
 }
 
 impl Aside {
     pub(super) fn new() -> Self {
-        Self { tile: [0.0; LARGEST_TILE], bias: [0.0; LARGEST_TILE] }
+        let zeros = [0.0; LARGEST_TILE];
+        Self { tile: zeros, bias: zeros, added: zeros }
     }
 }
 
@@ -79,6 +99,7 @@ pub(super) unsafe fn tile<S: Simd>(
     let (rows, depth, stride) = (operands.rows, operands.depth, operands.strip_stride);
     let is_narrow = to.cols < width;
     let mut col_bias = finish.col_bias.map(|bias| &bias[to.col..][..to.cols]);
+    let mut added = finish.added.map(|added| added.from(to.row * to.stride + to.col));
     if is_narrow {
         for row in 0..rows {
             // SAFETY: the caller says so.
@@ -89,13 +110,20 @@ pub(super) unsafe fn tile<S: Simd>(
             aside.bias[..to.cols].copy_from_slice(bias);
             *bias = &aside.bias[..width];
         }
+        if let Some(added) = &mut added {
+            for row in 0..rows {
+                let from = &added.other[row * to.stride..][..to.cols];
+                aside.added[row * width..][..to.cols].copy_from_slice(from);
+            }
+            added.other = &aside.added;
+        }
     }
     let (out, out_stride) = if is_narrow { (aside.tile.as_mut_ptr(), width) } else { (to.out, to.stride) };
     assert!(operands.panel.len() >= depth * rows);
     assert!(depth == 0 || operands.strip.len() >= (depth - 1) * stride + width);
     let of = (operands.panel.as_ptr(), operands.strip.as_ptr());
     let row_bias = finish.row_bias.map(|bias| &bias[to.row..][..rows]);
-    let finish = Finish { row_bias, col_bias, ..*finish };
+    let finish = Finish { row_bias, col_bias, added, ..*finish };
     // SAFETY: by the assertions the panel has a number of each row for each of `depth` steps, the strip
     // two vectors for each. Two vectors of `out` are readable and writable at each row: the caller says so of
     // the target where it is as wide, and beside it there is room for the largest tile.
@@ -184,7 +212,11 @@ unsafe fn finish_four<S: Simd>(
     (out, stride): (*mut f32, usize),
 ) {
     let [first, second, third, fourth] = sums;
-    let of = |row: usize| Finish { row_bias: finish.row_bias.map(|bias| &bias[row..]), ..*finish };
+    let of = |row: usize| Finish {
+        row_bias: finish.row_bias.map(|bias| &bias[row..]),
+        added: finish.added.map(|added| added.from(row * stride)),
+        ..*finish
+    };
     // SAFETY: the caller says so.
     unsafe {
         finish_row(simd, first, &of(0), out);
@@ -194,7 +226,7 @@ unsafe fn finish_four<S: Simd>(
     }
 }
 
-/// Finishes one row; biases begin with its own.
+/// Finishes one row; biases, and what is added, begin with its own.
 ///
 /// # Safety
 /// Two vectors are readable and writable at `out`.
@@ -224,6 +256,16 @@ unsafe fn finish_row<S: Simd>(
     if let Some((lo, hi)) = finish.clamp {
         let (lo, hi) = (simd.splat_f32(lo), simd.splat_f32(hi));
         (left, right) = (simd.clamp_f32(left, lo, hi), simd.clamp_f32(right, lo, hi));
+    }
+    if let Some(Added { other, clamp }) = finish.added {
+        let other = other[..2 * lanes].as_ptr();
+        // SAFETY: the slice is two vectors long.
+        let other = unsafe { (simd.load_f32(other), simd.load_f32(other.add(lanes))) };
+        (left, right) = (simd.add_f32(left, other.0), simd.add_f32(right, other.1));
+        if let Some((lo, hi)) = clamp {
+            let (lo, hi) = (simd.splat_f32(lo), simd.splat_f32(hi));
+            (left, right) = (simd.clamp_f32(left, lo, hi), simd.clamp_f32(right, lo, hi));
+        }
     }
     // SAFETY: the caller says so.
     unsafe {

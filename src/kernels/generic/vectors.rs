@@ -17,6 +17,8 @@ pub(crate) trait Floats: Copy {
     /// `a · b + c`, fused or not: only the sets of [`Isa::reproducible`](crate::kernels::Isa) promise
     /// that they do not fuse.
     fn multiply_add(self, a: Self::F32, b: Self::F32, c: Self::F32) -> Self::F32;
+    /// Whether [`Floats::multiply_add`] rounds once.
+    fn fuses(self) -> bool;
     /// `a + b`.
     fn add_f32(self, a: Self::F32, b: Self::F32) -> Self::F32;
     /// `a · b`.
@@ -79,11 +81,15 @@ pub(crate) trait Dot: Copy {
     type Sums: Copy;
     /// `LANES` real numbers.
     type Reals: Copy;
+    /// The instruction set that this is a dot product of.
+    type Whole: Simd<Sums = Self::Sums, F32 = Self::Reals>;
     /// 32-bit lanes.
     const LANES: usize;
     /// Products summed into one lane by one instruction.
     const GROUP: usize;
 
+    /// Everything else that the instruction set can do.
+    fn whole(self) -> Self::Whole;
     /// What is subtracted from a code when it is stored as an [`Self::Activation`].
     fn shift(self) -> i32;
     /// A code as the instruction wants it: `code − shift`.
@@ -175,6 +181,23 @@ pub(crate) trait Taps:
     /// # Safety
     /// They are readable.
     unsafe fn load_codes(self, from: *const u8) -> [Self::Sums; 4];
+    /// `2 · LANES` codes as integers.
+    ///
+    /// # Safety
+    /// They are readable.
+    unsafe fn load_pair(self, from: *const u8) -> [Self::Sums; 2];
+    /// The same code sixteen times.
+    fn splat_byte(self, x: u8) -> Self::Bytes;
+    /// Writes two vectors of integers as `2 · LANES` codes, limited to a range of codes.
+    ///
+    /// # Safety
+    /// They are writable.
+    unsafe fn store_within(
+        self,
+        to: *mut u8,
+        codes: (Self::Sums, Self::Sums),
+        range: (Self::Bytes, Self::Bytes),
+    );
     /// Integers as real numbers.
     fn reals(self, sums: Self::Sums) -> Self::F32;
     /// The bits of real numbers.

@@ -6,8 +6,8 @@ use crate::kernels::isa::Isa;
 use crate::kernels::layout::{Conv2dGeometry, MatLayout};
 use crate::kernels::reference::{self, Bounded};
 use crate::kernels::{
-    Accumulate, Epilogue, GemmF32, PackedConvF32, PackedGemmF32, conv2d_f32, conv2d_f32_backward_input,
-    conv2d_f32_backward_weights, gemm_f32, gemm_packed_f32,
+    Accumulate, Epilogue, EpilogueAdd, GemmF32, PackedConvF32, PackedGemmF32, conv2d_add_f32, conv2d_f32,
+    conv2d_f32_backward_input, conv2d_f32_backward_weights, gemm_f32, gemm_packed_f32,
 };
 use wasm_bindgen_test::wasm_bindgen_test;
 
@@ -166,6 +166,31 @@ fn convolution_is_within(isa: Isa, cases: &mut Cases, geometries: &[Conv2dGeomet
             .check(&out, geometry);
         conv2d_f32(geometry, &input, &packed, Epilogue::default(), &mut out).unwrap();
         check_sums(&out, &sums, geometry.depth(), geometry);
+    }
+}
+
+pub(crate) fn convolution_adds_a_tensor_with_the_bits_of_a_sum(isa: Isa) {
+    let mut cases = Cases::new(17);
+    let deep = square_conv([1, 2 * BLOCK_DEPTH + 3, 6], 5, [1, 1, 1, 0]);
+    let mut geometries = geometries(&mut cases, 100);
+    geometries.push(deep);
+    geometries.retain(|geometry| !geometry.is_depthwise());
+    for geometry in geometries {
+        let (input, weights) = (cases.reals(geometry.input_len()), cases.reals(geometry.weights_len()));
+        let (bias, other) = (cases.reals(geometry.out_channels()), cases.reals(geometry.output_len()));
+        let packed = PackedConvF32::pack(isa, &geometry, &weights).unwrap();
+        for (clamp, sum_clamp) in
+            [(None, None), (None, Some((0.0, f32::INFINITY))), (Some((-0.25, 0.5)), Some((-0.5, 0.75)))]
+        {
+            let epilogue = Epilogue { bias: Some(&bias), clamp };
+            let (mut alone, mut sum) = (vec![f32::NAN; other.len()], vec![f32::NAN; other.len()]);
+            conv2d_f32(&geometry, &input, &packed, epilogue, &mut alone).unwrap();
+            let finish = EpilogueAdd { epilogue, other: &other, clamp: sum_clamp };
+            conv2d_add_f32(&geometry, &input, &packed, finish, &mut sum).unwrap();
+            let (lo, hi) = sum_clamp.unwrap_or((f32::NEG_INFINITY, f32::INFINITY));
+            let apart = alone.iter().zip(&other).map(|(x, y)| (x + y).clamp(lo, hi).to_bits());
+            assert!(sum.iter().map(|x| x.to_bits()).eq(apart), "{geometry:?}");
+        }
     }
 }
 

@@ -4,8 +4,8 @@ use super::{Cases, far_reaching_windows, square_conv};
 use crate::kernels::isa::{Isa, RelaxedDot, relaxed_dot};
 use crate::kernels::layout::{Conv2dGeometry, Window2d};
 use crate::kernels::{
-    KernelError, PackedConvI8, PackedGemmI8, QuantizedInput, Requantize, conv2d_i32, conv2d_u8, gemm_i32,
-    gemm_u8, reference,
+    AddU8, KernelError, PackedConvI8, PackedGemmI8, QuantizedInput, Requantize, RequantizeAdd, conv2d_add_u8,
+    conv2d_i32, conv2d_u8, gemm_i32, gemm_u8, reference,
 };
 
 const ZERO_POINTS: [u8; 4] = [0, 1, 128, 255];
@@ -132,6 +132,78 @@ fn check_conv_with(isa: Isa, geometry: &Conv2dGeometry, (data, weights): (&[u8],
     let expected = |(i, &sum)| reference::requantize(sum, i % channels, &requantize);
     let expected: Vec<u8> = sums.iter().enumerate().map(expected).collect();
     assert_eq!(codes, expected, "{}: {geometry:?}", packed.kernel());
+    if !geometry.is_depthwise() {
+        let other = cases.codes(codes.len());
+        let add = any_sum(cases);
+        check_sum(geometry, (input, &packed, &requantize), (&codes, &other), add);
+    }
+}
+
+/// Summands of some scales and zero points.
+fn any_sum(cases: &mut Cases) -> AddU8 {
+    AddU8 {
+        lhs_zero_point: cases.code(),
+        lhs_factor: cases.pick(&[0.5, 0.731, 1.0, -1.3, 0.004, 200.0]),
+        rhs_zero_point: cases.code(),
+        rhs_factor: cases.pick(&[0.5, 1.319, -1.0, 0.25, 1.0 / 4096.0, 0.0]),
+        zero_point: cases.code(),
+        min: cases.pick(&[0, 5, 100]),
+        max: cases.pick(&[255, 200, 100]),
+    }
+}
+
+/// A convolution with codes on either side of a sum, against the sum of its own codes.
+fn check_sum(
+    geometry: &Conv2dGeometry,
+    (input, packed, requantize): (QuantizedInput<'_>, &PackedConvI8, &Requantize),
+    (codes, other): (&[u8], &[u8]),
+    add: AddU8,
+) {
+    for is_lhs in [true, false] {
+        let mut sum = other.to_vec();
+        let finish = RequantizeAdd { requantize, add, is_lhs };
+        conv2d_add_u8(geometry, input, packed, finish, &mut sum).unwrap();
+        let of = |(&code, &other): (&u8, &u8)| {
+            let (lhs, rhs) = if is_lhs { (code, other) } else { (other, code) };
+            reference::add_u8(lhs, rhs, &add)
+        };
+        let expected: Vec<u8> = codes.iter().zip(other).map(of).collect();
+        assert_eq!(sum, expected, "{}: {geometry:?}, {add:?}, left {is_lhs}", packed.kernel());
+    }
+}
+
+pub(crate) fn convolution_adds_all_pairs_of_codes_as_the_definition(isa: Isa) {
+    // Every code as it is, in every channel; with the first 16 channels all pairs, in whole vectors.
+    let geometry = square_conv([1, 1, 18], 65, [1, 1, 1, 0]);
+    let packed = PackedConvI8::pack(isa, &geometry, &[1; 18]).unwrap();
+    let data: Vec<u8> = (0..65 * 65).map(|position| position as u8).collect();
+    let other = |at: usize| (at / 18 / 256 * 16 + at % 18) as u8;
+    let other: Vec<u8> = (0..geometry.output_len()).map(other).collect();
+    let input = QuantizedInput { data: &data, zero_point: 0 };
+    for ([lhs_zero_point, rhs_zero_point, zero_point], [lhs_factor, rhs_factor], [min, max]) in [
+        ([0, 0, 0], [0.5, 0.5], [0, 255]),
+        ([128, 3, 100], [0.731, 1.319], [0, 255]),
+        ([255, 255, 255], [1.0, -1.0], [0, 255]),
+        ([10, 20, 30], [0.25, 0.75], [30, 200]),
+        ([0, 255, 128], [256.0, 256.0], [1, 254]),
+        ([7, 9, 1], [1.0 / 4096.0, -200.0], [0, 255]),
+        ([7, 255, 1], [0.0, 0.999_999_94], [0, 255]),
+    ] {
+        let add = AddU8 { lhs_zero_point, lhs_factor, rhs_zero_point, rhs_factor, zero_point, min, max };
+        for (bias, code_zero) in [(0, 0), (-100, 100), (i32::MAX - 100, 7)] {
+            let requantize = Requantize {
+                bias: vec![bias; 18],
+                multiplier: vec![1.0],
+                zero_point: code_zero,
+                min: 0,
+                max: 255,
+            };
+            let codes: Vec<u8> = (0..geometry.output_len())
+                .map(|at| reference::requantize(data[at / 18].into(), at % 18, &requantize))
+                .collect();
+            check_sum(&geometry, (input, &packed, &requantize), (&codes, &other), add);
+        }
+    }
 }
 
 pub(crate) fn convolution_equals_the_reference_on_a_table(isa: Isa) {

@@ -4,8 +4,8 @@ use super::square_conv;
 use crate::kernels::layout::{Conv2dGeometry, MatLayout, Pool2dGeometry, Window2d};
 use crate::kernels::{
     Accumulate, AddU8, AffineParams, Epilogue, GemmF32, Isa, KernelError, PackedConvF32, PackedConvI8,
-    PackedGemmI8, QuantizedInput, Requantize, add_u8, conv2d_f32, conv2d_u8, fake_quantize_f32, gemm_f32,
-    max_pool_u8, quantize_i8, quantize_u8,
+    PackedGemmI8, QuantizedInput, Requantize, RequantizeAdd, add_u8, conv2d_add_u8, conv2d_f32, conv2d_u8,
+    fake_quantize_f32, gemm_f32, max_pool_u8, quantize_i8, quantize_u8,
 };
 use wasm_bindgen_test::wasm_bindgen_test;
 
@@ -124,6 +124,34 @@ fn factors_of_a_sum_that_would_round_twice_are_refused() {
         assert!(add_u8(ISA, &[], &[], &AddU8 { lhs_factor: factor, ..add }, &mut []).is_err());
         assert!(add_u8(ISA, &[], &[], &AddU8 { rhs_factor: factor, ..add }, &mut []).is_err());
     }
+}
+
+#[wasm_bindgen_test(unsupported = test)]
+fn a_sum_that_would_be_made_twice_or_wrongly_is_refused() {
+    let depthwise = square_conv([2, 2, 2], 3, [3, 1, 1, 1]);
+    let dense = square_conv([1, 2, 2], 3, [1, 1, 1, 0]);
+    let add = AddU8 {
+        lhs_zero_point: 0,
+        lhs_factor: 1.0,
+        rhs_zero_point: 0,
+        rhs_factor: 1.0,
+        zero_point: 0,
+        min: 0,
+        max: 255,
+    };
+    let requantize = Requantize { bias: vec![0; 2], multiplier: vec![1.0], zero_point: 0, min: 0, max: 255 };
+    let sum = |geometry: &Conv2dGeometry, add| {
+        let weights = vec![1; geometry.weights_len()];
+        let packed = PackedConvI8::pack(ISA, geometry, &weights).unwrap();
+        let input = QuantizedInput { data: &[0; 18], zero_point: 0 };
+        let finish = RequantizeAdd { requantize: &requantize, add, is_lhs: true };
+        conv2d_add_u8(geometry, input, &packed, finish, &mut [7; 18])
+    };
+    assert!(sum(&dense, add).is_ok());
+    assert!(sum(&dense, AddU8 { rhs_factor: 300.0, ..add }).is_err());
+    assert!(sum(&dense, AddU8 { min: 9, max: 8, ..add }).is_err());
+    let error = sum(&depthwise, add).unwrap_err();
+    assert!(matches!(error, KernelError::Parameter { name: "groups", .. }), "{error}");
 }
 
 #[wasm_bindgen_test(unsupported = test)]

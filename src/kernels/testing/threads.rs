@@ -3,11 +3,11 @@
 use super::{Cases, far_reaching_windows, square_conv};
 use crate::kernels::threads::with_threads;
 use crate::kernels::{
-    Accumulate, AddU8, AffineParams, Conv2dGeometry, Epilogue, GemmF32, ImageLayout, Isa, MatLayout,
-    PackedConvF32, PackedConvI8, PackedGemmF32, PackedGemmI8, Pool2dGeometry, QuantizedInput, Requantize,
-    add_u8, conv2d_f32, conv2d_i32, conv2d_u8, dequantize_i8, dequantize_u8, fake_quantize_f32, gemm_f32,
-    gemm_i32, gemm_packed_f32, gemm_u8, lookup_u8, max_pool_f32, max_pool_u8, quantize_i8, quantize_u8,
-    quantize_u8_nchw_to_nhwc, transpose_nchw_to_nhwc,
+    Accumulate, AddU8, AffineParams, Conv2dGeometry, Epilogue, EpilogueAdd, GemmF32, ImageLayout, Isa,
+    MatLayout, PackedConvF32, PackedConvI8, PackedGemmF32, PackedGemmI8, Pool2dGeometry, QuantizedInput,
+    Requantize, RequantizeAdd, add_u8, conv2d_add_f32, conv2d_add_u8, conv2d_f32, conv2d_i32, conv2d_u8,
+    dequantize_i8, dequantize_u8, fake_quantize_f32, gemm_f32, gemm_i32, gemm_packed_f32, gemm_u8, lookup_u8,
+    max_pool_f32, max_pool_u8, quantize_i8, quantize_u8, quantize_u8_nchw_to_nhwc, transpose_nchw_to_nhwc,
 };
 
 /// What a kernel wrote, as bytes.
@@ -53,6 +53,16 @@ fn convolutions(cases: &mut Cases) -> Vec<Conv2dGeometry> {
     all
 }
 
+const ADD: AddU8 = AddU8 {
+    lhs_zero_point: 3,
+    lhs_factor: 0.613,
+    rhs_zero_point: 120,
+    rhs_factor: 0.771,
+    zero_point: 100,
+    min: 100,
+    max: 255,
+};
+
 fn requantize(channels: usize) -> Requantize {
     let bias = (0..channels as i32).map(|channel| 40 * channel - 300).collect();
     Requantize { bias, multiplier: vec![0.004], zero_point: 7, min: 3, max: 250 }
@@ -75,6 +85,16 @@ fn integer_convolutions_are_the_same_on_any_number_of_threads() {
             conv2d_u8(&geometry, input, &packed, &requantize(geometry.out_channels()), &mut out).unwrap();
             out
         });
+        if geometry.is_depthwise() {
+            continue;
+        }
+        let (other, requantize) = (cases.codes(geometry.output_len()), requantize(geometry.out_channels()));
+        let finish = RequantizeAdd { requantize: &requantize, add: ADD, is_lhs: false };
+        check(&geometry, || {
+            let mut out = other.clone();
+            conv2d_add_u8(&geometry, input, &packed, finish, &mut out).unwrap();
+            out
+        });
     }
 }
 
@@ -83,7 +103,7 @@ fn convolutions_of_reals_are_the_same_on_any_number_of_threads() {
     let mut cases = Cases::new(502);
     for geometry in convolutions(&mut cases) {
         let (input, weights) = (cases.reals(geometry.input_len()), cases.reals(geometry.weights_len()));
-        let bias = cases.reals(geometry.out_channels());
+        let (bias, other) = (cases.reals(geometry.out_channels()), cases.reals(geometry.output_len()));
         for isa in [Isa::best(), Isa::reproducible()] {
             let packed = PackedConvF32::pack(isa, &geometry, &weights).unwrap();
             let epilogue = Epilogue { bias: Some(&bias), clamp: Some((-0.5, 0.75)) };
@@ -94,6 +114,15 @@ fn convolutions_of_reals_are_the_same_on_any_number_of_threads() {
             check_where((&geometry, is_divisible), || {
                 let mut out = vec![f32::NAN; geometry.output_len()];
                 conv2d_f32(&geometry, &input, &packed, epilogue, &mut out).unwrap();
+                bytes(&out)
+            });
+            if geometry.is_depthwise() {
+                continue;
+            }
+            let finish = EpilogueAdd { epilogue, other: &other, clamp: Some((0.0, 1.0)) };
+            check_where((&geometry, is_divisible), || {
+                let mut out = vec![f32::NAN; geometry.output_len()];
+                conv2d_add_f32(&geometry, &input, &packed, finish, &mut out).unwrap();
                 bytes(&out)
             });
         }
@@ -164,15 +193,6 @@ fn elements_are_the_same_on_any_number_of_threads() {
     for count in [65, 129, 1000, 4099] {
         let (lhs, rhs, reals) = (cases.codes(count), cases.codes(count), cases.reals(count));
         let signed = cases.weights(count);
-        let add = AddU8 {
-            lhs_zero_point: 3,
-            lhs_factor: 0.613,
-            rhs_zero_point: 120,
-            rhs_factor: 0.771,
-            zero_point: 100,
-            min: 100,
-            max: 255,
-        };
         let table = core::array::from_fn(|i| (i as u8).wrapping_mul(37));
         let params = AffineParams::new(0.01, 5, 0, 255).unwrap();
         let centred = AffineParams::new(0.01, 0, -128, 127).unwrap();
@@ -180,7 +200,7 @@ fn elements_are_the_same_on_any_number_of_threads() {
             let (mut codes, mut signed_codes) = (vec![0; count], vec![0; count]);
             let mut out = vec![0.0; count];
             let mut all = Vec::new();
-            add_u8(isa, &lhs, &rhs, &add, &mut codes).unwrap();
+            add_u8(isa, &lhs, &rhs, &ADD, &mut codes).unwrap();
             all.extend_from_slice(&codes);
             lookup_u8(isa, &table, &lhs, &mut codes).unwrap();
             all.extend_from_slice(&codes);

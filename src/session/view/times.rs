@@ -38,7 +38,8 @@ views! {
     pub struct NodeTime {
         /// Milliseconds.
         pub ms: f64,
-        /// Its operator; one on codes is named with `bitlens.` in front.
+        /// Its operator; one on codes is named with `bitlens.` in front. Of nodes that run as one all of
+        /// them, with ` + ` between.
         pub op: String,
         /// Name of the kernel that ran, where the operator has a choice.
         pub kernel: Option<String>,
@@ -46,7 +47,7 @@ views! {
 
     /// What a node takes in both networks.
     pub struct NodeTimes {
-        /// Name of the node.
+        /// Name of the node, or of those that run as one, with ` + ` between.
         pub name: String,
         /// Shape of what it makes, as text.
         pub shape: String,

@@ -2,8 +2,8 @@
 import type { NodeTime, NodeTimes, ProfileView } from '../engine/protocol';
 import { percent } from './format';
 
-/** An operator by the name of its family: on codes it is the same one. */
-export const operatorName = (op: string): string => op.replace(/^bitlens\.Q?/, '');
+/** An operator, or several that run as one, by the name of its family: on codes it is the same one. */
+export const operatorName = (op: string): string => op.replace(/\bbitlens\.Q?/g, '');
 
 /** What runs a node: its kernel where it has the choice, else its operator. */
 export const kernelName = ({ op, kernel }: NodeTime): string => kernel ?? (op.startsWith('bitlens.') ? `${operatorName(op)} of codes` : op);

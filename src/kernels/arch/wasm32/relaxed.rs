@@ -6,8 +6,8 @@
 use super::simd128::{Simd128, impl_sums};
 use crate::kernels::generic::{Dot, Floats, Taps};
 use core::arch::wasm32::{
-    f32x4_relaxed_madd, i8x16_splat, i8x16_sub, i32x4_relaxed_dot_i8x16_i7x16_add, i32x4_splat, v128,
-    v128_load, v128_load32_splat, v128_store,
+    f32x4_extract_lane, f32x4_relaxed_madd, f32x4_splat, i8x16_splat, i8x16_sub,
+    i32x4_relaxed_dot_i8x16_i7x16_add, i32x4_splat, v128, v128_load, v128_load32_splat, v128_store,
 };
 
 /// The module validated, so the instructions exist.
@@ -25,6 +25,13 @@ impl Floats for Relaxed {
     #[inline(always)]
     fn multiply_add(self, a: v128, b: v128, c: v128) -> v128 {
         f32x4_relaxed_madd(a, b, c)
+    }
+    /// An engine does either, as the processor can, and always the same: `(1 + 2⁻¹²)²` is not an `f32`.
+    #[inline(always)]
+    fn fuses(self) -> bool {
+        let x = f32x4_splat(core::hint::black_box(1.0 + 1.0 / 4096.0));
+        let rest = f32x4_relaxed_madd(x, x, f32x4_splat(-1.0 - 1.0 / 2048.0));
+        f32x4_extract_lane::<0>(rest) != 0.0
     }
     #[inline(always)]
     fn add_f32(self, a: v128, b: v128) -> v128 {
@@ -93,9 +100,14 @@ impl Dot for Relaxed {
     type Operand = v128;
     type Sums = v128;
     type Reals = v128;
+    type Whole = Self;
     const LANES: usize = Simd128::LANES;
     const GROUP: usize = Simd128::GROUP;
 
+    #[inline(always)]
+    fn whole(self) -> Self {
+        self
+    }
     #[inline(always)]
     fn shift(self) -> i32 {
         0
@@ -158,6 +170,20 @@ impl Taps for Relaxed {
         unsafe { Simd128.load_codes(from) }
     }
     #[inline(always)]
+    unsafe fn load_pair(self, from: *const u8) -> [v128; 2] {
+        // SAFETY: the same contract.
+        unsafe { Simd128.load_pair(from) }
+    }
+    #[inline(always)]
+    fn splat_byte(self, x: u8) -> v128 {
+        Simd128.splat_byte(x)
+    }
+    #[inline(always)]
+    unsafe fn store_within(self, to: *mut u8, codes: (v128, v128), range: (v128, v128)) {
+        // SAFETY: the same contract.
+        unsafe { Simd128.store_within(to, codes, range) }
+    }
+    #[inline(always)]
     fn reals(self, sums: v128) -> v128 {
         Simd128.reals(sums)
     }
@@ -184,9 +210,14 @@ macro_rules! impl_quads {
             type Operand = v128;
             type Sums = v128;
             type Reals = v128;
+            type Whole = Relaxed;
             const LANES: usize = 4;
             const GROUP: usize = 4;
 
+            #[inline(always)]
+            fn whole(self) -> Relaxed {
+                Relaxed
+            }
             #[inline(always)]
             fn shift(self) -> i32 {
                 $shift

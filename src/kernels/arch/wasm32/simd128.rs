@@ -5,8 +5,9 @@ use core::arch::wasm32::{
     f32x4_abs, f32x4_add, f32x4_convert_i32x4, f32x4_div, f32x4_eq, f32x4_gt, f32x4_mul, f32x4_ne,
     f32x4_pmax, f32x4_pmin, f32x4_splat, f32x4_sub, i8x16_shuffle, i16x8_extend_high_u8x16,
     i16x8_extend_low_u8x16, i16x8_narrow_i32x4, i32x4_add, i32x4_dot_i16x8, i32x4_extend_high_u16x8,
-    i32x4_extend_low_u16x8, i32x4_shuffle, u8x16_max, u8x16_narrow_i16x8, v128, v128_and, v128_any_true,
-    v128_bitselect, v128_load, v128_load32_splat, v128_or, v128_store, v128_store64_lane,
+    i32x4_extend_low_u16x8, i32x4_shuffle, u8x16_max, u8x16_min, u8x16_narrow_i16x8, u8x16_splat,
+    u16x8_load_extend_u8x8, v128, v128_and, v128_any_true, v128_bitselect, v128_load, v128_load32_splat,
+    v128_or, v128_store, v128_store64_lane,
 };
 
 /// What all dot products of this architecture have in common: sums, and what becomes of them.
@@ -111,6 +112,10 @@ impl Floats for Simd128 {
         f32x4_add(f32x4_mul(a, b), c)
     }
     #[inline(always)]
+    fn fuses(self) -> bool {
+        false
+    }
+    #[inline(always)]
     fn add_f32(self, a: v128, b: v128) -> v128 {
         f32x4_add(a, b)
     }
@@ -181,9 +186,14 @@ impl Dot for Simd128 {
     type Operand = v128;
     type Sums = v128;
     type Reals = v128;
+    type Whole = Self;
     const LANES: usize = 4;
     const GROUP: usize = 2;
 
+    #[inline(always)]
+    fn whole(self) -> Self {
+        self
+    }
     #[inline(always)]
     fn shift(self) -> i32 {
         0
@@ -260,6 +270,23 @@ impl Taps for Simd128 {
             i32x4_extend_low_u16x8(high),
             i32x4_extend_high_u16x8(high),
         ]
+    }
+    #[inline(always)]
+    unsafe fn load_pair(self, from: *const u8) -> [v128; 2] {
+        // SAFETY: the caller says that eight codes are readable; any alignment will do.
+        let codes = unsafe { u16x8_load_extend_u8x8(from) };
+        [i32x4_extend_low_u16x8(codes), i32x4_extend_high_u16x8(codes)]
+    }
+    #[inline(always)]
+    fn splat_byte(self, x: u8) -> v128 {
+        u8x16_splat(x)
+    }
+    #[inline(always)]
+    unsafe fn store_within(self, to: *mut u8, (first, second): (v128, v128), (min, max): (v128, v128)) {
+        let words = i16x8_narrow_i32x4(first, second);
+        let codes = u8x16_min(u8x16_max(u8x16_narrow_i16x8(words, words), min), max);
+        // SAFETY: the caller says that eight codes are writable; any alignment will do.
+        unsafe { v128_store64_lane::<0>(codes, to.cast()) }
     }
     #[inline(always)]
     fn reals(self, sums: v128) -> v128 {

@@ -5,13 +5,14 @@ use crate::kernels::generic::{Dot, Floats, Taps, Task};
 use crate::kernels::isa::Isa;
 use core::arch::x86_64::{
     __m128i, __m256, __m256i, _CMP_GT_OQ, _CMP_ORD_Q, _CMP_UNORD_Q, _mm_loadl_epi64, _mm_loadu_si128,
-    _mm_max_epu8, _mm_packus_epi16, _mm_storeu_si128, _mm_unpackhi_epi8, _mm_unpacklo_epi8, _mm256_add_epi32,
-    _mm256_add_ps, _mm256_and_ps, _mm256_andnot_ps, _mm256_blendv_ps, _mm256_castpd_ps, _mm256_castps_pd,
-    _mm256_castps_si256, _mm256_castsi256_si128, _mm256_cmp_ps, _mm256_cvtepi32_ps, _mm256_cvtepu8_epi16,
-    _mm256_cvtepu8_epi32, _mm256_div_ps, _mm256_extracti128_si256, _mm256_fmadd_ps, _mm256_loadu_ps,
-    _mm256_loadu_si256, _mm256_madd_epi16, _mm256_max_ps, _mm256_min_ps, _mm256_movemask_ps, _mm256_mul_ps,
-    _mm256_packs_epi32, _mm256_permute4x64_epi64, _mm256_permute4x64_pd, _mm256_set1_epi32, _mm256_set1_ps,
-    _mm256_setzero_si256, _mm256_shuffle_ps, _mm256_storeu_ps, _mm256_storeu_si256, _mm256_sub_ps,
+    _mm_max_epu8, _mm_min_epu8, _mm_packus_epi16, _mm_set1_epi8, _mm_storeu_si128, _mm_unpackhi_epi8,
+    _mm_unpacklo_epi8, _mm256_add_epi32, _mm256_add_ps, _mm256_and_ps, _mm256_andnot_ps, _mm256_blendv_ps,
+    _mm256_castpd_ps, _mm256_castps_pd, _mm256_castps_si256, _mm256_castsi256_si128, _mm256_cmp_ps,
+    _mm256_cvtepi32_ps, _mm256_cvtepu8_epi16, _mm256_cvtepu8_epi32, _mm256_div_ps, _mm256_extracti128_si256,
+    _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_max_ps, _mm256_min_ps,
+    _mm256_movemask_ps, _mm256_mul_ps, _mm256_packs_epi32, _mm256_permute4x64_epi64, _mm256_permute4x64_pd,
+    _mm256_set1_epi32, _mm256_set1_ps, _mm256_setzero_si256, _mm256_shuffle_ps, _mm256_storeu_ps,
+    _mm256_storeu_si256, _mm256_sub_ps,
 };
 
 /// Proof that the processor has AVX2 and FMA; `FUSED` says whether `f32` kernels use the latter.
@@ -48,6 +49,10 @@ impl<const FUSED: bool> Floats for Avx2<FUSED> {
     fn multiply_add(self, a: __m256, b: __m256, c: __m256) -> __m256 {
         // SAFETY: `self` proves that the instructions exist.
         unsafe { if FUSED { _mm256_fmadd_ps(a, b, c) } else { _mm256_add_ps(_mm256_mul_ps(a, b), c) } }
+    }
+    #[inline(always)]
+    fn fuses(self) -> bool {
+        FUSED
     }
     #[inline(always)]
     fn add_f32(self, a: __m256, b: __m256) -> __m256 {
@@ -137,9 +142,14 @@ impl<const FUSED: bool> Dot for Avx2<FUSED> {
     type Operand = __m256i;
     type Sums = __m256i;
     type Reals = __m256;
+    type Whole = Self;
     const LANES: usize = 8;
     const GROUP: usize = 2;
 
+    #[inline(always)]
+    fn whole(self) -> Self {
+        self
+    }
     #[inline(always)]
     fn shift(self) -> i32 {
         0
@@ -270,6 +280,37 @@ impl<const FUSED: bool> Taps for Avx2<FUSED> {
                 _mm256_cvtepu8_epi32(_mm_loadl_epi64(from.add(16).cast())),
                 _mm256_cvtepu8_epi32(_mm_loadl_epi64(from.add(24).cast())),
             ]
+        }
+    }
+    #[inline(always)]
+    unsafe fn load_pair(self, from: *const u8) -> [__m256i; 2] {
+        // SAFETY: the caller says that sixteen codes are readable; `self` proves the rest.
+        unsafe {
+            [
+                _mm256_cvtepu8_epi32(_mm_loadl_epi64(from.cast())),
+                _mm256_cvtepu8_epi32(_mm_loadl_epi64(from.add(8).cast())),
+            ]
+        }
+    }
+    #[inline(always)]
+    fn splat_byte(self, x: u8) -> __m128i {
+        // SAFETY: `self` proves that the instruction exists.
+        unsafe { _mm_set1_epi8(x as i8) }
+    }
+    #[inline(always)]
+    unsafe fn store_within(
+        self,
+        to: *mut u8,
+        (first, second): (__m256i, __m256i),
+        (min, max): (__m128i, __m128i),
+    ) {
+        // SAFETY: the caller says that sixteen codes are writable; `self` proves the instructions.
+        unsafe {
+            // Packing works on halves; the permutation puts them in order.
+            let words = _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_packs_epi32(first, second));
+            let halves = (_mm256_castsi256_si128(words), _mm256_extracti128_si256::<1>(words));
+            let codes = _mm_max_epu8(_mm_packus_epi16(halves.0, halves.1), min);
+            _mm_storeu_si128(to.cast(), _mm_min_epu8(codes, max));
         }
     }
     #[inline(always)]

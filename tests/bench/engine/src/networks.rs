@@ -83,6 +83,11 @@ impl Probe for Stopwatch {
         *slot = Some((least, value.shape().to_vec()));
         self.last = now();
     }
+
+    /// A convolution and the sum behind it are measured as they run.
+    fn watches(&self, _: ValueId) -> bool {
+        false
+    }
 }
 
 /// A line a node: operator, shape of the output, least milliseconds of all runs, multiply-accumulates.
@@ -95,17 +100,22 @@ pub(crate) fn profile(index: usize, runs: usize) -> Result<String> {
             executor.run(image, &mut watch).map_err(|error| error.to_string())?;
         }
         let mut lines = Vec::new();
-        for id in graph.order().map_err(|error| error.to_string())? {
-            let Some(node) = graph.node(id) else { continue };
+        // A convolution whose output nobody saw ran with the sum that follows it.
+        let mut first: Option<&Node> = None;
+        for (node, _) in executor.kernels() {
             if let Some((least, shape)) = &watch.values[node.outputs[0].index()] {
-                lines.push(line(graph, node, *least, shape));
+                lines.push(line(graph, (first.take(), node), *least, shape));
+            } else {
+                first = Some(node);
             }
         }
         Ok(format!("[{}]", lines.join(",\n")))
     })
 }
 
-fn line(graph: &Graph, node: &Node, milliseconds: f64, shape: &[usize]) -> String {
+fn line(graph: &Graph, (first, last): (Option<&Node>, &Node), milliseconds: f64, shape: &[usize]) -> String {
+    let node = first.unwrap_or(last);
+    let op = first.map_or(String::new(), |first| format!("{} + ", first.op.op_type())) + last.op.op_type();
     let weight = match &node.op {
         Op::QConv(conv) => Some(conv.weight.shape()),
         Op::QGemm(gemm) => Some(gemm.weight.shape()),
@@ -129,8 +139,7 @@ fn line(graph: &Graph, node: &Node, milliseconds: f64, shape: &[usize]) -> Strin
     let stride = window.map_or(1, |window| window.strides.first().copied().unwrap_or(1));
     let _ = write!(
         text,
-        r#"{{"op":"{}","shape":{shape:?},"weight":{:?},"groups":{groups},"stride":{stride},"ms":{milliseconds:.4},"macs":{macs}}}"#,
-        node.op.op_type(),
+        r#"{{"op":"{op}","shape":{shape:?},"weight":{:?},"groups":{groups},"stride":{stride},"ms":{milliseconds:.4},"macs":{macs}}}"#,
         weight.unwrap_or_default(),
     );
     text

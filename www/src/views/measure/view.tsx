@@ -72,7 +72,7 @@ function Figures({ profile, fixed }: { profile: ProfileView; fixed: boolean }) {
         </table>
       </div>
       <p class="quiet small">
-        {isaName(profile.isa)}{threadCount(threads)}, the first picture. Means of {plural(profile.runs, 'run')} of each network in turns, the faster half of all. A dash: that network has no such node, or another one does its work as well.
+        {isaName(profile.isa)}{threadCount(threads)}, the first picture. Means of {plural(profile.runs, 'run')} of each network in turns, the faster half of all. A plus joins nodes that run as one. A dash: that network has no such node, or another one does its work as well.
       </p>
     </>
   );
