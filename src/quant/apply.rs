@@ -137,13 +137,15 @@ impl Writer<'_> {
         else {
             return Ok(None);
         };
-        // A sum of products of several scales has no unit of its own.
-        if matches!(weight.spec.granularity, Granularity::PerGroup { .. }) {
-            return Ok(None);
-        }
         let scale: Vec<f32> = weight.params.scale.iter().map(|s| s * input.params.scale[0]).collect();
         let bias = bias.as_slice::<f32>()?;
         let channels = bias.len().max(scale.len());
+        // A sum of products of several scales has no unit of its own, and scales that stand for a channel of
+        // every group (ConvTranspose) none for each bias.
+        let is_grouped = matches!(weight.spec.granularity, Granularity::PerGroup { .. });
+        if is_grouped || scale.len() != 1 && scale.len() != channels {
+            return Ok(None);
+        }
         let code = |channel: usize| {
             let bias = if bias.len() == 1 { bias[0] } else { bias.get(channel).copied().unwrap_or(0.0) };
             bias_code(bias, if scale.len() == 1 { scale[0] } else { scale[channel] })
