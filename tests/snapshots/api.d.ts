@@ -78,6 +78,11 @@ export interface Refused {
 }
 
 /**
+ * A kind of layer.
+ */
+export type LayerKind = "conv" | "pointwise" | "depthwise" | "dense";
+
+/**
  * A layer with weights.
  */
 export interface LayerView {
@@ -126,7 +131,7 @@ export interface LayerView {
 /**
  * A named set of choices to start from.
  */
-export type Preset = "int8";
+export type Preset = "int8" | "int8-corrected" | "int8-per-tensor" | "w4a8" | "w4a4" | "weight-only-4" | "fixed-point";
 
 /**
  * A network as it was opened.
@@ -474,6 +479,16 @@ export interface ByteSizes {
 }
 
 /**
+ * How biases make up for what quantizing adds to the mean of a channel (methods §1.3).
+ */
+export type BiasChoice = "none" | "empirical";
+
+/**
+ * How many scales a weight has (methods §0.2).
+ */
+export type WeightGranularity = "tensor" | "channel" | "group-16" | "group-32" | "group-64" | "group-128";
+
+/**
  * How much signal is left behind a layer.
  */
 export interface LayerSqnr {
@@ -486,6 +501,21 @@ export interface LayerSqnr {
      */
     sqnrDb: number | null;
 }
+
+/**
+ * How the range of a weight is chosen.
+ */
+export type WeightRange = "max" | "mse";
+
+/**
+ * How the range of an activation is chosen (methods §2). All are read from one look at the pictures.
+ */
+export type ActivationRange = "max" | "ema" | "percentile" | "mse" | "kl" | "kl-tolerant" | "aciq" | "best";
+
+/**
+ * How weights are kept in the file.
+ */
+export type Storage = "int8" | "packed";
 
 /**
  * Latency here and now.
@@ -792,6 +822,11 @@ export interface ProfileView {
 }
 
 /**
+ * What first and last layers keep: what they lose is lost for all others.
+ */
+export type Ends = "same" | "eight" | "float";
+
+/**
  * What one call of `step` came to.
  */
 export type StepResult = { state: "running"; events: Event[] } | { state: "done"; events: Event[]; response: Response };
@@ -870,6 +905,33 @@ export type LayerPath = "int8" | "float";
 export type RunPath = "int8" | "fakeQuant";
 
 /**
+ * What some layers have instead of what the recipe says of all. The layers are those that fit every
+ * condition given; of two rules that fit, the later one counts.
+ */
+export interface LayerRule {
+    /**
+     * Name of the node; `*` stands for any characters.
+     */
+    name?: string;
+    /**
+     * Kind of the layer.
+     */
+    kind?: LayerKind;
+    /**
+     * Left in full precision.
+     */
+    float?: boolean;
+    /**
+     * Bits of its weights, 2–8.
+     */
+    weightBits?: number;
+    /**
+     * Bits of the activation that it reads: 2–8, or 16.
+     */
+    activationBits?: number;
+}
+
+/**
  * What the page asks. Files travel beside it, as `Uint8Array`s or as numbers of uploads.
  */
 export type Request = { kind: "loadModel"; name: string; weights?: string[]; memoryLimit?: number } | { kind: "addPictures"; names: string[] } | { kind: "clearPictures" } | { kind: "setLabels"; name: string } | { kind: "readPreprocess"; name: string } | { kind: "setPreprocess"; preprocess: Preprocess } | { kind: "quantize"; recipe: Recipe; picture?: number } | { kind: "compare" } | { kind: "calibrateShare"; share: Share } | { kind: "learnStatistics"; parts: unknown[] } | { kind: "compareShare"; share: Share } | { kind: "learnComparisons"; rows: ComparedPicture[] } | { kind: "lens"; picture: number; target: number | null } | { kind: "logits"; picture: number } | { kind: "measureLatency"; runs: number } | { kind: "profile" } | { kind: "preview"; picture: number } | { kind: "exportModel" } | { kind: "engineInfo" };
@@ -907,31 +969,90 @@ export interface ComparedPicture {
 }
 
 /**
- * What the user asked for. Fields that are not known are refused: a recipe means one thing.
+ * What the user asked for. Fields that are not known are refused: a recipe means one thing. Fields that
+ * are missing are those of the preset `int8`.
  */
 export interface Recipe {
     /**
      * Version of this format.
      */
-    schema: number;
+    schema?: number;
     /**
      * What the other fields started from.
      */
-    preset: Preset;
+    preset?: Preset;
     /**
      * Bits of a weight, 2–8.
      */
-    weightBits: number;
+    weightBits?: number;
     /**
-     * Bits of an activation, 2–8.
+     * Bits of an activation: 2–8, 16, or 32 where activations are not quantized.
      */
-    activationBits: number;
+    activationBits?: number;
+    /**
+     * The numbers that codes of weights stand for.
+     */
+    weightGrid?: WeightGrid;
+    /**
+     * How many scales a weight has.
+     */
+    weightGranularity?: WeightGranularity;
+    /**
+     * Whether symmetric weights use the most negative code as well (−128 … 127).
+     */
+    weightFullRange?: boolean;
+    /**
+     * How ranges of weights are chosen.
+     */
+    weightRange?: WeightRange;
+    /**
+     * The numbers that codes of activations stand for.
+     */
+    activationGrid?: ActivationGrid;
+    /**
+     * How ranges of activations are chosen.
+     */
+    activationRange?: ActivationRange;
+    /**
+     * Whether the two inputs of a sum have one scale.
+     */
+    shareSumScales?: boolean;
+    /**
+     * Whether layers are equalized before anything else.
+     */
+    equalize?: boolean;
+    /**
+     * How biases are corrected.
+     */
+    biasCorrection?: BiasChoice;
+    /**
+     * What the first and the last layer keep.
+     */
+    ends?: Ends;
+    /**
+     * How codes of weights are kept in the file.
+     */
+    storage?: Storage;
+    /**
+     * What single layers have instead.
+     */
+    layers?: LayerRule[];
 }
 
 /**
  * Where the preprocessing comes from.
  */
 export type PreprocessSource = "file" | "network" | "guessed" | "edited";
+
+/**
+ * Which real numbers the codes of a weight stand for (methods §0.1).
+ */
+export type WeightGrid = "symmetric" | "asymmetric" | "power-of-two";
+
+/**
+ * Which real numbers the codes of an activation stand for (methods §0.1).
+ */
+export type ActivationGrid = "asymmetric" | "symmetric" | "symmetric-unsigned" | "power-of-two";
 
 
 /**

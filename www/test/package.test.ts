@@ -105,7 +105,7 @@ describe('quantizing with a picture to look at', () => {
     await load('simd128', await read('../../pkg/simd128/bitlens_bg.wasm'));
     const engine = new Engine();
     const takeMaps = (map: { full: BufferRef; quantized: BufferRef } | null) => map && [map.full, map.quantized].map(({ id }) => engine.takeBuffer(id) as Float32Array);
-    const recipe = { schema: 1, preset: 'int8', weightBits: 4, activationBits: 8 } as const;
+    const recipe = { ...DEFAULT_RECIPE, weightBits: 4 };
     ask(engine, 'loadModel', { name: 'sample_resnet.onnx' }, [await sample('sample_resnet.onnx')]);
     ask(engine, 'addPictures', { names: ['boat_0.png', 'car_0.png'] }, [await sample('boat_0.png'), await sample('car_0.png')]);
     const { look, quantized } = ask(engine, 'quantize', { recipe, picture: 1 });
