@@ -253,7 +253,7 @@ export class MockEngine implements Engine {
   }
 
   *#quantize({ recipe, picture }: ArgumentsOf<'quantize'>): Generator<EngineEvent[], EngineResponse> {
-    this.#recipe = recipe;
+    this.#recipe = { ...DEFAULT_RECIPE, ...(recipe as Recipe) };
     const calibration = this.#pictures.filter(({ role }) => role !== 'eval').length;
     if (calibration === 0) throw refuse('no_pictures', 'There is no picture to calibrate with.', null, 'Drop some pictures like those the network will see.');
     for (let done = 4; done <= calibration && !this.#calibrated; done += 4) yield [{ kind: 'progress', phase: 'calibrating', done, total: calibration }];

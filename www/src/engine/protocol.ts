@@ -27,6 +27,8 @@ export type Preprocess = wire.Preprocess;
 export type PreprocessView = wire.PreprocessView;
 export type ProfileView = wire.ProfileView;
 export type QuantizedView = wire.QuantizedView;
+/** As the engine takes it. */
+export type AskedRecipe = wire.Recipe;
 /** A whole one: the engine takes what is missing from the preset `int8`, the page leaves nothing out but rules. */
 export type Recipe = Required<Omit<wire.Recipe, 'layers'>> & Pick<wire.Recipe, 'layers'>;
 export type Refused = wire.Refused;

@@ -5,7 +5,7 @@
  * others do what is missing.
  */
 import { Cancelled, Client, type CallOptions, type EngineClient, type Reply, type WorkerLike } from './client';
-import type { ArgumentsOf, EngineEvent, Kind, ModelView, PictureView, Recipe } from './protocol';
+import type { ArgumentsOf, EngineEvent, Kind, ModelView, PictureView, AskedRecipe } from './protocol';
 
 /** How many helpers there may be where each takes so many bytes. */
 export type Room = (bytes: number) => number;
@@ -47,7 +47,7 @@ interface Work<K extends 'calibrateShare' | 'compareShare'> {
   kind: K;
   pictures: number;
   /** What the helpers must have quantized by. */
-  recipe: Recipe | null;
+  recipe: AskedRecipe | null;
 }
 
 export class Team implements EngineClient {
@@ -66,7 +66,7 @@ export class Team implements EngineClient {
   #pictures: PictureView[] = [];
   /** Whether the leader knows the ranges for what it holds. */
   #calibrated = false;
-  #recipe: Recipe | null = null;
+  #recipe: AskedRecipe | null = null;
   /** Which engine did a part of the comparison last: it knows full precision there. */
   #owners = new Map<number, Client>();
 
@@ -204,13 +204,13 @@ export class Team implements EngineClient {
   }
 
   /** Tells a helper what it has not heard yet, in the order in which the leader heard it. */
-  #prepare(helper: Helper, recipe: Recipe | null): Promise<void> {
+  #prepare(helper: Helper, recipe: AskedRecipe | null): Promise<void> {
     helper.telling = helper.telling.then(() => this.#tellAll(helper, recipe));
     helper.telling.catch(() => {}); // heard by those who still wait for it
     return helper.telling;
   }
 
-  async #tellAll(helper: Helper, recipe: Recipe | null): Promise<void> {
+  async #tellAll(helper: Helper, recipe: AskedRecipe | null): Promise<void> {
     for (; helper.heard < this.#told.length; helper.heard++) {
       const { kind, args, files } = this.#told[helper.heard] as Told;
       await helper.client.call(kind, args, { files });

@@ -1,5 +1,5 @@
 /** What happened, in sentences. Words first, figures second, jargon last. */
-import type { LayerView, LensView, QuantizedView, Recipe } from '../engine/protocol';
+import type { AskedRecipe, LayerView, LensView, QuantizedView, Recipe } from '../engine/protocol';
 import { FLOAT_BITS, MAX_BITS } from '../state/state';
 import { correlation, percent, plural, shortName } from './format';
 
@@ -51,7 +51,7 @@ export const OF_TWO_ROUNDINGS =
   'This file is quantized already. Its definition in float rounds to the same codes as its integers; only where a number lies about half-way between two codes may they take different ones, and the layers behind can enlarge that. So the figures say how far the two drift apart, and nothing about what quantizing this network cost.';
 
 /** How the quantized network is called beside “full precision”. */
-export function quantizedLabel({ weightBits, activationBits }: Recipe): string {
+export function quantizedLabel({ weightBits = MAX_BITS, activationBits = MAX_BITS }: AskedRecipe): string {
   if (weightBits === activationBits) return `${weightBits}-bit`;
   if (activationBits === MAX_BITS || activationBits === FLOAT_BITS) return `${weightBits}-bit weights`;
   if (weightBits === MAX_BITS) return `${activationBits}-bit activations`;
