@@ -3,8 +3,11 @@
 
 use std::sync::Arc;
 
-use bitlens::quant::recipe::{LayerKind, LayerRule, Offer, OptionKind, WeightGrid};
+use bitlens::quant::recipe::{
+    ActivationRange, BiasChoice, LayerKind, LayerRule, Offer, OptionKind, WeightGrid,
+};
 use bitlens::quant::{Preset, Recipe};
+use bitlens::session::Job as _;
 use bitlens::session::Role;
 use bitlens::tensor::DType;
 
@@ -186,5 +189,78 @@ fn inputs_of_sums_share_a_scale_where_asked() {
         let of =
             |slot: usize| &quantized.plan().activations[&graph.value(node.inputs[slot].unwrap()).name].params;
         assert_eq!(of(0), of(1), "{}", node.name);
+    }
+}
+
+/// The phases of quantizing, each once, in order.
+fn phases(session: &mut bitlens::session::Session, recipe: &Recipe) -> Vec<&'static str> {
+    let mut seen = Vec::new();
+    let mut job = session.quantize(recipe).unwrap();
+    let quantized = job
+        .run(&mut |progress| {
+            assert!(progress.done <= progress.total, "{}: {}", progress.phase, progress.done);
+            if seen.last() != Some(&progress.phase) {
+                seen.push(progress.phase);
+            }
+        })
+        .unwrap();
+    session.set_quantized(quantized);
+    seen
+}
+
+#[test]
+fn what_was_found_for_one_recipe_is_not_looked_for_again() {
+    let mut session = sample_session(SAMPLES[0]);
+    let corrected = Recipe::preset(Preset::Int8Corrected);
+    let equalized = Recipe { bias_correction: BiasChoice::None, ..corrected.clone() };
+    assert_eq!(phases(&mut session, &corrected), ["calibrating", "correcting biases"]);
+    // Another estimator and other bits, with layers equalized as before.
+    let other = Recipe { activation_range: ActivationRange::Mse, weight_bits: 4, ..equalized };
+    assert!(phases(&mut session, &other).is_empty());
+    // The network as it is was not watched yet.
+    assert_eq!(phases(&mut session, &Recipe::default()), ["calibrating"]);
+    assert!(
+        phases(&mut session, &Recipe { activation_range: ActivationRange::Kl, ..Recipe::default() })
+            .is_empty()
+    );
+    assert!(phases(&mut session, &other).is_empty());
+    assert!(phases(&mut session, &Recipe::preset(Preset::WeightOnly4)).is_empty());
+    // And it is not watched in vain where no activation is quantized.
+    let mut session = sample_session(SAMPLES[0]);
+    assert!(phases(&mut session, &Recipe::preset(Preset::WeightOnly4)).is_empty());
+    assert_eq!(phases(&mut session, &Recipe::default()), ["calibrating"]);
+}
+
+/// Channels of an equalized layer have other sizes than the network's own, so it is the equalized network
+/// in full precision that tells how much of a layer's signal is left.
+#[test]
+fn layers_of_an_equalized_network_are_compared_with_its_own() {
+    for network in SAMPLES {
+        let mut session = sample_session(network);
+        let of = |session: &mut bitlens::session::Session, equalize: bool| {
+            quantize(session, &Recipe { equalize, ..Recipe::default() });
+            session.lens(0, None).unwrap().layer_sqnr_db
+        };
+        let (plain, equalized) = (of(&mut session, false), of(&mut session, true));
+        assert_eq!(plain.len(), equalized.len());
+        for (plain, equalized) in plain.iter().zip(&equalized) {
+            let (plain, found) = (plain.sqnr_db.unwrap(), equalized.sqnr_db.unwrap());
+            assert!(found > 15.0 && found > plain - 15.0, "{network} {}: {found} dB", equalized.layer);
+        }
+    }
+}
+
+/// Weights of 4 bits shift the means of channels, which is what bias correction takes back.
+#[test]
+fn corrected_biases_bring_integers_nearer_to_full_precision() {
+    for network in SAMPLES {
+        let mut session = sample_session(network);
+        let mut sqnr = |bias_correction: BiasChoice| {
+            quantize(&mut session, &Recipe { bias_correction, ..Recipe::preset(Preset::W4a8) });
+            session.compare().unwrap().run(&mut |_| ()).unwrap().summary.sqnr_db.unwrap()
+        };
+        let (plain, corrected) = (sqnr(BiasChoice::None), sqnr(BiasChoice::Empirical));
+        println!("{network} w4a8: {plain:.2} dB, with biases corrected {corrected:.2} dB");
+        assert!(corrected > plain, "{network}: {corrected:.2} dB instead of {plain:.2}");
     }
 }
