@@ -77,9 +77,12 @@ impl QuantParams {
 
 /// The least power of two that is not below a normal positive number; 2¹²⁷ where `f32` has none.
 pub(super) fn power_of_two_above(scale: f32) -> f32 {
-    const FRACTION: u32 = (1 << f32::MANTISSA_DIGITS - 1) - 1;
+    const FRACTION: u32 = (1 << (f32::MANTISSA_DIGITS - 1)) - 1;
+    if scale.to_bits() & FRACTION == 0 {
+        return scale;
+    }
     let below = f32::from_bits(scale.to_bits() & !FRACTION);
-    let above = if below == scale { scale } else { 2.0 * below };
+    let above = 2.0 * below;
     if above.is_finite() { above } else { below }
 }
 

@@ -36,6 +36,7 @@ impl Granularity {
 
 /// What is asked: how many bits, which grid, how many scales.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a property of its own")]
 pub struct QuantSpec {
     /// Bits of a code: 2–8, or 16.
     pub bits: u8,

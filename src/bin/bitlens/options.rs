@@ -19,8 +19,9 @@ pub(crate) fn options(args: &OptionsArgs) -> Result<(), Failure> {
         say!("{} (--set {}=…): {}", option.title, option.key, option.about);
         match &option.kind {
             OptionKind::Bits { least, most, others } => {
-                let others: String = others.iter().map(|bits| format!(", {bits}")).collect();
-                say!("  {least} to {most}{others}");
+                let others: Vec<String> = others.iter().map(u8::to_string).collect();
+                let or = if others.is_empty() { "" } else { ", or " };
+                say!("  {least} to {most}{or}{}", others.join(" or "));
             }
             OptionKind::Choice { choices } => {
                 for choice in choices {

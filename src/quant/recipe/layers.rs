@@ -1,6 +1,6 @@
 //! Choices for single layers.
 
-use super::{LayerKind, Recipe};
+use super::{Ends, LayerKind, Recipe};
 use serde::{Deserialize, Serialize};
 
 /// What some layers have instead of what the recipe says of all. The layers are those that fit every
@@ -69,12 +69,11 @@ impl Recipe {
         let mut bits = LayerBits { weight: self.weight_bits, activation: self.activation_bits };
         let mut is_float = false;
         match self.ends {
-            super::Ends::Same => {}
-            super::Ends::Eight if layer.is_end => {
+            Ends::Eight if layer.is_end => {
                 bits = LayerBits { weight: bits.weight.max(8), activation: bits.activation.max(8) };
             }
-            super::Ends::Eight => {}
-            super::Ends::Float => is_float = layer.is_end,
+            Ends::Float => is_float = layer.is_end,
+            Ends::Same | Ends::Eight => {}
         }
         for rule in self.layers.iter().filter(|rule| rule.fits(layer)) {
             bits.weight = rule.weight_bits.unwrap_or(bits.weight);
@@ -102,9 +101,8 @@ fn matches(pattern: &str, name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Ends, Preset};
+    use super::super::Preset;
     use super::*;
-    use proptest::prelude::*;
 
     fn layer(name: &str) -> LayerFacts<'_> {
         LayerFacts { name, kind: LayerKind::Conv, is_end: false }
@@ -158,6 +156,12 @@ mod tests {
         recipe.layers.push(LayerRule { weight_bits: Some(6), ..LayerRule::named("stem") });
         assert_eq!(recipe.layer(&end), Some(LayerBits { weight: 6, activation: 3 }));
     }
+}
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod properties {
+    use super::matches;
+    use proptest::prelude::*;
 
     proptest! {
         #[test]
