@@ -9,7 +9,7 @@ use bitlens::quant::recipe::{
 use bitlens::quant::{Preset, Recipe};
 use bitlens::session::Job as _;
 use bitlens::session::Role;
-use bitlens::tensor::DType;
+use bitlens::tensor::{DType, Value};
 
 use crate::forced::{Agreement, node_by_node};
 use crate::support::{SAMPLES, inputs, quantize, quantized_sample, sample_session};
@@ -31,7 +31,9 @@ pub(crate) fn schemes() -> Vec<(String, Recipe)> {
             }
             OptionKind::Switch => add(&Recipe::default(), option.key, "true"),
             OptionKind::Bits { others, .. } => {
-                others.iter().for_each(|bits| add(&Recipe::default(), option.key, &bits.to_string()));
+                for bits in others {
+                    add(&Recipe::default(), option.key, &bits.to_string());
+                }
             }
         }
     }
@@ -107,7 +109,7 @@ fn packed_weights_make_the_file_smaller() {
             .graph()
             .values()
             .filter(|(_, value)| value.name.ends_with("_quantized"))
-            .filter_map(|(_, value)| value.constant.as_ref().map(|constant| constant.dtype()))
+            .filter_map(|(_, value)| value.constant.as_ref().map(Value::dtype))
             .collect();
         (quantized.sizes().quantized, held)
     };

@@ -257,7 +257,7 @@ impl Recipe {
     /// Checks version and ranges.
     ///
     /// # Errors
-    /// [`RecipeError::Schema`], [`RecipeError::Bits`], [`RecipeError::Groups`].
+    /// [`RecipeError::Schema`], [`RecipeError::Bits`].
     pub fn check(&self) -> Result<(), RecipeError> {
         if self.schema != RECIPE_SCHEMA {
             return Err(RecipeError::Schema { expected: RECIPE_SCHEMA, got: self.schema.into() });
