@@ -23,7 +23,7 @@ use crate::steps::Step;
 const PROGRAM_MADE: &str = "XTASK_PROGRAM_MADE";
 
 /// After this long the second lane makes the program itself.
-const PATIENCE: Duration = Duration::from_secs(20 * 60);
+const PATIENCE: Duration = Duration::from_mins(20);
 
 fn program_made() -> PathBuf {
     target_dir().join("xtask/program-made")
