@@ -27,7 +27,7 @@ fn runs(shape: &[usize], granularity: Granularity) -> impl Iterator<Item = Run> 
         Granularity::PerChannel { axis } => (Some(axis), 1),
         Granularity::PerGroup { axis, size } => (Some(axis), size.max(1)),
     };
-    let is_grouped = matches!(granularity, Granularity::PerGroup { .. });
+    let is_grouped = granularity.is_per_group();
     let product = |dims: &[usize]| dims.iter().product::<usize>();
     let (outer, len, inner) = match axis {
         None => (1, 1, product(shape)),

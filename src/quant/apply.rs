@@ -20,8 +20,8 @@ pub struct Quantized {
 ///
 /// Every planned activation is followed by QuantizeLinear and DequantizeLinear, and every reader
 /// reads the latter; results of the network keep the unquantized value. A planned weight becomes
-/// signed codes, a byte each or packed, its operator's bias `int32` codes of scale `input scale · weight scale` (methods
-/// §0.3), each behind a DequantizeLinear.
+/// signed codes, a byte each or packed, its operator's bias `int32` codes of scale `input scale ·
+/// weight scale` (methods §0.3), each behind a DequantizeLinear.
 ///
 /// # Errors
 /// [`QuantError::Tensor`] when the plan is of another graph, [`QuantError::Graph`].
@@ -142,8 +142,7 @@ impl Writer<'_> {
         let channels = bias.len().max(scale.len());
         // A sum of products of several scales has no unit of its own, and scales that stand for a channel of
         // every group (ConvTranspose) none for each bias.
-        let is_grouped = matches!(weight.spec.granularity, Granularity::PerGroup { .. });
-        if is_grouped || scale.len() != 1 && scale.len() != channels {
+        if weight.spec.granularity.is_per_group() || scale.len() != 1 && scale.len() != channels {
             return Ok(None);
         }
         let code = |channel: usize| {

@@ -274,8 +274,7 @@ fn plan_weight(
     }
     let spec = weight_spec(recipe, bits.weight, weight.shape(), linear.channel_axis);
     let mut quant = weight_params(&name, weight, &spec)?;
-    let is_grouped = matches!(spec.granularity, Granularity::PerGroup { .. });
-    if recipe.weight_range == WeightRange::Mse && !is_grouped {
+    if recipe.weight_range == WeightRange::Mse && !spec.granularity.is_per_group() {
         let mse = Estimator::Mse { power: 2.0 };
         let ranges = estimate::weights::ranges(&weight.view::<f32>()?, &spec, mse);
         quant.params = QuantParams::of_ranges(&ranges, &spec);
@@ -311,9 +310,11 @@ fn weight_spec(recipe: &Recipe, bits: u8, shape: &[usize], channel_axis: usize) 
 /// such a bias the weights of the channel hardly matter. With scales of groups the bias stays float.
 fn fit_bias(quant: &mut TensorQuant, bias: &[f32], input_scale: f32) {
     let largest = |bias: &[f32]| bias.iter().fold(0.0, |most: f32, v| most.max(v.abs()));
-    let is_grouped = matches!(quant.spec.granularity, Granularity::PerGroup { .. });
+    if quant.spec.granularity.is_per_group() {
+        return;
+    }
     let is_one = bias.len() == 1 || quant.params.scale.len() == 1;
-    for (channel, scale) in quant.params.scale.iter_mut().enumerate().filter(|_| !is_grouped) {
+    for (channel, scale) in quant.params.scale.iter_mut().enumerate() {
         let bias = if is_one { largest(bias) } else { bias.get(channel).map_or(0.0, |v| v.abs()) };
         let least = bias / (input_scale * LARGEST_BIAS_CODE);
         if least.is_normal() && least > *scale {

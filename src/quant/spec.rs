@@ -24,6 +24,11 @@ pub enum Granularity {
 }
 
 impl Granularity {
+    /// Whether groups within a channel have scales of their own.
+    pub const fn is_per_group(self) -> bool {
+        matches!(self, Self::PerGroup { .. })
+    }
+
     /// That of a bias, which is one number for each output channel: a scale for each as well, unless the
     /// weight has one for all.
     pub const fn of_bias(self) -> Self {

@@ -95,12 +95,6 @@ pub struct Found {
     pub(super) equalized: Option<(Arc<EqualizedNetwork>, Arc<Statistics>)>,
 }
 
-impl From<Arc<Statistics>> for Found {
-    fn from(plain: Arc<Statistics>) -> Self {
-        Self { plain: Some(plain), equalized: None }
-    }
-}
-
 /// Quantizes by a recipe: what it asks for before ranges are known, calibration, then the rest.
 #[derive(Debug)]
 pub struct QuantizeJob {

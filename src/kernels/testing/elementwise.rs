@@ -98,10 +98,9 @@ pub(crate) fn dequantization_and_fake_quantization_equal_the_definition(isa: Isa
     }
 }
 
-pub(crate) fn addition_equals_the_definition_for_all_pairs(isa: Isa) {
-    let lhs: Vec<u8> = (0..=255).flat_map(|a| [a; 256]).collect();
-    let rhs: Vec<u8> = (0..256).flat_map(|_| 0..=255).collect();
-    for (zero_points, factors, limits) in [
+/// Zero points at both ends, limits, factors that cancel, are far from one another, or all but vanish.
+pub(super) fn sums_of_codes() -> impl Iterator<Item = AddU8> {
+    [
         ([0, 0, 0], [0.5, 0.5], [0, 255]),
         ([128, 3, 100], [0.731, 1.319], [0, 255]),
         ([255, 255, 255], [1.0, -1.0], [0, 255]),
@@ -109,16 +108,23 @@ pub(crate) fn addition_equals_the_definition_for_all_pairs(isa: Isa) {
         ([0, 255, 128], [256.0, 256.0], [1, 254]),
         ([7, 9, 1], [1.0 / 4096.0, -200.0], [0, 255]),
         ([7, 255, 1], [0.0, 0.999_999_94], [0, 255]),
-    ] {
-        let add = AddU8 {
-            lhs_zero_point: zero_points[0],
-            lhs_factor: factors[0],
-            rhs_zero_point: zero_points[1],
-            rhs_factor: factors[1],
-            zero_point: zero_points[2],
-            min: limits[0],
-            max: limits[1],
-        };
+    ]
+    .into_iter()
+    .map(|([lhs_zero_point, rhs_zero_point, zero_point], [lhs_factor, rhs_factor], [min, max])| AddU8 {
+        lhs_zero_point,
+        lhs_factor,
+        rhs_zero_point,
+        rhs_factor,
+        zero_point,
+        min,
+        max,
+    })
+}
+
+pub(crate) fn addition_equals_the_definition_for_all_pairs(isa: Isa) {
+    let lhs: Vec<u8> = (0..=255).flat_map(|a| [a; 256]).collect();
+    let rhs: Vec<u8> = (0..256).flat_map(|_| 0..=255).collect();
+    for add in sums_of_codes() {
         let mut out = vec![0; lhs.len()];
         add_u8(isa, &lhs, &rhs, &add, &mut out).unwrap();
         let pairs = lhs.iter().zip(&rhs);

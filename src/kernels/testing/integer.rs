@@ -1,5 +1,6 @@
 //! Integer matrix product and convolution against the reference: equal, bit for bit.
 
+use super::elementwise::sums_of_codes;
 use super::{Cases, far_reaching_windows, square_conv};
 use crate::kernels::isa::{Isa, RelaxedDot, relaxed_dot};
 use crate::kernels::layout::{Conv2dGeometry, Window2d};
@@ -180,16 +181,7 @@ pub(crate) fn convolution_adds_all_pairs_of_codes_as_the_definition(isa: Isa) {
     let other = |at: usize| (at / 18 / 256 * 16 + at % 18) as u8;
     let other: Vec<u8> = (0..geometry.output_len()).map(other).collect();
     let input = QuantizedInput { data: &data, zero_point: 0 };
-    for ([lhs_zero_point, rhs_zero_point, zero_point], [lhs_factor, rhs_factor], [min, max]) in [
-        ([0, 0, 0], [0.5, 0.5], [0, 255]),
-        ([128, 3, 100], [0.731, 1.319], [0, 255]),
-        ([255, 255, 255], [1.0, -1.0], [0, 255]),
-        ([10, 20, 30], [0.25, 0.75], [30, 200]),
-        ([0, 255, 128], [256.0, 256.0], [1, 254]),
-        ([7, 9, 1], [1.0 / 4096.0, -200.0], [0, 255]),
-        ([7, 255, 1], [0.0, 0.999_999_94], [0, 255]),
-    ] {
-        let add = AddU8 { lhs_zero_point, lhs_factor, rhs_zero_point, rhs_factor, zero_point, min, max };
+    for add in sums_of_codes() {
         for (bias, code_zero) in [(0, 0), (-100, 100), (i32::MAX - 100, 7)] {
             let requantize = Requantize {
                 bias: vec![bias; 18],

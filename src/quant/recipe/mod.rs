@@ -5,8 +5,8 @@ mod layers;
 mod options;
 
 pub use choices::{
-    ActivationGrid, ActivationRange, BiasChoice, Ends, LayerKind, Storage, WeightGranularity, WeightGrid,
-    WeightRange,
+    ActivationGrid, ActivationRange, BiasChoice, Ends, LayerKind, Preset, Storage, WeightGranularity,
+    WeightGrid, WeightRange,
 };
 pub use layers::{LayerBits, LayerFacts, LayerRule};
 pub use options::{ChoiceInfo, Offer, OptionInfo, OptionKind, PresetInfo, Section, options};
@@ -22,79 +22,6 @@ const FIRST_SCHEMA: u32 = 1;
 
 /// Bits of a number that is not quantized.
 pub const FLOAT_BITS: u8 = 32;
-
-/// A named set of choices to start from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[cfg_attr(feature = "web", derive(tsify::Tsify))]
-pub enum Preset {
-    /// One scale per weight channel, one per activation; ranges from the smallest and largest values
-    /// on your pictures.
-    #[default]
-    Int8,
-    /// As `int8`, with layers equalized and biases corrected: the best of 8 bits without training.
-    Int8Corrected,
-    /// One scale for a whole weight, as some small devices want it: what a single channel of large
-    /// weights does to all others.
-    Int8PerTensor,
-    /// Weights of 4 bits, activations of 8.
-    W4a8,
-    /// Weights and activations of 4 bits; the first and the last layer keep 8.
-    W4a4,
-    /// Weights of 4 bits in groups of 32, activations in full precision: a small file, and nothing to
-    /// calibrate.
-    #[serde(rename = "weight-only-4")]
-    WeightOnly4,
-    /// All scales are powers of two, so that integers are rescaled by shifts.
-    FixedPoint,
-}
-
-impl Preset {
-    /// All presets.
-    pub const ALL: &'static [Self] = &[
-        Self::Int8,
-        Self::Int8Corrected,
-        Self::Int8PerTensor,
-        Self::W4a8,
-        Self::W4a4,
-        Self::WeightOnly4,
-        Self::FixedPoint,
-    ];
-
-    /// The name used in files and on the command line.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Int8 => "int8",
-            Self::Int8Corrected => "int8-corrected",
-            Self::Int8PerTensor => "int8-per-tensor",
-            Self::W4a8 => "w4a8",
-            Self::W4a4 => "w4a4",
-            Self::WeightOnly4 => "weight-only-4",
-            Self::FixedPoint => "fixed-point",
-        }
-    }
-
-    /// What it is, in a sentence.
-    pub const fn about(self) -> &'static str {
-        match self {
-            Self::Int8 => {
-                "One scale per weight channel, one per activation; ranges from the smallest and largest values on your pictures."
-            }
-            Self::Int8Corrected => {
-                "As int8, with layers equalized and biases corrected: the best of 8 bits without training."
-            }
-            Self::Int8PerTensor => {
-                "One scale for a whole weight, as some small devices want it: one channel of large weights costs all others their levels."
-            }
-            Self::W4a8 => "Weights of 4 bits, activations of 8.",
-            Self::W4a4 => "Weights and activations of 4 bits; the first and the last layer keep 8.",
-            Self::WeightOnly4 => {
-                "Weights of 4 bits in groups of 32, activations in full precision: a small file, and nothing to calibrate."
-            }
-            Self::FixedPoint => "All scales are powers of two, so that integers are rescaled by shifts.",
-        }
-    }
-}
 
 /// What the user asked for. Fields that are not known are refused: a recipe means one thing. Fields that
 /// are missing are those of the preset `int8`.

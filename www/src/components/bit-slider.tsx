@@ -1,11 +1,13 @@
 /** A slider of whole bits, with its scale beneath and its value beside its name. */
 import { useId } from 'preact/hooks';
-import { FLOAT_BITS } from '../state/state';
 import './bit-slider.css';
 
 interface Props {
   name: string;
+  /** Beyond the scale the slider stands at its end; moving it comes back. */
   value: number;
+  /** The value in words. */
+  text: string;
   min: number;
   max: number;
   testid: string;
@@ -13,10 +15,8 @@ interface Props {
   onChange: (bits: number) => void;
 }
 
-export function BitSlider({ name, value, min, max, testid, keys, onChange }: Props) {
+export function BitSlider({ name, value, text, min, max, testid, keys, onChange }: Props) {
   const id = useId();
-  // Beyond the scale the slider stands at its end; moving it comes back.
-  const text = value === FLOAT_BITS ? 'full precision' : `${value} bits`;
   const steps = Array.from({ length: max - min + 1 }, (_, index) => min + index);
   return (
     <div class="bit-slider" style={{ '--share': String(Math.min(1, (value - min) / (max - min))) }}>

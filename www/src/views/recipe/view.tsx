@@ -6,7 +6,7 @@ import { More } from './more';
 import { Chevron } from '../../components/icons';
 import { bitsOf, pathTitle } from '../../lib/sentences';
 import { plural } from '../../lib/format';
-import { MAX_BITS, MIN_BITS } from '../../state/state';
+import { FLOAT_BITS, MAX_BITS, MIN_BITS } from '../../state/state';
 import { useDispatch, useSlice } from '../../state/store';
 import { testids } from '../../testids';
 import './view.css';
@@ -64,12 +64,14 @@ function Choices() {
         <Chevron />
       </label>
       <p class="about quiet small">{preset?.about}</p>
-      <BitSlider name="Weights" value={recipe.weightBits} min={MIN_BITS} max={MAX_BITS} testid={testids.weightBits} keys="[ ]" onChange={bits('weightBits')} />
-      <BitSlider name="Activations" value={recipe.activationBits} min={MIN_BITS} max={MAX_BITS} testid={testids.activationBits} keys="{ }" onChange={bits('activationBits')} />
+      <BitSlider name="Weights" value={recipe.weightBits} text={inWords(recipe.weightBits)} min={MIN_BITS} max={MAX_BITS} testid={testids.weightBits} keys="[ ]" onChange={bits('weightBits')} />
+      <BitSlider name="Activations" value={recipe.activationBits} text={inWords(recipe.activationBits)} min={MIN_BITS} max={MAX_BITS} testid={testids.activationBits} keys="{ }" onChange={bits('activationBits')} />
       <More recipe={recipe} edit={edit} />
     </>
   );
 }
+
+const inWords = (bits: number): string => (bits === FLOAT_BITS ? 'full precision' : `${bits} bits`);
 
 /** Which arithmetic runs, and why. */
 function Path() {
