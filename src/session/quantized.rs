@@ -140,6 +140,12 @@ impl QuantizedNetwork {
         self.equalized.as_ref()
     }
 
+    /// What was quantized: the graph of `network`, which this was made of, or that with its layers equalized.
+    /// Biases are as they were before any correction of them.
+    pub(super) fn before<'a>(&'a self, network: &'a Network) -> &'a Graph {
+        self.equalized.as_ref().map_or(network.graph(), |equalized| &equalized.graph)
+    }
+
     /// What was asked.
     pub fn recipe(&self) -> &Recipe {
         &self.recipe

@@ -26,6 +26,7 @@ mod quantization;
 mod real_networks;
 mod recipes;
 mod schemes;
+mod sensitivity;
 mod session;
 mod support;
 mod tidy;

@@ -5,6 +5,7 @@
 #[macro_use]
 mod output;
 
+mod allocate;
 mod args;
 mod attribute;
 mod codes;
@@ -15,6 +16,7 @@ mod inspect;
 mod model;
 mod options;
 mod quantize;
+mod recipe;
 mod run;
 
 use args::{Arguments, Command};
@@ -27,6 +29,7 @@ fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Quantize(args) => quantize::quantize(&args),
         Command::Options(args) => options::options(&args),
+        Command::Allocate(args) => allocate::allocate(&args),
         Command::Compare(args) => compare::compare(&args),
         Command::Attribute(args) => attribute::attribute(&args),
     };
