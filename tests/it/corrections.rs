@@ -6,7 +6,7 @@ use std::fs;
 use bitlens::exec::{Executor, NoProbe};
 use bitlens::metrics::sqnr_db;
 use bitlens::ops::{Graph, Isa};
-use bitlens::quant::correct::{BiasCorrection, Relu6, equalize};
+use bitlens::quant::correct::{BiasCorrection, Correction, Relu6, equalize};
 use bitlens::quant::{self, Calibrator, QuantPlan};
 use bitlens::session::{Network, Role};
 use bitlens::tensor::Value;
@@ -58,7 +58,7 @@ fn corrected_biases_bring_the_bundled_networks_nearer_to_full_precision() {
         let full = outputs(&graph, &evaluation);
         for pair in [[8, 8], [4, 8], [3, 8]] {
             let plan = plan(&graph, &calibration, pair);
-            let mut correction = BiasCorrection::new(&graph, &plan, Isa::best()).unwrap();
+            let mut correction = Box::new(BiasCorrection::new(&graph, &plan, Isa::best()).unwrap());
             for picture in &calibration {
                 correction.observe(std::slice::from_ref(picture)).unwrap();
             }
