@@ -125,7 +125,7 @@ choices! {
     WeightRange {
         #[default]
         "max" Max "Extremes": "From the smallest weight to the largest: nothing is clipped.",
-        "mse" Mse "Least squared error": "The part of the range that makes the squared rounding error least; not for groups.",
+        "mse" Mse "Least squared error": "The part of the range that makes the squared rounding error least.",
     }
 }
 
