@@ -6,6 +6,7 @@ use super::contract::{Exactness, IntRange, KernelInfo};
 use super::error::{KernelError, Result, check_equal, check_length, check_positive};
 use super::generic::conv_i8::{ConvTask, GemmTask};
 use super::generic::depthwise_i8::{DepthwiseTask, PackTask as PackDepthwise};
+use super::generic::elementwise::LimitTask;
 use super::generic::gemm_i8::{PackTask, PackedWeights, Sink};
 use super::generic::sinks::{RequantizeSink, SumSink, WeightSums};
 use super::isa::{Isa, RelaxedDot, relaxed_dot};
@@ -173,7 +174,8 @@ pub fn conv2d_u8(
     requantize.check(geometry.out_channels())?;
     rows(out, packed.by_rows(geometry), |rows, out| {
         let mut sink = RequantizeSink::new(input.zero_point, &packed.weight_sums, requantize, out);
-        packed.run(geometry, input, rows, &mut sink)
+        packed.run(geometry, input, rows, &mut sink)?;
+        limit_channels(packed.isa, &requantize.limits, out)
     })
 }
 
@@ -183,7 +185,7 @@ pub fn conv2d_u8(
 ///
 /// # Errors
 /// Lengths and shapes that do not fit, parameters that [`Requantize`] or [`AddU8`](super::AddU8) excludes, a
-/// depthwise convolution.
+/// depthwise convolution, limits of channels.
 pub fn conv2d_add_u8(
     geometry: &Conv2dGeometry,
     input: QuantizedInput<'_>,
@@ -192,8 +194,7 @@ pub fn conv2d_add_u8(
     out: &mut [u8],
 ) -> Result<()> {
     packed.check(geometry, input, out.len())?;
-    finish.requantize.check(geometry.out_channels())?;
-    finish.add.check()?;
+    finish.check(geometry.out_channels())?;
     packed.shape.check_sum()?;
     rows(out, packed.by_rows(geometry), |rows, out| {
         let mut sink = RequantizeSink::adding(input.zero_point, &packed.weight_sums, finish, out);
@@ -293,8 +294,18 @@ pub fn gemm_u8(
     requantize.check(packed.columns())?;
     rows(out, packed.by_rows(), |rows, out| {
         let mut sink = RequantizeSink::new(lhs.zero_point, &packed.weight_sums, requantize, out);
-        packed.run(lhs, rows, &mut sink)
+        packed.run(lhs, rows, &mut sink)?;
+        limit_channels(packed.isa, &requantize.limits, out)
     })
+}
+
+/// Limits finished rows, see [`Requantize::limits`]. A pass of its own over rows that are still in a cache:
+/// the few networks that want it do not cost the others a register of their tiles.
+fn limit_channels(isa: Isa, limits: &[u8], out: &mut [u8]) -> Result<()> {
+    if limits.is_empty() {
+        return Ok(());
+    }
+    arch::run(isa, LimitTask { limits, out })
 }
 
 /// Matrix product of `M × K` codes and packed weights to the accumulators `Σ (x − zero_point)·w`.

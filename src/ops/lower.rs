@@ -101,6 +101,9 @@ pub struct LowerContext<'a> {
     pub output: Option<Codes>,
     /// Type of the real output in the layout of the file.
     pub output_type: Option<&'a TensorType>,
+    /// Largest code of each output channel, where such limits follow a linear operator and become its part;
+    /// empty where none do.
+    pub limits: Vec<u8>,
 }
 
 impl<'a> LowerContext<'a> {

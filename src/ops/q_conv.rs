@@ -109,7 +109,9 @@ impl Operator for QConv {
 impl MakesSum for QConv {
     fn makes(&self, sum: &Op) -> bool {
         let geometry = self.conv.packing_geometry(self.weight.shape());
-        matches!((sum, &self.epilogue), (Op::QAdd(_), IntegerEpilogue::Codes(_)))
+        let IntegerEpilogue::Codes(requantize) = &self.epilogue else { return false };
+        matches!(sum, Op::QAdd(_))
+            && requantize.limits.is_empty()
             && self.wide.is_empty()
             && geometry.is_ok_and(|geometry| !geometry.is_depthwise())
     }

@@ -18,6 +18,8 @@ pub(super) struct EqualizedNetwork {
     pub graph: Graph,
     /// What was done.
     pub report: EqualizeReport,
+    /// What became of upper limits between its layers.
+    limits: Relu6,
     /// Made ready when its layers are first compared with quantized ones.
     executor: OnceLock<Arc<Executor>>,
 }
@@ -25,7 +27,12 @@ pub(super) struct EqualizedNetwork {
 impl EqualizedNetwork {
     fn new(graph: &Graph, relu6: Relu6) -> Result<Self, SessionError> {
         let made = equalize(graph, relu6)?;
-        Ok(Self { graph: made.graph, report: made.report, executor: OnceLock::new() })
+        Ok(Self { graph: made.graph, report: made.report, limits: relu6, executor: OnceLock::new() })
+    }
+
+    /// Whether it is what would be made with `otherwise` for limits that answers depend on.
+    pub(super) fn serves(&self, otherwise: Relu6) -> bool {
+        [Relu6::AsRelu, otherwise].contains(&self.limits)
     }
 
     /// Ready to run.
@@ -50,12 +57,14 @@ pub(super) struct LimitCheck {
     /// With and without limits, on kernels that give the same bits everywhere, since the answers decide the
     /// file. `None` where there are no limits to leave out.
     models: Option<[Model; 2]>,
+    /// What becomes of them where they cannot go.
+    otherwise: Relu6,
     agreement: Agreement,
     done: usize,
 }
 
 impl LimitCheck {
-    pub(super) fn new(network: &Arc<Network>) -> Result<Self, SessionError> {
+    pub(super) fn new(network: &Arc<Network>, otherwise: Relu6) -> Result<Self, SessionError> {
         let without = EqualizedNetwork::new(network.graph(), Relu6::AsRelu)?;
         let ready = |graph: &Graph| -> Result<Model, SessionError> {
             Ok(Model::new(Executor::new(graph.clone(), Isa::reproducible())?)?)
@@ -64,7 +73,8 @@ impl LimitCheck {
             0 => None,
             _ => Some([ready(network.graph())?, ready(&without.graph)?]),
         };
-        Ok(Self { network: Arc::clone(network), without, models, agreement: Agreement::default(), done: 0 })
+        let (network, agreement) = (Arc::clone(network), Agreement::default());
+        Ok(Self { network, without, models, otherwise, agreement, done: 0 })
     }
 
     /// Compares the answers on one more picture; the equalized network in the end.
@@ -86,13 +96,14 @@ impl LimitCheck {
             }));
         }
         let limits = match self.models.take() {
-            Some(_) => Relu6::unless_answers_change(self.agreement),
+            Some(_) => Relu6::unless_answers_change(self.agreement, self.otherwise),
             None => Relu6::AsRelu,
         };
         let equalized = match limits {
             Relu6::AsRelu => EqualizedNetwork {
                 graph: self.without.graph.clone(),
                 report: self.without.report.clone(),
+                limits: Relu6::AsRelu,
                 executor: OnceLock::new(),
             },
             other => EqualizedNetwork::new(self.network.graph(), other)?,

@@ -16,7 +16,7 @@ use super::quantized::{Decided, QuantizedNetwork};
 use crate::data::Preprocess;
 use crate::exec::Executor;
 use crate::ops::{Graph, Isa};
-use crate::quant::correct::BiasCorrection;
+use crate::quant::correct::{BiasCorrection, Relu6};
 use crate::quant::recipe::BiasChoice;
 use crate::quant::{self, Calibrator, QuantPlan, Recipe, Statistics};
 use std::sync::Arc;
@@ -147,10 +147,12 @@ impl QuantizeJob {
                 None => self.calibrate(None),
             });
         }
-        if let Some((equalized, statistics)) = &self.found.equalized {
+        let otherwise = Relu6::where_needed(self.recipe.weight_granularity);
+        let found = self.found.equalized.as_ref();
+        if let Some((equalized, statistics)) = found.filter(|(found, _)| found.serves(otherwise)) {
             return Ok(Stage::Plan(Some(Arc::clone(equalized)), Arc::clone(statistics)));
         }
-        let check = LimitCheck::new(&self.network)?;
+        let check = LimitCheck::new(&self.network, otherwise)?;
         Ok(Stage::Limits(Box::new(check)))
     }
 

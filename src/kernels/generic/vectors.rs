@@ -171,6 +171,8 @@ pub(crate) trait Taps:
     unsafe fn load_bytes(self, from: *const u8) -> Self::Bytes;
     /// The larger of each two.
     fn max_bytes(self, a: Self::Bytes, b: Self::Bytes) -> Self::Bytes;
+    /// The smaller of each two.
+    fn min_bytes(self, a: Self::Bytes, b: Self::Bytes) -> Self::Bytes;
     /// Writes sixteen codes.
     ///
     /// # Safety

@@ -11,7 +11,8 @@ pub fn requantize(accumulator: i32, channel: usize, requantize: &Requantize) -> 
         each => each[channel],
     };
     let sum = accumulator.saturating_add(requantize.bias[channel]);
-    round_to_u8(sum as f32 * multiplier, requantize.zero_point, requantize.min, requantize.max)
+    let code = round_to_u8(sum as f32 * multiplier, requantize.zero_point, requantize.min, requantize.max);
+    requantize.limits.get(channel).map_or(code, |&limit| code.min(limit))
 }
 
 /// `Σ (x − zero_point) · w` for an NHWC input and OIHW weights; padding contributes nothing.

@@ -98,12 +98,20 @@ pub(crate) fn requantization_saturates_and_rounds_half_to_even(isa: Isa) {
         let mut sums = vec![0; rows * columns];
         reference::gemm_i32(input, &weights, 1, &mut sums);
         for multiplier in [each.clone(), vec![0.5], vec![0.1]] {
-            let requantize = Requantize { bias: bias.clone(), multiplier, zero_point, min, max };
+            let limits = Vec::new();
+            let requantize = Requantize { bias: bias.clone(), multiplier, zero_point, min, max, limits };
             let mut actual = vec![0; rows * columns];
             gemm_u8(input, &packed, &requantize, &mut actual).unwrap();
             let expected = |(i, &sum)| reference::requantize(sum, i % columns, &requantize);
             let expected: Vec<u8> = sums.iter().enumerate().map(expected).collect();
             assert_eq!(actual, expected);
+            // The least code of each row counts, whatever the convolution's own range of codes is.
+            let limits = (0..columns).map(|column| (column * 37) as u8).collect();
+            let limited = Requantize { limits, ..requantize };
+            gemm_u8(input, &packed, &limited, &mut actual).unwrap();
+            let expected = |(i, &sum)| reference::requantize(sum, i % columns, &limited);
+            let limited: Vec<u8> = sums.iter().enumerate().map(expected).collect();
+            assert_eq!(actual, limited);
         }
     }
 }
@@ -127,12 +135,19 @@ fn check_conv_with(isa: Isa, geometry: &Conv2dGeometry, (data, weights): (&[u8],
         zero_point: cases.code(),
         min: 3,
         max: 250,
+        limits: Vec::new(),
     };
     let mut codes = vec![0; geometry.output_len()];
     conv2d_u8(geometry, input, &packed, &requantize, &mut codes).unwrap();
     let expected = |(i, &sum)| reference::requantize(sum, i % channels, &requantize);
     let expected: Vec<u8> = sums.iter().enumerate().map(expected).collect();
     assert_eq!(codes, expected, "{}: {geometry:?}", packed.kernel());
+    let limited = Requantize { limits: cases.codes(channels), ..requantize.clone() };
+    conv2d_u8(geometry, input, &packed, &limited, &mut codes).unwrap();
+    let expected_limited = |(i, &code): (usize, &u8)| limited.limits[i % channels].min(code);
+    let expected_limited: Vec<u8> = expected.iter().enumerate().map(expected_limited).collect();
+    assert_eq!(codes, expected_limited, "{}: {geometry:?}", packed.kernel());
+    let codes = expected;
     if !geometry.is_depthwise() {
         let other = cases.codes(codes.len());
         let add = any_sum(cases);
@@ -189,6 +204,7 @@ pub(crate) fn convolution_adds_all_pairs_of_codes_as_the_definition(isa: Isa) {
                 zero_point: code_zero,
                 min: 0,
                 max: 255,
+                limits: Vec::new(),
             };
             let codes: Vec<u8> = (0..geometry.output_len())
                 .map(|at| reference::requantize(data[at / 18].into(), at % 18, &requantize))

@@ -335,8 +335,9 @@ impl Walk {
         let less = |bias: f64, at: usize| (bias - shift.get(at).copied().unwrap_or(0.0)) as f32;
         let mut patch = GraphPatch::new(&self.graph);
         let new: Vec<f32> = if let Some([codes, scales]) = self.codes_of(bias) {
-            let scales = self.elements::<f32>(scales)?;
-            let real = self.elements::<i32>(codes)?.iter().zip(scales);
+            // One for all, or one for each.
+            let scales = self.elements::<f32>(scales)?.iter().cycle();
+            let real = self.elements::<i32>(codes)?.iter().zip(scales.clone());
             let real = real.map(|(&code, &scale)| f64::from(code) * f64::from(scale));
             let new: Vec<f32> = real.enumerate().map(|(at, b)| less(b, at)).collect();
             let new_codes = new.iter().zip(scales).map(|(&b, &scale)| bias_code(b, scale)).collect();
@@ -407,7 +408,9 @@ impl MeanInput {
 mod tests {
     use super::*;
     use crate::ops::{Add, Clamp, GlobalAveragePool, MaxPool, Rounding};
-    use crate::quant::correct::testing::{Net, means, moments, pictures, plan};
+    use crate::quant::Recipe;
+    use crate::quant::correct::testing::{Net, means, moments, pictures, plan, plan_by};
+    use crate::quant::recipe::WeightGranularity;
 
     /// Depthwise, residual, pooling, a layer that shares its weight and has no bias, a matrix product.
     fn network() -> Graph {
@@ -452,7 +455,7 @@ mod tests {
             let weight = full.node(layer.node).unwrap().inputs[layer.linear.weight].unwrap();
             let input = &plan.activations[name_of(layer.input)].params.scale[0];
             let steps = plan.weights[name_of(weight)].params.scale.iter().map(|s| f64::from(s * input));
-            let rows = found.into_iter().zip(known).zip(steps);
+            let rows = found.into_iter().zip(known).zip(steps.cycle());
             rows.map(|((found, known), step)| [(found - known.mean).abs(), known.std, step / 2.0])
                 .collect::<Vec<_>>()
         };
@@ -463,8 +466,13 @@ mod tests {
     fn on_the_same_pictures_no_channel_is_shifted_any_more() {
         let graph = network();
         let pictures = pictures(&graph, 6);
-        for bits in [[8, 8], [4, 8], [4, 4], [2, 3]] {
-            let plan = plan(&graph, &pictures, bits);
+        let (tensor, channel) = (WeightGranularity::Tensor, WeightGranularity::Channel);
+        for (bits, weight_granularity) in
+            [([8, 8], channel), ([4, 8], channel), ([4, 4], channel), ([2, 3], channel), ([7, 8], tensor)]
+        {
+            let [weight_bits, activation_bits] = bits;
+            let recipe = Recipe { weight_bits, activation_bits, weight_granularity, ..Recipe::default() };
+            let plan = plan_by(&graph, &pictures, &recipe);
             let before = errors(&graph, &graph, &plan, &pictures);
             assert!(before.iter().any(|[error, std, _]| *error > 1e-2 * std), "{bits:?}");
             let made = corrected(&graph, &plan, &pictures);

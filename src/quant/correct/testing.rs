@@ -158,14 +158,18 @@ pub(super) fn node<'a>(graph: &'a Graph, name: &str) -> &'a Node<Op> {
 
 /// A plan for a network, with ranges from pictures.
 pub(super) fn plan(graph: &Graph, pictures: &[Value], [weight_bits, activation_bits]: [u8; 2]) -> QuantPlan {
+    plan_by(graph, pictures, &Recipe { weight_bits, activation_bits, ..Recipe::default() })
+}
+
+/// The same by a recipe.
+pub(super) fn plan_by(graph: &Graph, pictures: &[Value], recipe: &Recipe) -> QuantPlan {
     let executor = Executor::new(graph.clone(), Isa::Portable).unwrap();
     let mut calibrator = Calibrator::new(graph);
     for (number, picture) in pictures.iter().enumerate() {
         executor.run(std::slice::from_ref(picture), &mut calibrator).unwrap();
         calibrator.finish_run(number);
     }
-    let recipe = Recipe { weight_bits, activation_bits, ..Recipe::default() };
-    crate::quant::plan(graph, &calibrator.finish(graph).unwrap(), &recipe).unwrap()
+    crate::quant::plan(graph, &calibrator.finish(graph).unwrap(), recipe).unwrap()
 }
 
 /// Mean and deviation of the channels of every layer's pre-activation.
