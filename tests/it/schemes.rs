@@ -3,9 +3,7 @@
 
 use std::sync::Arc;
 
-use bitlens::quant::recipe::{
-    ActivationRange, BiasChoice, LayerKind, LayerRule, Offer, OptionKind, WeightGrid,
-};
+use bitlens::quant::recipe::{ActivationRange, BiasChoice, LayerKind, LayerRule, Offer, OptionKind};
 use bitlens::quant::{Preset, Recipe};
 use bitlens::session::Job as _;
 use bitlens::session::Role;
@@ -47,11 +45,9 @@ pub(crate) fn schemes() -> Vec<(String, Recipe)> {
     all
 }
 
-/// Whether a recipe leaves something to float: groups have no sum of one unit, differences of asymmetric
-/// codes of 8 bits need 9, and 16 bits have no kernel.
+/// Whether a recipe leaves something to float: groups have no sum of one unit, and 16 bits have no kernel.
 fn has_float_layers(recipe: &Recipe) -> bool {
     recipe.weight_granularity.group().is_some()
-        || (recipe.weight_grid == WeightGrid::Asymmetric && recipe.weight_bits == 8)
         || recipe.activation_bits > 8
         || recipe.ends == bitlens::quant::recipe::Ends::Float
 }

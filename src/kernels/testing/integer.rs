@@ -65,6 +65,40 @@ pub(crate) fn gemm_is_exact_up_to_the_accumulator_bound(isa: Isa) {
     }
 }
 
+pub(crate) fn differences_of_codes_are_exact(isa: Isa) {
+    let mut cases = Cases::new(9);
+    for [rows, depth, columns] in [[1, 1, 1], [4, 2, 8], [5, 31, 9], [7, 64, 33], [2, 33_025, 3]] {
+        let data = if depth > 64 { vec![255; rows * depth] } else { cases.codes(rows * depth) };
+        let mut weights = cases.differences(columns * depth);
+        weights[..depth].fill(-255);
+        let input = QuantizedInput { data: &data, zero_point: cases.pick(&ZERO_POINTS) };
+        let (mut actual, mut expected) = (vec![1; rows * columns], vec![2; rows * columns]);
+        let packed = PackedGemmI8::pack_differences(isa, depth, &weights).unwrap();
+        assert_eq!(packed.kernel().name, "i16-pairs");
+        gemm_i32(input, &packed, &mut actual).unwrap();
+        reference::gemm_i32(input, &weights, depth, &mut expected);
+        assert_eq!(actual, expected, "m k n {:?}", [rows, depth, columns]);
+    }
+    let deepest = PackedGemmI8::pack_differences(isa, 33_026, &vec![255; 33_026]);
+    assert!(matches!(deepest, Err(KernelError::AccumulatorOverflow { .. })), "{deepest:?}");
+    for w in [256, -256, i16::MIN] {
+        let error = PackedGemmI8::pack_differences(isa, 2, &[0, w]).unwrap_err();
+        assert!(matches!(error, KernelError::Parameter { name: "weight", .. }), "{error:?}");
+    }
+    for _ in 0..60 {
+        let geometry = cases.geometry();
+        let (data, mut weights) =
+            (cases.codes(geometry.input_len()), cases.differences(geometry.weights_len()));
+        weights[0] = 255;
+        let input = QuantizedInput { data: &data, zero_point: cases.code() };
+        let packed = PackedConvI8::pack_differences(isa, &geometry, &weights).unwrap();
+        let (mut actual, mut expected) = (vec![1; geometry.output_len()], vec![2; geometry.output_len()]);
+        conv2d_i32(&geometry, input, &packed, &mut actual).unwrap();
+        reference::conv2d_i32(&geometry, input, &weights, &mut expected);
+        assert_eq!(actual, expected, "{}: {geometry:?}", packed.kernel());
+    }
+}
+
 pub(crate) fn gemm_takes_the_fast_path_for_bounded_pairs(isa: Isa) {
     let mut cases = Cases::new(2);
     let pairs = [[64, 64], [-64, -64], [-128, 0], [0, -128], [127, 1], [-1, -127], [3, -5]];
