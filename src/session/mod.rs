@@ -6,6 +6,7 @@
 
 mod codes;
 mod compare;
+mod correct;
 mod equalized;
 mod footprint;
 mod job;

@@ -8,7 +8,7 @@ use bitlens::exec::{Executor, NoProbe};
 use bitlens::metrics::sqnr_db;
 use bitlens::onnx::{ExportOptions, export};
 use bitlens::ops::{Graph, Isa};
-use bitlens::quant::correct::{BiasCorrection, Relu6, equalize};
+use bitlens::quant::correct::{BiasCorrection, Correction, Relu6, equalize};
 use bitlens::quant::{self, Calibrator, Preset, QuantPlan, Recipe, Statistics};
 use bitlens::session::{Job as _, Network, QuantizedNetwork, Role, Session};
 use bitlens::tensor::Value;
@@ -123,7 +123,7 @@ fn corrected_biases_bring_the_bundled_networks_nearer_to_full_precision() {
         let full = outputs(&graph, &evaluation);
         for pair in [[8, 8], [4, 8], [3, 8]] {
             let plan = plan(&graph, &calibration, pair);
-            let mut correction = BiasCorrection::new(&graph, &plan, Isa::best()).unwrap();
+            let mut correction = Box::new(BiasCorrection::new(&graph, &plan, Isa::best()).unwrap());
             for picture in &calibration {
                 correction.observe(std::slice::from_ref(picture)).unwrap();
             }

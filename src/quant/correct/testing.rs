@@ -158,18 +158,14 @@ pub(super) fn node<'a>(graph: &'a Graph, name: &str) -> &'a Node<Op> {
 
 /// A plan for a network, with ranges from pictures.
 pub(super) fn plan(graph: &Graph, pictures: &[Value], [weight_bits, activation_bits]: [u8; 2]) -> QuantPlan {
-    plan_by(graph, pictures, &Recipe { weight_bits, activation_bits, ..Recipe::default() })
-}
-
-/// The same by a recipe.
-pub(super) fn plan_by(graph: &Graph, pictures: &[Value], recipe: &Recipe) -> QuantPlan {
     let executor = Executor::new(graph.clone(), Isa::Portable).unwrap();
     let mut calibrator = Calibrator::new(graph);
     for (number, picture) in pictures.iter().enumerate() {
         executor.run(std::slice::from_ref(picture), &mut calibrator).unwrap();
         calibrator.finish_run(number);
     }
-    crate::quant::plan(graph, &calibrator.finish(graph).unwrap(), recipe).unwrap()
+    let recipe = Recipe { weight_bits, activation_bits, ..Recipe::default() };
+    crate::quant::plan(graph, &calibrator.finish(graph).unwrap(), &recipe).unwrap()
 }
 
 /// Mean and deviation of the channels of every layer's pre-activation.
@@ -182,15 +178,21 @@ pub(super) fn moments(graph: &Graph, pictures: &[Value]) -> ChannelMoments {
     moments
 }
 
-/// Mean of each channel of the pre-activation of a node, quantized or not.
-pub(super) fn means(graph: &Graph, name: &str, pictures: &[Value]) -> Vec<f64> {
+/// The pre-activations of a node, quantized or not, on each picture.
+pub(super) fn outputs_on(graph: &Graph, name: &str, pictures: &[Value]) -> Vec<Value> {
     let graph = without_clamps(graph).unwrap();
     let value = node(&graph, name).outputs[0];
     let executor = Executor::new(graph, Isa::Portable).unwrap();
+    let of =
+        |picture: &Value| executor.record(std::slice::from_ref(picture)).unwrap().get(value).unwrap().clone();
+    pictures.iter().map(of).collect()
+}
+
+/// Mean of each channel of the pre-activation of a node.
+pub(super) fn means(graph: &Graph, name: &str, pictures: &[Value]) -> Vec<f64> {
     let mut all = ChannelSums::default();
-    for picture in pictures {
-        let recording = executor.record(std::slice::from_ref(picture)).unwrap();
-        all.add(&ChannelSums::of(recording.get(value).unwrap()).unwrap());
+    for value in outputs_on(graph, name, pictures) {
+        all.add(&ChannelSums::of(&value).unwrap());
     }
     all.means()
 }
