@@ -17,6 +17,8 @@ use std::sync::{Arc, OnceLock};
 pub(super) struct Preparation {
     /// Layers are equalized.
     pub equalize: bool,
+    /// What becomes of upper limits between equalized layers, where answers depend on them.
+    pub limits: Relu6,
     /// High biases move into the next layer.
     pub absorb: bool,
 }
@@ -24,7 +26,9 @@ pub(super) struct Preparation {
 impl Preparation {
     /// What a recipe asks for.
     pub(super) fn of(recipe: &Recipe) -> Self {
-        Self { equalize: recipe.equalize, absorb: recipe.absorb }
+        let needed = Relu6::where_needed(recipe.weight_granularity);
+        let limits = if recipe.equalize { needed } else { Relu6::default() };
+        Self { equalize: recipe.equalize, limits, absorb: recipe.absorb }
     }
 }
 
@@ -43,9 +47,10 @@ pub(super) struct EqualizedNetwork {
 }
 
 impl EqualizedNetwork {
-    fn new(graph: &Graph, relu6: Relu6) -> Result<Self, SessionError> {
+    /// With one choice for limits, where another might have been needed.
+    fn new(graph: &Graph, relu6: Relu6, limits: Relu6) -> Result<Self, SessionError> {
         let made = equalize(graph, relu6)?;
-        let preparation = Preparation { equalize: true, absorb: false };
+        let preparation = Preparation { equalize: true, limits, absorb: false };
         Ok(Self { graph: made.graph, preparation, report: made.report, executor: OnceLock::new() })
     }
 
@@ -87,13 +92,15 @@ pub(super) struct LimitCheck {
     /// With and without limits, on kernels that give the same bits everywhere, since the answers decide the
     /// file. `None` where there are no limits to leave out.
     models: Option<[Model; 2]>,
+    /// What becomes of them where they cannot go.
+    otherwise: Relu6,
     agreement: Agreement,
     done: usize,
 }
 
 impl LimitCheck {
-    pub(super) fn new(network: &Arc<Network>) -> Result<Self, SessionError> {
-        let without = EqualizedNetwork::new(network.graph(), Relu6::AsRelu)?;
+    pub(super) fn new(network: &Arc<Network>, otherwise: Relu6) -> Result<Self, SessionError> {
+        let without = EqualizedNetwork::new(network.graph(), Relu6::AsRelu, otherwise)?;
         let ready = |graph: &Graph| -> Result<Model, SessionError> {
             Ok(Model::new(Executor::new(graph.clone(), Isa::reproducible())?)?)
         };
@@ -101,7 +108,8 @@ impl LimitCheck {
             0 => None,
             _ => Some([ready(network.graph())?, ready(&without.graph)?]),
         };
-        Ok(Self { network: Arc::clone(network), without, models, agreement: Agreement::default(), done: 0 })
+        let (network, agreement) = (Arc::clone(network), Agreement::default());
+        Ok(Self { network, without, models, otherwise, agreement, done: 0 })
     }
 
     /// Compares the answers on one more picture; the equalized network in the end.
@@ -123,7 +131,7 @@ impl LimitCheck {
             }));
         }
         let limits = match self.models.take() {
-            Some(_) => Relu6::unless_answers_change(self.agreement),
+            Some(_) => Relu6::unless_answers_change(self.agreement, self.otherwise),
             None => Relu6::AsRelu,
         };
         let equalized = match limits {
@@ -133,7 +141,7 @@ impl LimitCheck {
                 report: self.without.report.clone(),
                 executor: OnceLock::new(),
             },
-            other => EqualizedNetwork::new(self.network.graph(), other)?,
+            other => EqualizedNetwork::new(self.network.graph(), other, self.otherwise)?,
         };
         Ok(Step::Done(equalized))
     }

@@ -137,7 +137,7 @@ impl QuantizeJob {
             return Ok(Stage::Plan(Some(Arc::clone(equalized)), Arc::clone(statistics)));
         }
         if wanted.equalize {
-            return Ok(Stage::Limits(Box::new(LimitCheck::new(&self.network)?)));
+            return Ok(Stage::Limits(Box::new(LimitCheck::new(&self.network, wanted.limits)?)));
         }
         self.equalized(EqualizedNetwork::unchanged(self.network.graph()))
     }

@@ -3,9 +3,7 @@
 
 use std::sync::Arc;
 
-use bitlens::quant::recipe::{
-    ActivationRange, BiasChoice, LayerKind, LayerRule, Offer, OptionKind, WeightGrid,
-};
+use bitlens::quant::recipe::{ActivationRange, BiasChoice, LayerKind, LayerRule, Offer, OptionKind};
 use bitlens::quant::{Preset, Recipe};
 use bitlens::session::Job as _;
 use bitlens::session::Role;
@@ -41,15 +39,15 @@ pub(crate) fn schemes() -> Vec<(String, Recipe)> {
         add(&Recipe::preset(Preset::W4a8), "weightBits", bits);
     }
     add(&Recipe::preset(Preset::W4a8), "weightGrid", "asymmetric");
+    add(&Recipe::preset(Preset::W4a8), "weightGranularity", "group-32");
+    add(&Recipe::preset(Preset::WeightOnly4), "weightRange", "mse");
     add(&Recipe::preset(Preset::W4a4), "activationGrid", "symmetric");
     all
 }
 
-/// Whether a recipe leaves something to float: groups have no sum of one unit, differences of asymmetric
-/// codes of 8 bits need 9, and 16 bits have no kernel.
+/// Whether a recipe leaves something to float: groups have no sum of one unit, and 16 bits have no kernel.
 fn has_float_layers(recipe: &Recipe) -> bool {
     recipe.weight_granularity.group().is_some()
-        || (recipe.weight_grid == WeightGrid::Asymmetric && recipe.weight_bits == 8)
         || recipe.activation_bits > 8
         || recipe.ends == bitlens::quant::recipe::Ends::Float
 }
@@ -122,6 +120,22 @@ fn packed_weights_make_the_file_smaller() {
         quantized_sample(SAMPLES[0], &plain).1.layers().iter().map(|layer| layer.weights).sum();
     // What else changes are names of types and padding.
     assert!(large - small > weights / 2 - 200, "{large} − {small} of {weights} weights");
+}
+
+/// Also of groups: each has a range of its own, and so less error than with its extremes.
+#[test]
+fn weights_are_nearer_with_the_range_of_least_error() {
+    for granularity in ["tensor", "channel", "group-16"] {
+        let recipe = Recipe::preset(Preset::W4a8).with("weightGranularity", granularity).unwrap();
+        let losses = |range: &str| -> Vec<f64> {
+            let (_, quantized) = quantized_sample(SAMPLES[0], &recipe.with("weightRange", range).unwrap());
+            quantized.layers().iter().map(|layer| layer.weight_sqnr_db.unwrap()).collect()
+        };
+        let (max, mse) = (losses("max"), losses("mse"));
+        assert!(max.iter().zip(&mse).all(|(max, mse)| mse >= max), "{granularity}: {max:?} {mse:?}");
+        let gain = mse.iter().sum::<f64>() - max.iter().sum::<f64>();
+        assert!(gain > 0.1 * max.len() as f64, "{granularity}: {gain} dB over {} layers", max.len());
+    }
 }
 
 #[test]

@@ -63,7 +63,7 @@ choices! {
     WeightGrid {
         #[default]
         "symmetric" Symmetric "Symmetric": "As many levels below zero as above it; integers multiply the codes as they are.",
-        "asymmetric" Asymmetric "Asymmetric": "From the smallest weight to the largest, with a zero point of its own; with 8 bits such layers run in float.",
+        "asymmetric" Asymmetric "Asymmetric": "From the smallest weight to the largest, with a zero point of its own.",
         "power-of-two" PowerOfTwo "Powers of two": "Symmetric, with scales that are powers of two, so that a shift replaces the multiplier.",
     }
 }
@@ -125,7 +125,7 @@ choices! {
     WeightRange {
         #[default]
         "max" Max "Extremes": "From the smallest weight to the largest: nothing is clipped.",
-        "mse" Mse "Least squared error": "The part of the range that makes the squared rounding error least; not for groups.",
+        "mse" Mse "Least squared error": "The part of the range that makes the squared rounding error least.",
     }
 }
 
