@@ -7,6 +7,7 @@
 pub mod allocate;
 mod codes;
 mod compare;
+mod correct;
 mod equalized;
 mod footprint;
 mod job;

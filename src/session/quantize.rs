@@ -1,24 +1,22 @@
 //! The work of quantizing: what is changed, watched and corrected before a network is written.
 //!
 //! ```text
-//! equalize layers ─▶ are the limits of Relu6 needed? ─▶ calibrate ─▶ plan ─▶ correct biases ─▶ write
-//!   (recipe)           (a picture a step)                 (a picture a step)     (a layer of a picture a step)
+//! equalize layers ─▶ are the limits of Relu6 needed? ─▶ absorb biases ─▶ calibrate ─▶ plan ─▶ correct ─▶ write
+//!   (recipe)                (a picture a step)             (recipe)      (a picture a step)   (recipe)
 //! ```
 //!
 //! What was found up to calibration depends on little of a recipe and is handed to the next job ([`Found`]).
 
 use super::SessionError;
-use super::equalized::{EqualizedNetwork, LimitCheck};
+use super::correct::{CorrectJob, MomentsJob, Planned};
+use super::equalized::{EqualizedNetwork, LimitCheck, Preparation};
 use super::job::{Job, Progress, Step};
 use super::network::Network;
 use super::pictures::{PictureInput, PictureInputs};
-use super::quantized::{Decided, QuantizedNetwork};
-use crate::data::Preprocess;
+use super::quantized::QuantizedNetwork;
 use crate::exec::Executor;
 use crate::ops::{Graph, Isa};
-use crate::quant::correct::BiasCorrection;
-use crate::quant::recipe::BiasChoice;
-use crate::quant::{self, Calibrator, QuantPlan, Recipe, Statistics};
+use crate::quant::{self, Calibrator, Recipe, Statistics};
 use std::sync::Arc;
 
 /// Watches a network on pictures, one a step.
@@ -91,7 +89,7 @@ impl Job for CalibrateJob {
 pub struct Found {
     /// Ranges of the network as it is.
     pub(super) plain: Option<Arc<Statistics>>,
-    /// The network with its layers equalized, and its ranges.
+    /// A network with its layers prepared for quantizing, and its ranges.
     pub(super) equalized: Option<(Arc<EqualizedNetwork>, Arc<Statistics>)>,
 }
 
@@ -125,20 +123,10 @@ pub struct QuantizeJob {
 enum Stage {
     Begin,
     Limits(Box<LimitCheck>),
+    Absorb(Box<EqualizedNetwork>, Box<MomentsJob>),
     Calibrate(Box<CalibrateJob>),
     Plan(Option<Arc<EqualizedNetwork>>, Arc<Statistics>),
-    Correct(Box<Correction>),
-}
-
-/// Bias correction under way.
-#[derive(Debug)]
-struct Correction {
-    equalized: Option<Arc<EqualizedNetwork>>,
-    statistics: Arc<Statistics>,
-    plan: QuantPlan,
-    work: BiasCorrection,
-    /// Pictures that full precision was watched on.
-    watched: usize,
+    Correct(Box<CorrectJob>),
 }
 
 impl QuantizeJob {
@@ -147,25 +135,34 @@ impl QuantizeJob {
         Self { network, recipe, inputs, found, isa, stage: Stage::Begin }
     }
 
-    fn preprocess(&self) -> &Preprocess {
-        self.inputs.preprocess()
-    }
-
     /// The first stage that is not done yet.
     fn begin(&self) -> Result<Stage, SessionError> {
         let none = || Arc::new(Statistics::none(self.network.graph()));
-        if !self.recipe.equalize {
+        let wanted = Preparation::of(&self.recipe);
+        if wanted == Preparation::default() {
             return Ok(match &self.found.plain {
                 Some(plain) => Stage::Plan(None, Arc::clone(plain)),
                 None if !self.recipe.quantizes_activations() => Stage::Plan(None, none()),
                 None => self.calibrate(None),
             });
         }
-        if let Some((equalized, statistics)) = &self.found.equalized {
+        let found = self.found.equalized.as_ref().filter(|(found, _)| found.preparation == wanted);
+        if let Some((equalized, statistics)) = found {
             return Ok(Stage::Plan(Some(Arc::clone(equalized)), Arc::clone(statistics)));
         }
-        let check = LimitCheck::new(&self.network)?;
-        Ok(Stage::Limits(Box::new(check)))
+        if wanted.equalize {
+            return Ok(Stage::Limits(Box::new(LimitCheck::new(&self.network, wanted.limits)?)));
+        }
+        self.equalized(EqualizedNetwork::unchanged(self.network.graph()))
+    }
+
+    /// The stage that follows equalization.
+    fn equalized(&self, equalized: EqualizedNetwork) -> Result<Stage, SessionError> {
+        if !self.recipe.absorb {
+            return Ok(self.calibrate(Some(equalized)));
+        }
+        let job = MomentsJob::new(&equalized.graph, "measuring channels")?;
+        Ok(Stage::Absorb(Box::new(equalized), Box::new(job)))
     }
 
     fn calibrate(&self, equalized: Option<EqualizedNetwork>) -> Stage {
@@ -182,44 +179,11 @@ impl QuantizeJob {
         &self,
         equalized: Option<Arc<EqualizedNetwork>>,
         statistics: Arc<Statistics>,
-    ) -> Result<Result<Decided, Stage>, SessionError> {
-        let graph = self.graph(equalized.as_ref());
-        let plan = quant::plan(graph, &statistics, &self.recipe)?;
-        Ok(match self.recipe.bias_correction {
-            BiasChoice::None => Ok(Decided { statistics, equalized, plan, corrected: None }),
-            BiasChoice::Empirical => {
-                let work = BiasCorrection::new(graph, &plan, Isa::reproducible())?;
-                Err(Stage::Correct(Box::new(Correction { equalized, statistics, plan, work, watched: 0 })))
-            }
-        })
-    }
-
-    fn write(&self, decided: Decided) -> Result<Step<QuantizedNetwork>, SessionError> {
-        let recipe = self.recipe.clone();
-        Ok(Step::Done(QuantizedNetwork::of(&self.network, decided, recipe, self.preprocess(), self.isa)?))
-    }
-
-    /// The next piece of a bias correction; how far it is, or what was decided.
-    fn correct(
-        &self,
-        mut correction: Box<Correction>,
-    ) -> Result<Result<Decided, (Stage, Progress)>, SessionError> {
-        let pictures = self.inputs.len();
-        let phase = "correcting biases";
-        if correction.watched < pictures {
-            let input = self.inputs.get(correction.watched)?;
-            correction.work.observe(&[input.value])?;
-            correction.watched += 1;
-            let progress = Progress { phase, done: correction.watched, total: pictures, comparison: None };
-            return Ok(Err((Stage::Correct(correction), progress)));
-        }
-        if let Some(at) = correction.work.step()? {
-            let progress = Progress { phase, done: at.done, total: at.total, comparison: None };
-            return Ok(Err((Stage::Correct(correction), progress)));
-        }
-        let Correction { equalized, statistics, plan, work, .. } = *correction;
-        let corrected = Some(work.finish()?.graph);
-        Ok(Ok(Decided { statistics, equalized, plan, corrected }))
+    ) -> Result<Stage, SessionError> {
+        let plan = quant::plan(self.graph(equalized.as_ref()), &statistics, &self.recipe)?;
+        let network = self.network.graph().clone();
+        let planned = Planned { network, equalized, statistics, plan, changed: None };
+        Ok(Stage::Correct(Box::new(CorrectJob::new(planned, &self.recipe))))
     }
 }
 
@@ -235,7 +199,11 @@ impl Job for QuantizeJob {
                 Stage::Begin => (self.begin()?, None),
                 Stage::Limits(mut check) => match check.step(&self.inputs)? {
                     Step::Running(progress) => (Stage::Limits(check), Some(progress)),
-                    Step::Done(equalized) => (self.calibrate(Some(equalized)), None),
+                    Step::Done(equalized) => (self.equalized(equalized)?, None),
+                },
+                Stage::Absorb(equalized, mut job) => match job.step(&self.inputs)? {
+                    Step::Running(progress) => (Stage::Absorb(equalized, job), Some(progress)),
+                    Step::Done(moments) => (self.calibrate(Some(equalized.absorbed(&moments)?)), None),
                 },
                 Stage::Calibrate(mut job) => match job.step()? {
                     Step::Running(progress) => (Stage::Calibrate(job), Some(progress)),
@@ -245,13 +213,14 @@ impl Job for QuantizeJob {
                         (Stage::Plan(equalized, Arc::new(found)), None)
                     }
                 },
-                Stage::Plan(equalized, statistics) => match self.plan(equalized, statistics)? {
-                    Ok(decided) => return self.write(decided),
-                    Err(stage) => (stage, None),
-                },
-                Stage::Correct(correction) => match self.correct(correction)? {
-                    Ok(decided) => return self.write(decided),
-                    Err((stage, progress)) => (stage, Some(progress)),
+                Stage::Plan(equalized, statistics) => (self.plan(equalized, statistics)?, None),
+                Stage::Correct(mut job) => match job.step(&self.inputs)? {
+                    Step::Running(progress) => (Stage::Correct(job), Some(progress)),
+                    Step::Done(decided) => {
+                        let (recipe, preprocess) = (self.recipe.clone(), self.inputs.preprocess());
+                        let made = QuantizedNetwork::of(&self.network, decided, recipe, preprocess, self.isa);
+                        return Ok(Step::Done(made?));
+                    }
                 },
             };
             self.stage = next;
