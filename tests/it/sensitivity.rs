@@ -1,7 +1,7 @@
 //! What layers cost, and bits chosen by it, on the bundled networks.
 
 use bitlens::ops::Isa;
-use bitlens::quant::recipe::Ends;
+use bitlens::quant::recipe::{BiasChoice, Ends};
 use bitlens::quant::{Preset, Recipe};
 use bitlens::session::allocate::{AllocationMethod, AllocationQuestion};
 use bitlens::session::sensitivity::{Questions, Sensitivity};
@@ -51,6 +51,21 @@ fn layers_alone_and_accumulated_lie_between_full_precision_and_the_whole() {
         // Two noises together are no less than the larger one, up to what they have in common.
         assert!(alone < weight.min(input) + 1.0, "{}: {alone} {weight} {input}", layer.layer);
         assert!(layer.alone.is_some() && layer.weights > 0 && layer.multiply_accumulates > 0);
+    }
+}
+
+#[test]
+fn what_layers_cost_alone_is_what_rounding_costs_whatever_is_corrected() {
+    let plain = Recipe { weight_bits: 3, ..Recipe::default() };
+    let fitted = Recipe { bias_correction: BiasChoice::LeastSquares, weight_moments: true, ..plain.clone() };
+    let of = |recipe: &Recipe| {
+        let questions = Questions { alone: true, ..Questions::default() };
+        measured(SAMPLES[0], recipe, questions).view
+    };
+    let (plain, fitted) = (of(&plain), of(&fitted));
+    assert!(fitted.whole.kl < plain.whole.kl);
+    for (one, other) in plain.layers.iter().zip(&fitted.layers) {
+        assert_eq!((one.alone, one.output.alone_db), (other.alone, other.output.alone_db), "{}", one.layer);
     }
 }
 

@@ -8,7 +8,8 @@
 //! Ranges are measured once and serve every number of bits; the outputs of all layers are compared in one
 //! run of each picture ([`beside`](crate::quant::beside)); answers are those of the definition in float.
 //! What a layer costs alone is what rounding to nearest with the recipe's ranges costs: corrections that
-//! depend on other layers, such as those of biases, are left out there.
+//! depend on other layers, such as those of biases, are left out there, and so are the weights and scales
+//! that they make.
 
 mod noise;
 
@@ -86,6 +87,7 @@ enum Variant {
 #[derive(Debug)]
 struct Work {
     quantized: QuantizedNetwork,
+    plan: QuantPlan,
     layers: Vec<LayerParts>,
     reference: Reference,
     noise: OutputNoise,
@@ -122,7 +124,8 @@ impl SensitivityJob {
     fn work(&self, quantized: QuantizedNetwork, reference: Reference) -> Result<Work, SessionError> {
         let graph = quantized.before(&self.network);
         let layers = parts::layers(graph)?;
-        let noise = OutputNoise::new(graph, quantized.plan(), quantized.layer_values(), self.isa)?;
+        let plan = quant::plan(graph, quantized.statistics(), &self.recipe)?;
+        let noise = OutputNoise::new(graph, &plan, quantized.layer_values(), self.isa)?;
         let at = |bits: &[u8], change: fn(&mut Recipe, u8)| {
             let plan = |&bits: &u8| {
                 // The same for all layers: no rules, and ends like the others.
@@ -138,7 +141,8 @@ impl SensitivityJob {
         ];
         let variants = self.variants(layers.len());
         let effects = vec![None; variants.len()];
-        Ok(Work { quantized, layers, reference, noise, compared: 0, plans, variants, effects, trial: None })
+        let (compared, trial) = (0, None);
+        Ok(Work { quantized, plan, layers, reference, noise, compared, plans, variants, effects, trial })
     }
 
     fn variants(&self, layers: usize) -> Vec<Variant> {
@@ -185,7 +189,7 @@ impl SensitivityJob {
     /// The network that a variant runs; `None` where it is full precision's.
     fn model(&self, work: &Work, variant: Variant) -> Result<Option<Model>, SessionError> {
         let graph = work.quantized.before(&self.network);
-        let own = work.quantized.plan();
+        let own = &work.plan;
         let with = |plans: &[(u8, QuantPlan)], wanted: u8| {
             plans.iter().find(|(bits, _)| *bits == wanted).map(|(_, plan)| plan.clone()).unwrap_or_default()
         };
