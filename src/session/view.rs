@@ -22,10 +22,12 @@ macro_rules! views {
 }
 
 mod allocation;
+mod diagnosis;
 mod sensitivity;
 mod times;
 
 pub use allocation::{Allocated, AllocatedLayer, AllocationView};
+pub use diagnosis::{Cause, Change, DiagnosisView, Evidence, Finding, InputEffect, Remedy, Suggestion};
 pub use sensitivity::{BitsEffect, Effect, LayerNoise, LayerSensitivity, SensitivityView};
 pub use times::{LatencyView, NodeTime, NodeTimes, ProfileView, QuantizedTimes, Times};
 

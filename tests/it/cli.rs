@@ -157,6 +157,28 @@ fn quantize_takes_bits_and_recipes() {
 }
 
 #[test]
+fn diagnose_says_what_helps_and_writes_it() {
+    let (sample, folder) = (Sample::new(), folder("diagnose"));
+    let recipe = folder.join("recipe.json");
+    let asked = ["--weight-bits", "3", "--activation-bits", "3", "--pictures", "16", "-o", text(&recipe)];
+    let lines = printed(&sample.command("diagnose", &asked));
+    assert!(
+        lines.contains("of 16 pictures") && lines.contains("→ ") && lines.contains("together: "),
+        "{lines}"
+    );
+    let found = &self::lines(&sample.command("diagnose", &[&asked[..], &["--json"]].concat()))[0];
+    let written: Json = serde_json::from_slice(&fs::read(&recipe).unwrap()).unwrap();
+    assert_eq!(written, found["suggestion"]["recipe"]);
+    assert_eq!(found["before"]["images"], 16);
+    let kl = |effect: &Json| effect["kl"].as_f64().unwrap();
+    assert!(kl(&found["suggestion"]["after"]) < kl(&found["before"]));
+    let healthy = printed(&sample.command("diagnose", &[]));
+    assert!(healthy.starts_with("Nothing to repair.") && !healthy.contains('→'), "{healthy}");
+    let (code, _) = refused(&sample.command("diagnose", &["--weight-bits", "9"]));
+    assert_eq!(code, 2);
+}
+
+#[test]
 fn allocate_writes_a_recipe_that_quantize_takes() {
     let (sample, folder) = (Sample::new(), folder("allocate"));
     let (recipe, file) = (folder.join("recipe.json"), folder.join("q.onnx"));

@@ -10,6 +10,7 @@ mod bad_networks;
 mod cli;
 mod conformance;
 mod corrections;
+mod diagnosis;
 mod documents;
 mod estimators;
 mod forced;

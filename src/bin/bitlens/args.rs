@@ -24,6 +24,8 @@ pub(crate) enum Command {
     Quantize(QuantizeArgs),
     /// Say what a recipe may ask for: presets, options and their values.
     Options(OptionsArgs),
+    /// Find out which layers a recipe breaks, why, and what helps.
+    Diagnose(DiagnoseArgs),
     /// Choose bits for each layer under a budget, and write the recipe.
     Allocate(AllocateArgs),
     /// Compare a network with a quantized version of it.
@@ -123,6 +125,25 @@ pub(crate) struct QuantizeArgs {
     /// Where to write a report as JSON.
     #[arg(long)]
     pub(crate) report: Option<PathBuf>,
+    /// Print the report as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DiagnoseArgs {
+    /// The ONNX file in full precision.
+    pub(crate) model: PathBuf,
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    #[command(flatten)]
+    pub(crate) recipe: RecipeArgs,
+    /// Compare on at most this many pictures.
+    #[arg(long, default_value_t = 64)]
+    pub(crate) pictures: usize,
+    /// Where to write the recipe with all remedies that help together.
+    #[arg(short, long)]
+    pub(crate) output: Option<PathBuf>,
     /// Print the report as JSON.
     #[arg(long)]
     pub(crate) json: bool,

@@ -11,6 +11,7 @@ mod attribute;
 mod codes;
 mod compare;
 mod data;
+mod diagnose;
 mod failure;
 mod inspect;
 mod model;
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Quantize(args) => quantize::quantize(&args),
         Command::Options(args) => options::options(&args),
+        Command::Diagnose(args) => diagnose::diagnose(&args),
         Command::Allocate(args) => allocate::allocate(&args),
         Command::Compare(args) => compare::compare(&args),
         Command::Attribute(args) => attribute::attribute(&args),

@@ -188,6 +188,11 @@ impl Recipe {
         self.activation_bits < FLOAT_BITS || self.layers.iter().any(|rule| rule.activation_bits.is_some())
     }
 
+    /// Whether anything is corrected once tensors are rounded.
+    pub fn corrects(&self) -> bool {
+        self.weight_moments || self.bias_correction != BiasChoice::None
+    }
+
     /// Checks version and ranges.
     ///
     /// # Errors

@@ -140,7 +140,7 @@ impl AllocateJob {
 
     /// Decides by what was measured.
     fn decide(&mut self, measured: Sensitivity) -> Result<Trying, SessionError> {
-        let Sensitivity { view, quantized, reference } = measured;
+        let Sensitivity { view, quantized, reference, .. } = measured;
         self.found.learn(&quantized);
         let table = Table::new(&self.network, &quantized, &view, &self.question)?;
         let decisions = table.decide(&self.question)?;

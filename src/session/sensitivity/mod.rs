@@ -55,6 +55,8 @@ pub struct Sensitivity {
     pub quantized: QuantizedNetwork,
     /// The pictures, with full precision's answers.
     pub(super) reference: Reference,
+    /// How layers are rounded that are measured alone.
+    pub(super) plan: QuantPlan,
 }
 
 /// Measures what quantizing costs, layer by layer.
@@ -240,7 +242,8 @@ impl SensitivityJob {
             whole: effect(Variant::Whole).unwrap_or(Effect::none(0)),
             layers: work.layers.iter().enumerate().map(row).collect(),
         };
-        Ok(Sensitivity { view, quantized: work.quantized, reference: work.reference })
+        let Work { quantized, plan, reference, .. } = work;
+        Ok(Sensitivity { view, quantized, reference, plan })
     }
 }
 
