@@ -179,6 +179,15 @@ macro_rules! operators {
                 match self { $(Self::$name(op) => op.scaled_channels(inputs)),* }
             }
 
+            /// See [`Operator::columns`].
+            pub fn columns<'a>(
+                &self,
+                input: &'a crate::tensor::Value,
+                weight: &[usize],
+            ) -> Option<Columns<'a>> {
+                match self { $(Self::$name(op) => op.columns(input, weight)),* }
+            }
+
             /// See [`Operator::take_clamp`].
             pub fn take_clamp(&self, clamp: Clamp, inputs: &TypeInputs<'_>) -> Option<Self> {
                 match self { $(Self::$name(op) => op.take_clamp(clamp, inputs).map(Self::from)),* }
