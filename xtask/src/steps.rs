@@ -67,7 +67,6 @@ pub(crate) const STEPS: &[Step] = &[
     step("conformance", "ONNX's own node cases", conformance).needs(&[need_python]),
     step("clippy-native", "lints, native", clippy_native),
     step("clippy-wasm", "lints, wasm32", clippy_wasm).needs(&[need_target]),
-    step("xtask", "tests of the build tool", || cargo_test(cargo(&["test", "--package", "xtask"]))),
     step("docs", "documentation builds without warnings", docs),
     step("web-build", "wasm tests, compiled", || done(wasm::build_tests())).needs(&[need_target, need_npm]),
     step("web-node-simd128", "wasm tests in Node, simd128", || in_node(Variant::Simd128)),
@@ -80,11 +79,12 @@ pub(crate) const STEPS: &[Step] = &[
     step("package", "the wasm builds", || done(wasm::build())).needs(&[need_target, need_npm, || { has_rust_src(); Ok(()) }]).beside(),
     step("size", "size budget of the wasm builds", || done(wasm::check_size())).after("package").beside(),
     step("codegen", "interface snapshot", || done(codegen::check())).after("package").beside(),
-    step("types", "TypeScript", || check("tsc", node(&["node_modules/typescript/bin/tsc", "--noEmit"]))).after("package").beside(),
+    step("types", "TypeScript", || check("tsc", &mut node(&["node_modules/typescript/bin/tsc", "--noEmit"]))).after("package").beside(),
     step("page", "unit tests of the page", page).after("package").beside(),
     step("site", "production build of the page", || done(serve::build_page())).after("package").beside(),
     step("e2e", "the page and the wasm builds in Chromium", end_to_end).after("site").needs(BROWSERS).beside(),
     step("engines", "integers and the page in Chromium, Firefox and WebKitGTK", engines).after("site").needs(BROWSERS).beside(),
+    step("xtask", "lints and tests of the build tool", build_tool).beside(),
 ];
 
 /// The step that makes the native program on its way.
@@ -93,8 +93,8 @@ pub(crate) const NATIVE: &str = "native";
 const BROWSERS: &[fn() -> Result<()>] = &[|| need_browsers(&Browser::ALL)];
 
 /// A command that only passes or fails.
-fn check(what: &str, mut command: Command) -> Result<Outcome> {
-    done(run(what, &mut command))
+fn check(what: &str, command: &mut Command) -> Result<Outcome> {
+    done(run(what, command))
 }
 
 fn done(result: Result<()>) -> Result<Outcome> {
@@ -127,16 +127,23 @@ fn formatting() -> Result<Outcome> {
     operators.sort();
     let mut command = Command::new("rustfmt");
     command.args(["--check", "--edition", "2024"]).args(operators);
-    check("rustfmt (src/ops)", command)
+    check("rustfmt (src/ops)", &mut command)
 }
+
+/// The strictness of lints that are not for wasm.
+const DENY_WARNINGS: [&str; 3] = ["--", "--deny", "warnings"];
 
 /// The tests' profile, so that what runs at compile time is compiled once for lints and tests.
 fn clippy_native() -> Result<Outcome> {
-    let strict = ["--", "--deny", "warnings"];
     let mut library = cargo(&["clippy", "--profile", "checked", "--all-targets", "--features", "cli"]);
-    run("cargo clippy (bitlens)", library.args(strict))?;
-    let mut tool = cargo(&["clippy", "--all-targets", "--package", "xtask"]);
-    done(run("cargo clippy (xtask)", tool.args(strict)))
+    check("cargo clippy (bitlens)", library.args(DENY_WARNINGS))
+}
+
+/// With the profile that this program was compiled with, so that neither lane waits for the other's compilers.
+fn build_tool() -> Result<Outcome> {
+    let mut lints = cargo(&["clippy", "--all-targets", "--package", "xtask"]);
+    run("cargo clippy (xtask)", lints.args(DENY_WARNINGS))?;
+    cargo_test(cargo(&["test", "--package", "xtask"]))
 }
 
 /// The build with relaxed SIMD, which has all the code of the first, with its tests and benches, and the code
