@@ -1,8 +1,9 @@
 //! The work of quantizing: what is changed, watched and corrected before a network is written.
 //!
 //! ```text
-//! equalize layers ─▶ are the limits of Relu6 needed? ─▶ calibrate ─▶ plan ─▶ correct biases ─▶ write
-//!   (recipe)           (a picture a step)                 (a picture a step)     (a layer of a picture a step)
+//! equalize layers ─▶ are the limits of Relu6 needed? ─▶ calibrate ─▶ plan ─▶ round ─▶ correct biases ─▶ write
+//!   (recipe)           (a picture a step)          (a picture a step)          │     (a layer of a picture a step)
+//!                                                               (a picture, then some of a layer a step)
 //! ```
 //!
 //! What was found up to calibration depends on little of a recipe and is handed to the next job ([`Found`]).
@@ -18,8 +19,12 @@ use crate::exec::Executor;
 use crate::ops::{Graph, Isa};
 use crate::quant::correct::BiasCorrection;
 use crate::quant::recipe::BiasChoice;
+use crate::quant::round::{RoundedGraph, WeightRounding};
 use crate::quant::{self, Calibrator, QuantPlan, Recipe, Statistics};
 use std::sync::Arc;
+
+/// What decides which places of a picture rounding looks at.
+const SEED: u64 = 0;
 
 /// Watches a network on pictures, one a step.
 ///
@@ -113,6 +118,7 @@ enum Stage {
     Limits(Box<LimitCheck>),
     Calibrate(Box<CalibrateJob>),
     Plan(Option<Arc<EqualizedNetwork>>, Arc<Statistics>),
+    Round(Option<Arc<EqualizedNetwork>>, Arc<Statistics>, Box<WeightRounding>),
     Correct(Box<Correction>),
 }
 
@@ -122,6 +128,8 @@ struct Correction {
     equalized: Option<Arc<EqualizedNetwork>>,
     statistics: Arc<Statistics>,
     plan: QuantPlan,
+    /// Of a graph whose weights were rounded.
+    rounded: Option<RoundedGraph>,
     work: BiasCorrection,
     /// Pictures that full precision was watched on.
     watched: usize,
@@ -171,13 +179,47 @@ impl QuantizeJob {
     ) -> Result<Result<Decided, Stage>, SessionError> {
         let graph = self.graph(equalized.as_ref());
         let plan = quant::plan(graph, &statistics, &self.recipe)?;
+        if self.recipe.rounds_weights() {
+            let pictures = (self.inputs.len(), SEED);
+            let work = WeightRounding::new(graph, &plan, &self.recipe, pictures, Isa::reproducible())?;
+            return Ok(Err(Stage::Round(equalized, statistics, Box::new(work))));
+        }
+        self.planned(equalized, statistics, (plan, None))
+    }
+
+    /// What is left to do once weights and their parameters are decided.
+    fn planned(
+        &self,
+        equalized: Option<Arc<EqualizedNetwork>>,
+        statistics: Arc<Statistics>,
+        (plan, rounded): (QuantPlan, Option<RoundedGraph>),
+    ) -> Result<Result<Decided, Stage>, SessionError> {
+        let graph = self.graph(equalized.as_ref());
         Ok(match self.recipe.bias_correction {
-            BiasChoice::None => Ok(Decided { statistics, equalized, plan, corrected: None }),
+            BiasChoice::None => Ok(Decided { statistics, equalized, plan, rounded, corrected: None }),
             BiasChoice::Empirical => {
-                let work = BiasCorrection::new(graph, &plan, Isa::reproducible())?;
-                Err(Stage::Correct(Box::new(Correction { equalized, statistics, plan, work, watched: 0 })))
+                let quantized = rounded.as_ref().map_or(graph, |rounded| &rounded.graph);
+                let work = BiasCorrection::against(graph, quantized, &plan, Isa::reproducible())?;
+                let correction = Correction { equalized, statistics, plan, rounded, work, watched: 0 };
+                Err(Stage::Correct(Box::new(correction)))
             }
         })
+    }
+
+    /// The next piece of rounding; how far it is, or nothing where it is done.
+    fn round(&self, work: &mut WeightRounding) -> Result<Option<Progress>, SessionError> {
+        let at = if let Some(picture) = work.wants() {
+            work.observe(&[self.inputs.get(picture)?.value])?;
+            Some(work.progress())
+        } else {
+            work.step()?
+        };
+        Ok(at.map(|at| Progress {
+            phase: "rounding weights",
+            done: at.done,
+            total: at.total,
+            comparison: None,
+        }))
     }
 
     fn write(&self, decided: Decided) -> Result<Step<QuantizedNetwork>, SessionError> {
@@ -203,9 +245,9 @@ impl QuantizeJob {
             let progress = Progress { phase, done: at.done, total: at.total, comparison: None };
             return Ok(Err((Stage::Correct(correction), progress)));
         }
-        let Correction { equalized, statistics, plan, work, .. } = *correction;
+        let Correction { equalized, statistics, plan, rounded, work, .. } = *correction;
         let corrected = Some(work.finish()?.graph);
-        Ok(Ok(Decided { statistics, equalized, plan, corrected }))
+        Ok(Ok(Decided { statistics, equalized, plan, rounded, corrected }))
     }
 }
 
@@ -235,6 +277,17 @@ impl Job for QuantizeJob {
                     Ok(decided) => return self.write(decided),
                     Err(stage) => (stage, None),
                 },
+                Stage::Round(equalized, statistics, mut work) => match self.round(&mut work)? {
+                    Some(progress) => (Stage::Round(equalized, statistics, work), Some(progress)),
+                    None => {
+                        let rounded = work.finish()?;
+                        let plan = rounded.plan.clone();
+                        match self.planned(equalized, statistics, (plan, Some(rounded)))? {
+                            Ok(decided) => return self.write(decided),
+                            Err(stage) => (stage, None),
+                        }
+                    }
+                },
                 Stage::Correct(correction) => match self.correct(correction)? {
                     Ok(decided) => return self.write(decided),
                     Err((stage, progress)) => (stage, Some(progress)),
@@ -261,8 +314,8 @@ mod tests {
         })
     }
 
-    /// What decides a file, of a bundled network calibrated on four bundled pictures.
-    fn plan(network: &[u8]) -> String {
+    /// A bundled network quantized with four bundled pictures.
+    fn quantized(network: &[u8], recipe: &Recipe) -> QuantizedNetwork {
         let pictures: [(&str, &[u8]); 4] = [
             ("boat.png", include_bytes!("../../www/public/sample/boat_0.png")),
             ("car.png", include_bytes!("../../www/public/sample/car_0.png")),
@@ -275,8 +328,12 @@ mod tests {
         session.read_preprocess("preprocessor_config.json", settings).unwrap();
         let files = pictures.map(|(name, bytes)| (name.to_owned(), bytes.to_vec()));
         assert!(session.add_pictures(files.to_vec()).1.is_empty());
-        let quantized = session.quantize(&Recipe::default()).unwrap().run(&mut |_| ()).unwrap();
-        serde_json::to_string(quantized.plan()).unwrap()
+        session.quantize(recipe).unwrap().run(&mut |_| ()).unwrap()
+    }
+
+    /// What decides its file.
+    fn plan(network: &[u8]) -> String {
+        serde_json::to_string(quantized(network, &Recipe::default()).plan()).unwrap()
     }
 
     /// Where a number here is meant to change (other networks, pictures or rules), the failing test

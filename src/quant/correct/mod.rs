@@ -27,7 +27,7 @@ pub mod equalize;
 mod layer;
 mod part;
 #[cfg(test)]
-mod testing;
+pub(in crate::quant) mod testing;
 pub mod weight_moments;
 
 pub use absorb::{AbsorbReport, Absorbed, absorb};
