@@ -423,10 +423,17 @@ mod tests {
             return builder.op("conv", conv.into(), &[x, weight]);
         }
         let multiplier = vec![0.01, 0.02];
-        let codes = Requantize { bias: vec![30, -4], multiplier, zero_point: 100, min: 0, max: 255 };
+        let codes = Requantize {
+            bias: vec![30, -4],
+            multiplier,
+            zero_point: 100,
+            min: 0,
+            max: 255,
+            limits: Vec::new(),
+        };
         let epilogue = IntegerEpilogue::Codes(codes);
         let weight = Value::from_vec(&shape, vec![40_i8, -100, 7, 127]).unwrap();
-        let conv = QConv { conv, weight, wide: Vec::new(), input_zero_point: 9, epilogue };
+        let conv = QConv { conv, weight, input_zero_point: 9, epilogue };
         builder.op("conv", conv.into(), &[x])
     }
 

@@ -77,6 +77,7 @@ impl AffineParams {
 ///
 /// ```text
 /// q = clamp(round_half_even((acc ⊕ bias[o]) as f32 · multiplier[o]) + zero_point, min, max)
+/// q = min(q, limits[o])                                       where there are limits
 /// ```
 ///
 /// `⊕` saturates at the ends of `i32`; `as f32` rounds half to even; the product is one `f32`
@@ -95,11 +96,16 @@ pub struct Requantize {
     pub min: u8,
     /// Largest code written.
     pub max: u8,
+    /// Largest code of each output channel, also below `min`; empty where `max` is all there is.
+    pub limits: Vec<u8>,
 }
 
 impl Requantize {
     pub(crate) fn check(&self, channels: usize) -> Result<()> {
         check_equal("length of the bias", channels, self.bias.len())?;
+        if !self.limits.is_empty() {
+            check_equal("length of the limits", channels, self.limits.len())?;
+        }
         if self.multiplier.len() != 1 {
             check_equal("length of the multiplier", channels, self.multiplier.len())?;
         }
@@ -140,6 +146,15 @@ pub struct AddU8 {
     pub min: u8,
     /// Largest code written.
     pub max: u8,
+}
+
+impl RequantizeAdd<'_> {
+    /// Refuses limits of channels: nothing is between the codes of the convolution and the sum.
+    pub(crate) fn check(&self, channels: usize) -> Result<()> {
+        self.requantize.check(channels)?;
+        self.add.check()?;
+        check_equal("length of the limits, where a tensor is added,", 0, self.requantize.limits.len())
+    }
 }
 
 impl AddU8 {

@@ -20,6 +20,8 @@ impl IntRange {
     pub const U8: Self = Self { min: 0, max: 255 };
     /// Every `i8`.
     pub const I8: Self = Self { min: -128, max: 127 };
+    /// Every difference of two `u8` or two `i8`.
+    pub const DIFFERENCES: Self = Self { min: -255, max: 255 };
 
     /// True when every value of `other` lies within.
     pub fn admits(self, other: Self) -> bool {

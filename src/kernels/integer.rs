@@ -6,6 +6,7 @@ use super::contract::{Exactness, IntRange, KernelInfo};
 use super::error::{KernelError, Result, check_equal, check_length, check_positive};
 use super::generic::conv_i8::{ConvTask, GemmTask};
 use super::generic::depthwise_i8::{DepthwiseTask, PackTask as PackDepthwise};
+use super::generic::elementwise::LimitTask;
 use super::generic::gemm_i8::{PackTask, PackedWeights, Sink};
 use super::generic::sinks::{RequantizeSink, SumSink, WeightSums};
 use super::isa::{Isa, RelaxedDot, relaxed_dot};
@@ -92,6 +93,15 @@ impl PackedConvI8 {
     /// A length other than [`Conv2dGeometry::weights_len`], a channel whose weights could overflow
     /// the accumulator (`255 · Σ|w| > i32::MAX`), an unavailable `isa`.
     pub fn pack(isa: Isa, geometry: &Conv2dGeometry, weights_oihw: &[i8]) -> Result<Self> {
+        Self::pack_differences(isa, geometry, &widened(weights_oihw))
+    }
+
+    /// Lays out OIHW differences of 8-bit codes, −255 to 255, for `isa`, as [`PackedConvI8::pack`] does
+    /// weights. Where one needs nine bits, the kernel takes pairs of 16.
+    ///
+    /// # Errors
+    /// As [`PackedConvI8::pack`]; a number that is no such difference.
+    pub fn pack_differences(isa: Isa, geometry: &Conv2dGeometry, weights_oihw: &[i16]) -> Result<Self> {
         check_length("weights", geometry.weights_len(), weights_oihw.len())?;
         let weight_sums = checked_sums(weights_oihw, geometry.depth())?;
         let shape = WeightShape::of(geometry);
@@ -173,7 +183,8 @@ pub fn conv2d_u8(
     requantize.check(geometry.out_channels())?;
     rows(out, packed.by_rows(geometry), |rows, out| {
         let mut sink = RequantizeSink::new(input.zero_point, &packed.weight_sums, requantize, out);
-        packed.run(geometry, input, rows, &mut sink)
+        packed.run(geometry, input, rows, &mut sink)?;
+        limit_channels(packed.isa, &requantize.limits, out)
     })
 }
 
@@ -183,7 +194,7 @@ pub fn conv2d_u8(
 ///
 /// # Errors
 /// Lengths and shapes that do not fit, parameters that [`Requantize`] or [`AddU8`](super::AddU8) excludes, a
-/// depthwise convolution.
+/// depthwise convolution, limits of channels.
 pub fn conv2d_add_u8(
     geometry: &Conv2dGeometry,
     input: QuantizedInput<'_>,
@@ -192,8 +203,7 @@ pub fn conv2d_add_u8(
     out: &mut [u8],
 ) -> Result<()> {
     packed.check(geometry, input, out.len())?;
-    finish.requantize.check(geometry.out_channels())?;
-    finish.add.check()?;
+    finish.check(geometry.out_channels())?;
     packed.shape.check_sum()?;
     rows(out, packed.by_rows(geometry), |rows, out| {
         let mut sink = RequantizeSink::adding(input.zero_point, &packed.weight_sums, finish, out);
@@ -234,6 +244,15 @@ impl PackedGemmI8 {
     /// A length that `depth` does not divide, no weights at all, a row whose weights could overflow
     /// the accumulator (`255 · Σ|w| > i32::MAX`), an unavailable `isa`.
     pub fn pack(isa: Isa, depth: usize, weights_nk: &[i8]) -> Result<Self> {
+        Self::pack_differences(isa, depth, &widened(weights_nk))
+    }
+
+    /// Lays out row-major `N × K` differences of 8-bit codes, −255 to 255, for `isa`, as
+    /// [`PackedGemmI8::pack`] does weights. Where one needs nine bits, the kernel takes pairs of 16.
+    ///
+    /// # Errors
+    /// As [`PackedGemmI8::pack`]; a number that is no such difference.
+    pub fn pack_differences(isa: Isa, depth: usize, weights_nk: &[i16]) -> Result<Self> {
         check_positive("depth", depth)?;
         check_positive("number of weights", weights_nk.len())?;
         let columns = weights_nk.len() / depth;
@@ -293,8 +312,18 @@ pub fn gemm_u8(
     requantize.check(packed.columns())?;
     rows(out, packed.by_rows(), |rows, out| {
         let mut sink = RequantizeSink::new(lhs.zero_point, &packed.weight_sums, requantize, out);
-        packed.run(lhs, rows, &mut sink)
+        packed.run(lhs, rows, &mut sink)?;
+        limit_channels(packed.isa, &requantize.limits, out)
     })
+}
+
+/// Limits finished rows, see [`Requantize::limits`]. A pass of its own over rows that are still in a cache:
+/// the few networks that want it do not cost the others a register of their tiles.
+fn limit_channels(isa: Isa, limits: &[u8], out: &mut [u8]) -> Result<()> {
+    if limits.is_empty() {
+        return Ok(());
+    }
+    arch::run(isa, LimitTask { limits, out })
 }
 
 /// Matrix product of `M × K` codes and packed weights to the accumulators `Σ (x − zero_point)·w`.
@@ -308,8 +337,13 @@ pub fn gemm_i32(lhs: QuantizedInput<'_>, packed: &PackedGemmI8, out: &mut [i32])
     })
 }
 
+/// The same weights in 16 bits.
+pub(crate) fn widened(weights: &[i8]) -> Vec<i16> {
+    weights.iter().map(|&w| w.into()).collect()
+}
+
 /// OIHW to OHWI: the depth in the order in which NHWC activations are read.
-fn taps_first(weights_oihw: &[i8], channels: usize, taps: usize) -> Vec<i8> {
+fn taps_first(weights_oihw: &[i16], channels: usize, taps: usize) -> Vec<i16> {
     let depth = channels * taps;
     let place = |index: usize| {
         let (output, tap, channel) = (index / depth, index % depth / channels, index % channels);
@@ -318,8 +352,14 @@ fn taps_first(weights_oihw: &[i8], channels: usize, taps: usize) -> Vec<i8> {
     (0..weights_oihw.len()).map(|index| weights_oihw[place(index)]).collect()
 }
 
-/// Sums per output channel; refuses channels whose accumulator could overflow.
-fn checked_sums(weights: &[i8], depth: usize) -> Result<WeightSums> {
+/// Sums per output channel; refuses channels whose accumulator could overflow, and what is no difference of
+/// codes.
+fn checked_sums(weights: &[i16], depth: usize) -> Result<WeightSums> {
+    let admitted = IntRange::DIFFERENCES;
+    if let Some(&w) = weights.iter().find(|&&w| !(admitted.min..=admitted.max).contains(&w.into())) {
+        let requirement = "within -255..=255";
+        return Err(KernelError::Parameter { name: "weight", value: w.into(), requirement });
+    }
     let mut sums = WeightSums::default();
     for (channel, row) in weights.chunks_exact(depth).enumerate() {
         let weight_sum: i64 = row.iter().map(|&w| i64::from(w).abs()).sum();
@@ -333,8 +373,8 @@ fn checked_sums(weights: &[i8], depth: usize) -> Result<WeightSums> {
 }
 
 /// The fastest dot product of `isa` that is exact for these weights (`N × K`) with any `u8`.
-fn choose_form(isa: Isa, relaxed: RelaxedDot, weights_nk: &[i8], depth: usize) -> DotForm {
-    if isa != Isa::RelaxedSimd {
+fn choose_form(isa: Isa, relaxed: RelaxedDot, weights_nk: &[i16], depth: usize) -> DotForm {
+    if isa != Isa::RelaxedSimd || weights_nk.iter().any(|&w| i8::try_from(w).is_err()) {
         return DotForm::Pairs;
     }
     match relaxed {
@@ -346,20 +386,20 @@ fn choose_form(isa: Isa, relaxed: RelaxedDot, weights_nk: &[i8], depth: usize) -
 }
 
 /// True when `|w0| + |w1| ≤ 128` for every two weights that are multiplied as a pair.
-fn pairs_are_bounded(weights_nk: &[i8], depth: usize) -> bool {
+fn pairs_are_bounded(weights_nk: &[i16], depth: usize) -> bool {
     weights_nk.chunks_exact(depth).all(|row| {
         row.chunks(2).all(|pair| pair.iter().map(|w| u32::from(w.unsigned_abs())).sum::<u32>() <= PAIR_LIMIT)
     })
 }
 
 fn info(isa: Isa, form: DotForm) -> KernelInfo {
-    let (name, exactness) = match form {
-        DotForm::Pairs => ("i16-pairs", Exactness::BitExact),
+    let (name, rhs, exactness) = match form {
+        DotForm::Pairs => ("i16-pairs", IntRange::DIFFERENCES, Exactness::BitExact),
         DotForm::Quads if relaxed_dot() == RelaxedDot::UnsignedSaturating => {
-            ("u8-quads", Exactness::BitExactForBoundedPairs)
+            ("u8-quads", IntRange::I8, Exactness::BitExactForBoundedPairs)
         }
-        DotForm::Quads => ("u8-quads", Exactness::BitExact),
-        DotForm::ShiftedQuads => ("shifted-quads", Exactness::BitExact),
+        DotForm::Quads => ("u8-quads", IntRange::I8, Exactness::BitExact),
+        DotForm::ShiftedQuads => ("shifted-quads", IntRange::I8, Exactness::BitExact),
     };
-    KernelInfo { name, isa, lhs: IntRange::U8, rhs: IntRange::I8, exactness }
+    KernelInfo { name, isa, lhs: IntRange::U8, rhs, exactness }
 }

@@ -10,7 +10,6 @@ use super::conv_shape::{
 };
 use super::linear::{self, IntegerEpilogue, apply_clamp, export_clamp};
 use super::pooling::{check_gradient, split_spatial};
-use super::weight::IntegerWeight;
 use super::window::{Rounding, Window, too_many_axes};
 use super::{
     Add, Clamp, Columns, Context, ExportStep, Facts, ImportNode, Inputs, Isa, Kind, Layout, Linear,
@@ -190,14 +189,14 @@ impl Operator for Conv {
     fn lower_int8(&self, context: &LowerContext<'_>) -> Option<Lowered> {
         let input = context.activation(0)?;
         let (scale, axis) = context.scales(1)?;
-        let IntegerWeight { codes: weight, wide } = context.weight(1, false)?;
+        let weight = context.weight(1, false)?;
         let &[channels, _, _, _] = weight.shape() else { return None };
         if axis != 0 && scale.len() != 1 {
             return None;
         }
         let epilogue = IntegerEpilogue::of(context, channels, self.clamp)?;
         let conv = Self { clamp: None, ..self.clone() };
-        let op = QConv { conv, weight, wide, input_zero_point: input.zero_point, epilogue };
+        let op = QConv { conv, weight, input_zero_point: input.zero_point, epilogue };
         Some(Lowered::new(op.into(), vec![0], Layout::Nhwc))
     }
 

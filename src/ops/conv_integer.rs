@@ -4,7 +4,7 @@
 //! Padding stands for the code of zero. A constant weight is laid out for the kernels once.
 
 use super::mat_mul_integer::check_codes;
-use super::weight::{self, IntegerWeight, WideRow, position_sums};
+use super::weight;
 use super::{Context, Conv, ExportStep, ImportNode, Inputs, Isa, OpError, Operator, Prepared, TypeInputs};
 use crate::ir::AttrError;
 use crate::kernels::{self, ImageLayout, PackedConvI8, QuantizedInput};
@@ -18,19 +18,11 @@ pub struct ConvInteger {
     pub conv: Conv,
 }
 
-/// A weight laid out.
-struct Packed {
-    conv: PackedConvI8,
-    wide: Vec<WideRow>,
-}
-
 impl ConvInteger {
-    fn pack(&self, isa: Isa, weight: &Value, zero_point: Option<&Value>) -> Result<Packed, OpError> {
+    fn pack(&self, isa: Isa, weight: &Value, zero_point: Option<&Value>) -> Result<PackedConvI8, OpError> {
         let numbers = weight::centred(weight, zero_point, 0).ok_or_else(weight::refused)?;
         let geometry = self.conv.packing_geometry(weight.shape())?;
-        let weight = IntegerWeight::exact(weight.shape(), &numbers).ok_or_else(weight::refused)?;
-        let conv = PackedConvI8::pack(isa, &geometry, weight.codes.as_slice()?)?;
-        Ok(Packed { conv, wide: weight.wide })
+        Ok(PackedConvI8::pack_differences(isa, &geometry, &numbers)?)
     }
 }
 
@@ -59,7 +51,7 @@ impl Operator for ConvInteger {
             return Ok(None);
         };
         let packed = self.pack(isa, weight, input(3))?;
-        let kernel = packed.conv.kernel().name;
+        let kernel = packed.kernel().name;
         Ok(Some(Prepared::new(packed).on(kernel)))
     }
 
@@ -77,7 +69,7 @@ impl Operator for ConvInteger {
             }
         };
         let made_now;
-        let packed = if let Some(packed) = context.prepared::<Packed>() {
+        let packed = if let Some(packed) = context.prepared::<PackedConvI8>() {
             packed
         } else {
             made_now = self.pack(context.isa, w, inputs.optional(3))?;
@@ -90,12 +82,8 @@ impl Operator for ConvInteger {
         let input = QuantizedInput { data: &data, zero_point };
         let shape = self.conv.shape(x.shape(), w.shape())?.output();
         let mut sums = super::index::zeros::<i32>(&shape)?.into_vec::<i32>()?;
-        kernels::conv2d_i32(&geometry, input, &packed.conv, &mut sums)?;
+        kernels::conv2d_i32(&geometry, input, packed, &mut sums)?;
         let channels = geometry.out_channels();
-        for row in &packed.wide {
-            let places = sums.iter_mut().skip(row.channel).step_by(channels);
-            places.zip(position_sums(row, input, &geometry)?).for_each(|(place, sum)| *place = sum);
-        }
         let mut out = vec![0_i32; sums.len()];
         let layout = ImageLayout { batch, channels, pixels: window.output_pixels() };
         kernels::transpose_nhwc_to_nchw(context.isa, layout, &sums, &mut out)?;

@@ -107,8 +107,12 @@ impl IntegerEpilogue {
         let Some(output) = context.output else {
             return Some(Self::Real(RealEpilogue { bias, scale, clamp }));
         };
+        let limits = context.limits.clone();
+        if !limits.is_empty() && limits.len() != channels {
+            return None;
+        }
         let (min, max) = output.limits(clamp);
         let multiplier = scale.iter().map(|s| s / output.scale).collect();
-        Some(Self::Codes(Requantize { bias, multiplier, zero_point: output.zero_point, min, max }))
+        Some(Self::Codes(Requantize { bias, multiplier, zero_point: output.zero_point, min, max, limits }))
     }
 }

@@ -4,7 +4,7 @@
 //! [`Operator::lower_int8`](super::Operator::lower_int8) for the operator that works on the codes
 //! themselves.
 
-use super::weight::{self, IntegerWeight};
+use super::weight;
 use super::{Clamp, Op};
 use crate::kernels::{AffineParams, reference};
 use crate::tensor::{DType, Dim, TensorType, Value};
@@ -101,6 +101,9 @@ pub struct LowerContext<'a> {
     pub output: Option<Codes>,
     /// Type of the real output in the layout of the file.
     pub output_type: Option<&'a TensorType>,
+    /// Largest code of each output channel, where such limits follow a linear operator and become its part;
+    /// empty where none do.
+    pub limits: Vec<u8>,
 }
 
 impl<'a> LowerContext<'a> {
@@ -120,21 +123,23 @@ impl<'a> LowerContext<'a> {
         }
     }
 
-    /// A quantized constant as a weight, with its output channels along the first axis;
-    /// `transposed` says that they are the second of two. `None` where it is none for the kernels.
-    pub(super) fn weight(&self, index: usize, transposed: bool) -> Option<IntegerWeight> {
+    /// A quantized constant as a weight whose zero is 0, `int8` or `int16`, with its output channels along the
+    /// first axis; `transposed` says that they are the second of two. `None` where it is none for the kernels.
+    pub(super) fn weight(&self, index: usize, transposed: bool) -> Option<Value> {
         let LowerInput::Quantized { codes, zero_point, axis, .. } = self.inputs.get(index)? else {
             return None;
         };
         if !transposed && zero_point.is_none() && codes.dtype() == DType::I8 {
-            return Some(IntegerWeight::plain((*codes).clone()));
+            return Some((*codes).clone());
         }
         let numbers = weight::centred(codes, *zero_point, *axis)?;
-        if !transposed {
-            return IntegerWeight::new(codes.shape(), &numbers);
-        }
-        let &[rows, columns] = codes.shape() else { return None };
-        IntegerWeight::new(&[columns, rows], &weight::turned(&numbers, columns))
+        let weight = if transposed {
+            let &[rows, columns] = codes.shape() else { return None };
+            weight::narrowest(&[columns, rows], weight::turned(&numbers, columns))?
+        } else {
+            weight::narrowest(codes.shape(), numbers)?
+        };
+        weight::sums_fit(&weight).then_some(weight)
     }
 
     /// Something, when two inputs are quantized activations of one known shape.

@@ -5,7 +5,7 @@
 //! the left-hand and per column of the right-hand side.
 
 use super::mat_mul::{Plan, output_shape};
-use super::weight::{self, IntegerWeight, WideRow, row_sums};
+use super::weight;
 use super::{Context, ExportStep, ImportNode, Inputs, Isa, OpError, Operator, Prepared, TypeInputs};
 use crate::ir::{AttrError, Attrs};
 use crate::kernels::{self, PackedGemmI8, QuantizedInput};
@@ -18,7 +18,6 @@ pub struct MatMulInteger;
 /// A right-hand side laid out.
 struct Packed {
     gemm: PackedGemmI8,
-    wide: Vec<WideRow>,
     /// `Σ (b − b_zero)` of each column.
     sums: Vec<i32>,
 }
@@ -28,11 +27,10 @@ impl Packed {
     fn new(isa: Isa, numbers: &[i16], columns: usize) -> Result<Self, OpError> {
         let rows = numbers.len() / columns.max(1);
         let turned = weight::turned(numbers, columns);
-        let weight = IntegerWeight::exact(&[columns, rows], &turned).ok_or_else(weight::refused)?;
-        let gemm = PackedGemmI8::pack(isa, rows, weight.codes.as_slice()?)?;
+        let gemm = PackedGemmI8::pack_differences(isa, rows, &turned)?;
         let sum = |row: &[i16]| row.iter().map(|&w| i32::from(w)).sum();
         let sums = turned.chunks_exact(rows.max(1)).map(sum).collect();
-        Ok(Self { gemm, wide: weight.wide, sums })
+        Ok(Self { gemm, sums })
     }
 
     /// A constant right-hand side that is one matrix.
@@ -51,10 +49,6 @@ impl Packed {
         let (columns, is_one) = (self.gemm.columns(), zeros.len() == 1);
         let input = QuantizedInput { data, zero_point: if is_one { zeros[0] } else { 0 } };
         kernels::gemm_i32(input, &self.gemm, out)?;
-        for row in &self.wide {
-            let places = out.iter_mut().skip(row.channel).step_by(columns);
-            places.zip(row_sums(row, input)).for_each(|(place, sum)| *place = sum);
-        }
         if !is_one {
             for (out, &zero) in out.chunks_exact_mut(columns).zip(zeros.iter().cycle()) {
                 for (out, sum) in out.iter_mut().zip(&self.sums) {

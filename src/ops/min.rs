@@ -29,6 +29,17 @@ impl Operator for Min {
         Facts { is_axis_free: true, ..Facts::default() }
     }
 
+    fn channel_limits(&self, inputs: &TypeInputs<'_>) -> Option<Vec<f32>> {
+        let limits = inputs.constant(1).filter(|_| inputs.len() == 2)?;
+        let dims = inputs.shape(0).ok()?.dims()?;
+        // The constant's axes are the last ones of the input; all but that of the channels have one element.
+        let missing = dims.len().checked_sub(limits.rank()).filter(|&missing| missing <= 1)?;
+        let channel = limits.shape().get(1 - missing)?;
+        let is_fixed = dims.get(1)?.fixed() == Some(*channel) && limits.len() == *channel;
+        let limits = limits.as_slice::<f32>().ok().filter(|_| is_fixed)?;
+        (!limits.iter().any(|limit| limit.is_nan())).then(|| limits.to_vec())
+    }
+
     fn infer(&self, inputs: &TypeInputs<'_>) -> Result<Vec<TensorType>, OpError> {
         variadic::infer(inputs, false)
     }
@@ -50,6 +61,27 @@ impl Operator for Min {
 mod tests {
     use super::*;
     use crate::ops::testing::{Random, Sample, Sampled, tensor};
+    use crate::tensor::{DType, Shape};
+
+    #[test]
+    fn a_constant_with_a_number_for_each_channel_limits_channels() {
+        let x = TensorType::new(DType::F32, Shape::fixed(&[2, 3, 4, 3]));
+        let of = |shape: &[usize], numbers: &[f32]| {
+            let limits = tensor(shape, numbers);
+            let ty = TensorType::new(DType::F32, Shape::fixed(shape));
+            Min.channel_limits(&TypeInputs::new(vec![Some((&x, None)), Some((&ty, Some(&limits)))]))
+        };
+        let three = [1.0, -2.0, f32::INFINITY];
+        assert_eq!(of(&[1, 3, 1, 1], &three), Some(three.to_vec()));
+        assert_eq!(of(&[3, 1, 1], &three), Some(three.to_vec()));
+        // Of another axis, of one number, of none for a channel.
+        assert_eq!([of(&[3], &three), of(&[1, 1, 1, 3], &three)], [None, None]);
+        assert_eq!([of(&[], &[1.0]), of(&[1, 1, 1, 1], &[1.0])], [None, None]);
+        assert_eq!(of(&[3, 1, 1], &[1.0, f32::NAN, 2.0]), None);
+        assert_eq!(of(&[2, 3, 1, 1], &[1.0; 6]), None);
+        let alone = TypeInputs::new(vec![Some((&x, None))]);
+        assert_eq!(Min.channel_limits(&alone), None);
+    }
 
     impl Sampled for Min {
         fn samples() -> Vec<Sample> {

@@ -78,7 +78,6 @@ pub use scan::Scan;
 pub use scatter::ScatterReduction;
 pub use softmax_rows::Rows;
 pub use types::TypeInputs;
-pub use weight::WideRow;
 pub use window::{AxisWindow, Padding, Rounding, Span, Window};
 
 pub use crate::kernels::Isa;

@@ -134,6 +134,12 @@ pub trait Operator: Clone + fmt::Debug + PartialEq + Sized {
         None
     }
 
+    /// The upper limit of each channel (axis 1), where that is all it does to its first input:
+    /// `y = min(x, limits[channel])`, none of them NaN.
+    fn channel_limits(&self, _inputs: &TypeInputs<'_>) -> Option<Vec<f32>> {
+        None
+    }
+
     /// The same operator with `clamp` applied to its first input, where the clamp is a part of it
     /// that a file states as a node of its own.
     fn take_clamp(&self, _clamp: Clamp, _inputs: &TypeInputs<'_>) -> Option<Self> {

@@ -1,11 +1,11 @@
-//! `bitlens.QConv`: convolution of `uint8` codes with `int8` weights and 32-bit accumulators; what
+//! `bitlens.QConv`: convolution of `uint8` codes with integer weights and 32-bit accumulators; what
 //! [`Conv`] becomes between DequantizeLinear and QuantizeLinear. No file can contain it.
 //!
 //! Activations are NHWC. The weights, zero points and factors are part of the operator, so its only
 //! input is the tensor of codes.
 
 use super::linear::IntegerEpilogue;
-use super::weight::{WideRow, position_sums};
+use super::weight::pack_conv;
 use super::{
     Context, Conv, ExportStep, ImportNode, Inputs, Isa, MakesSum, NextSum, Op, OpError, Operator, Prepared,
     QAdd, Summed, TypeInputs, refuse_import,
@@ -20,10 +20,9 @@ use crate::tensor::{DType, Shape, TensorType, Value};
 pub struct QConv {
     /// Groups and window.
     pub conv: Conv,
-    /// Codes of the weight, `[O, C/groups, KH, KW]`, `int8`.
+    /// The weight in units of its scales, `[O, C/groups, KH, KW]`: `int8`, or `int16` of at most 255 in
+    /// magnitude.
     pub weight: Value,
-    /// The rows of the weight that do not fit `int8`.
-    pub wide: Vec<WideRow>,
     /// Code of zero in the input.
     pub input_zero_point: u8,
     /// What becomes of the accumulators.
@@ -47,7 +46,7 @@ impl Operator for QConv {
 
     fn prepare(&self, isa: Isa, _: &[Option<&Value>]) -> Result<Option<Prepared>, OpError> {
         let geometry = self.conv.packing_geometry(self.weight.shape())?;
-        let packed = PackedConvI8::pack(isa, &geometry, self.weight.as_slice()?)?;
+        let packed = pack_conv(isa, &geometry, &self.weight)?;
         let kernel = packed.kernel().name;
         Ok(Some(Prepared::new(packed).on(kernel)))
     }
@@ -60,7 +59,7 @@ impl Operator for QConv {
         let packed = if let Some(packed) = context.prepared::<PackedConvI8>() {
             packed
         } else {
-            made_now = PackedConvI8::pack(context.isa, &geometry, self.weight.as_slice()?)?;
+            made_now = pack_conv(context.isa, &geometry, &self.weight)?;
             &made_now
         };
         let data = QuantizedInput { data: input.as_slice()?, zero_point: self.input_zero_point };
@@ -70,21 +69,11 @@ impl Operator for QConv {
             IntegerEpilogue::Codes(requantize) => {
                 let mut out = Value::zeros::<u8>(&[n, oh, ow, o])?.into_vec::<u8>()?;
                 kernels::conv2d_u8(&geometry, data, packed, requantize, &mut out)?;
-                for row in &self.wide {
-                    let places = out.iter_mut().skip(row.channel).step_by(o);
-                    for (place, sum) in places.zip(position_sums(row, data, &geometry)?) {
-                        *place = kernels::reference::requantize(sum, row.channel, requantize);
-                    }
-                }
                 Value::from_vec(&[n, oh, ow, o], out)?
             }
             IntegerEpilogue::Real(real) => {
                 let mut sums = Value::zeros::<i32>(&[n, oh, ow, o])?.into_vec::<i32>()?;
                 kernels::conv2d_i32(&geometry, data, packed, &mut sums)?;
-                for row in &self.wide {
-                    let places = sums.iter_mut().skip(row.channel).step_by(o);
-                    places.zip(position_sums(row, data, &geometry)?).for_each(|(place, sum)| *place = sum);
-                }
                 let mut out = vec![0.0_f32; sums.len()];
                 // Real outputs are as in the file: channels before positions.
                 for (batch, sums) in sums.chunks_exact((oh * ow * o).max(1)).enumerate() {
@@ -109,8 +98,9 @@ impl Operator for QConv {
 impl MakesSum for QConv {
     fn makes(&self, sum: &Op) -> bool {
         let geometry = self.conv.packing_geometry(self.weight.shape());
-        matches!((sum, &self.epilogue), (Op::QAdd(_), IntegerEpilogue::Codes(_)))
-            && self.wide.is_empty()
+        let IntegerEpilogue::Codes(requantize) = &self.epilogue else { return false };
+        matches!(sum, Op::QAdd(_))
+            && requantize.limits.is_empty()
             && geometry.is_ok_and(|geometry| !geometry.is_depthwise())
     }
 

@@ -1,9 +1,9 @@
-//! `bitlens.QGemm`: `uint8` codes times `int8` weights with 32-bit accumulators; what Gemm and
+//! `bitlens.QGemm`: `uint8` codes times integer weights with 32-bit accumulators; what Gemm and
 //! MatMul with a constant right-hand side become between DequantizeLinear and QuantizeLinear. No
 //! file can contain it.
 
 use super::linear::IntegerEpilogue;
-use super::weight::{IntegerWeight, WideRow, row_sums};
+use super::weight::pack_gemm;
 use super::{
     Clamp, Context, ExportStep, ImportNode, Inputs, Isa, Layout, LowerContext, Lowered, OpError, Operator,
     Prepared, TypeInputs, refuse_import,
@@ -15,10 +15,8 @@ use crate::tensor::{Shape, TensorType, Value};
 /// A matrix product on codes: `[…, K]` `uint8` to `[…, N]`, `uint8` or real.
 #[derive(Debug, Clone, PartialEq)]
 pub struct QGemm {
-    /// Codes of the weight, `[N, K]`, `int8`.
+    /// The weight in units of its scales, `[N, K]`: `int8`, or `int16` of at most 255 in magnitude.
     pub weight: Value,
-    /// The rows of the weight that do not fit `int8`.
-    pub wide: Vec<WideRow>,
     /// Code of zero in the input.
     pub input_zero_point: u8,
     /// What becomes of the accumulators.
@@ -28,7 +26,7 @@ pub struct QGemm {
 impl QGemm {
     fn pack(&self, isa: Isa) -> Result<PackedGemmI8, OpError> {
         let depth = self.weight.shape().get(1).copied().unwrap_or(0);
-        Ok(PackedGemmI8::pack(isa, depth, self.weight.as_slice()?)?)
+        pack_gemm(isa, depth, &self.weight)
     }
 }
 
@@ -36,13 +34,13 @@ impl QGemm {
 pub(super) fn lower(context: &LowerContext<'_>, transposed: bool, clamp: Option<Clamp>) -> Option<Lowered> {
     let input = context.activation(0)?;
     let (scale, axis) = context.scales(1)?;
-    let IntegerWeight { codes: weight, wide } = context.weight(1, !transposed)?;
+    let weight = context.weight(1, !transposed)?;
     let per_column = scale.len() == 1 || axis == usize::from(!transposed);
     if weight.rank() != 2 || !per_column {
         return None;
     }
     let epilogue = IntegerEpilogue::of(context, weight.shape()[0], clamp)?;
-    let op = QGemm { weight, wide, input_zero_point: input.zero_point, epilogue };
+    let op = QGemm { weight, input_zero_point: input.zero_point, epilogue };
     Some(Lowered::new(op.into(), vec![0], Layout::Nchw))
 }
 
@@ -87,22 +85,12 @@ impl Operator for QGemm {
             IntegerEpilogue::Codes(requantize) => {
                 let mut out = Value::zeros::<u8>(&shape)?.into_vec::<u8>()?;
                 kernels::gemm_u8(data, packed, requantize, &mut out)?;
-                for row in &self.wide {
-                    let places = out.iter_mut().skip(row.channel).step_by(packed.columns());
-                    for (place, sum) in places.zip(row_sums(row, data)) {
-                        *place = kernels::reference::requantize(sum, row.channel, requantize);
-                    }
-                }
                 Value::from_vec(&shape, out)?
             }
             IntegerEpilogue::Real(real) => {
                 let mut sums = Value::zeros::<i32>(&shape)?.into_vec::<i32>()?;
                 kernels::gemm_i32(data, packed, &mut sums)?;
                 let columns = packed.columns();
-                for row in &self.wide {
-                    let places = sums.iter_mut().skip(row.channel).step_by(columns);
-                    places.zip(row_sums(row, data)).for_each(|(place, sum)| *place = sum);
-                }
                 let out = sums.iter().enumerate().map(|(at, &sum)| real.of(sum, at % columns)).collect();
                 Value::from_vec(&shape, out)?
             }

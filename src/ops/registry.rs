@@ -188,6 +188,11 @@ macro_rules! operators {
                 match self { $(Self::$name(op) => op.columns(input, weight)),* }
             }
 
+            /// See [`Operator::channel_limits`].
+            pub fn channel_limits(&self, inputs: &TypeInputs<'_>) -> Option<Vec<f32>> {
+                match self { $(Self::$name(op) => op.channel_limits(inputs)),* }
+            }
+
             /// See [`Operator::take_clamp`].
             pub fn take_clamp(&self, clamp: Clamp, inputs: &TypeInputs<'_>) -> Option<Self> {
                 match self { $(Self::$name(op) => op.take_clamp(clamp, inputs).map(Self::from)),* }

@@ -1,32 +1,54 @@
 //! Weights of integer operators: codes with any zero point, as the kernels take them.
 //!
-//! The kernels multiply with `int8` weights whose zero is 0. A code `c` with the zero point `z` stands
-//! for `c − z`, which may need nine bits: of `uint8` weights usually one or two per tensor, at the ends
-//! of its range. The rows (output channels) that have one are limited to `int8` for the kernels, and
-//! their sums are computed again, exactly, by plain loops. With too many of them an operator is
-//! better off in float.
+//! The kernels multiply with weights whose zero is 0. A code `c` with the zero point `z` stands for
+//! `c − z`, which may need nine bits; then they take it in 16.
 
 use super::{OpError, scales};
-use crate::kernels::{Conv2dGeometry, QuantizedInput};
+use crate::kernels::{Conv2dGeometry, Isa, PackedConvI8, PackedGemmI8};
 use crate::tensor::{DType, Value};
 use std::borrow::Cow;
 
-/// A row that does not fit `int8`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WideRow {
-    /// Output channel.
-    pub channel: usize,
-    /// Its weights; of a convolution tap by tap, the channels of a tap side by side.
-    pub weights: Vec<i16>,
+/// Numbers in that shape as the kernels take them: `int8` where all fit, else `int16`.
+pub(super) fn narrowest(shape: &[usize], numbers: Vec<i16>) -> Option<Value> {
+    let narrow: Option<Vec<i8>> = numbers.iter().map(|&w| i8::try_from(w).ok()).collect();
+    match narrow {
+        Some(narrow) => Value::from_vec(shape, narrow).ok(),
+        None => Value::from_vec(shape, numbers).ok(),
+    }
 }
 
-/// A weight with its output channels along the first axis.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct IntegerWeight {
-    /// `int8`; wide rows are limited.
-    pub(super) codes: Value,
-    /// The rows that do not fit.
-    pub(super) wide: Vec<WideRow>,
+/// Lays out the weight of a convolution, of either type.
+pub(super) fn pack_conv(
+    isa: Isa,
+    geometry: &Conv2dGeometry,
+    weight: &Value,
+) -> Result<PackedConvI8, OpError> {
+    Ok(match weight.dtype() {
+        DType::I16 => PackedConvI8::pack_differences(isa, geometry, weight.as_slice()?)?,
+        _ => PackedConvI8::pack(isa, geometry, weight.as_slice()?)?,
+    })
+}
+
+/// Lays out a weight of either type with a row for each column of the product.
+pub(super) fn pack_gemm(isa: Isa, depth: usize, weight: &Value) -> Result<PackedGemmI8, OpError> {
+    Ok(match weight.dtype() {
+        DType::I16 => PackedGemmI8::pack_differences(isa, depth, weight.as_slice()?)?,
+        _ => PackedGemmI8::pack(isa, depth, weight.as_slice()?)?,
+    })
+}
+
+/// Whether no sum of products with a row of a weight can leave 32 bits. Rows are of `int8` or `int16`.
+pub(super) fn sums_fit(weight: &Value) -> bool {
+    let rows = weight.shape().first().copied().unwrap_or(0);
+    let fits = |row: &mut dyn Iterator<Item = i16>| {
+        255 * row.map(|w| i64::from(w).abs()).sum::<i64>() <= i64::from(i32::MAX)
+    };
+    let row = (weight.len() / rows.max(1)).max(1);
+    match (weight.as_slice::<i8>(), weight.as_slice::<i16>()) {
+        (Ok(codes), _) => codes.chunks(row).all(|row| fits(&mut row.iter().map(|&w| w.into()))),
+        (_, Ok(numbers)) => numbers.chunks(row).all(|row| fits(&mut row.iter().copied())),
+        _ => false,
+    }
 }
 
 /// The rows of a matrix as columns.
@@ -46,11 +68,11 @@ pub(super) fn activations(codes: &Value) -> Result<(Cow<'_, [u8]>, u8), OpError>
     }
 }
 
-/// The refusal of a weight whose sums might not fit 32 bits, or whose zero points do not fit.
+/// The refusal of a weight whose zero points do not fit.
 pub(super) fn refused() -> OpError {
     OpError::Range {
         what: "weight",
-        expected: "codes with one zero point, or one per output channel, whose sums fit 32 bits".to_owned(),
+        expected: "codes with one zero point, or one per output channel".to_owned(),
         got: "others".to_owned(),
     }
 }
@@ -75,81 +97,6 @@ pub(super) fn centred(codes: &Value, zero_point: Option<&Value>, axis: usize) ->
     Some(elements)
 }
 
-impl IntegerWeight {
-    /// As [`IntegerWeight::exact`]; `None` as well where so many rows are wide that float is better.
-    pub(super) fn new(shape: &[usize], numbers: &[i16]) -> Option<Self> {
-        let weight = Self::exact(shape, numbers)?;
-        (weight.wide.len() <= 8.max(shape.first()? / 8)).then_some(weight)
-    }
-
-    /// From numbers in rows; `None` where one could overflow its sum.
-    pub(super) fn exact(shape: &[usize], numbers: &[i16]) -> Option<Self> {
-        let channels = *shape.first()?;
-        let row = numbers.len() / channels.max(1);
-        let taps: usize = shape.get(2..).unwrap_or_default().iter().product();
-        let fits = |w: i16| i8::try_from(w).is_ok();
-        let mut wide = Vec::new();
-        for (channel, numbers) in numbers.chunks_exact(row.max(1)).enumerate() {
-            if numbers.iter().all(|&w| fits(w)) {
-                continue;
-            }
-            if 255 * numbers.iter().map(|&w| i64::from(w).abs()).sum::<i64>() > i64::from(i32::MAX) {
-                return None;
-            }
-            let inputs = row / taps.max(1);
-            let weights = (0..row).map(|at| numbers[at % inputs * taps + at / inputs]).collect();
-            wide.push(WideRow { channel, weights });
-        }
-        let limited = numbers.iter().map(|&w| w.clamp(i8::MIN.into(), i8::MAX.into()) as i8).collect();
-        Some(Self { codes: Value::from_vec(shape, limited).ok()?, wide })
-    }
-
-    /// A weight whose numbers are `int8` already.
-    pub(super) fn plain(codes: Value) -> Self {
-        Self { codes, wide: Vec::new() }
-    }
-}
-
-/// `Σ (x − zero_point) · w` for every row of `M × K` codes.
-pub(super) fn row_sums<'a>(row: &'a WideRow, input: QuantizedInput<'a>) -> impl Iterator<Item = i32> + 'a {
-    input
-        .data
-        .chunks_exact(row.weights.len().max(1))
-        .map(move |codes| dot(codes, &row.weights, input.zero_point))
-}
-
-/// `Σ (x − zero_point) · w` for every position of the output of a convolution of NHWC codes, image by
-/// image.
-pub(super) fn position_sums(
-    row: &WideRow,
-    input: QuantizedInput<'_>,
-    geometry: &Conv2dGeometry,
-) -> Result<Vec<i32>, OpError> {
-    let window = geometry.window();
-    let ([height, width], [rows, columns]) = (window.input, window.output);
-    let (all, inputs) = (geometry.in_channels(), geometry.in_channels_per_group());
-    let first = row.channel / geometry.out_channels_per_group() * inputs;
-    let positions = [geometry.batch(), rows, columns];
-    let mut sums = Value::zeros::<i32>(&positions)?.into_vec::<i32>()?;
-    for (position, sum) in sums.iter_mut().enumerate() {
-        let (image, y, x) = (position / (rows * columns), position / columns % rows, position % columns);
-        for (tap, weights) in row.weights.chunks_exact(inputs).enumerate() {
-            let (down, right) = (tap / window.kernel[1], tap % window.kernel[1]);
-            let (Some(y), Some(x)) = (window.source(0, y, down), window.source(1, x, right)) else {
-                continue;
-            };
-            let at = ((image * height + y) * width + x) * all + first;
-            *sum += dot(&input.data[at..at + inputs], weights, input.zero_point);
-        }
-    }
-    Ok(sums)
-}
-
-fn dot(codes: &[u8], weights: &[i16], zero_point: u8) -> i32 {
-    let zero = i32::from(zero_point);
-    codes.iter().zip(weights).map(|(&code, &w)| (i32::from(code) - zero) * i32::from(w)).sum()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -166,12 +113,16 @@ mod tests {
     }
 
     #[test]
-    fn only_rows_that_do_not_fit_are_wide() {
-        let weight = IntegerWeight::new(&[2, 2, 1, 2], &[1, 2, 3, 4, 5, -129, 7, 128]).unwrap();
-        assert_eq!(weight.codes.as_slice::<i8>().unwrap(), &[1, 2, 3, 4, 5, -128, 7, 127]);
-        // Tap by tap instead of channel by channel.
-        assert_eq!(weight.wide, [WideRow { channel: 1, weights: vec![5, 7, -129, 128] }]);
-        assert_eq!(IntegerWeight::new(&[16, 1], &[200; 16]), None);
-        assert!(IntegerWeight::new(&[8, 1], &[200; 8]).is_some());
+    fn numbers_take_as_few_bits_as_hold_them() {
+        let codes = narrowest(&[2, 2], vec![127, -128, 0, 3]).unwrap();
+        assert_eq!(codes.as_slice::<i8>().unwrap(), &[127, -128, 0, 3]);
+        let wide = narrowest(&[2, 2], vec![127, -129, 0, 3]).unwrap();
+        assert_eq!(wide.as_slice::<i16>().unwrap(), &[127, -129, 0, 3]);
+    }
+
+    #[test]
+    fn a_sum_fits_as_far_as_its_worst_codes() {
+        let of = |depth: usize| sums_fit(&narrowest(&[2, depth], vec![-255; 2 * depth]).unwrap());
+        assert!(of(33_025) && !of(33_026)); // (2³¹ − 1) / 255² = 33025.5
     }
 }

@@ -10,6 +10,10 @@
 //! ([`Op::lower_int8`]); this pass finds the places and keeps the books: each quantized tensor may
 //! exist in two layouts, and a transposition is written only where an operator wants the other one.
 //! What cannot be lowered runs in float between DequantizeLinear and QuantizeLinear, as before.
+//!
+//! Between a linear operator and its QuantizeLinear there may be an upper limit for each channel
+//! ([`Op::channel_limits`]), as equalization leaves it of a Relu6: rounding keeps order, so the limits of
+//! the reals become limits of the codes, and a part of the linear operator.
 
 use super::PassError;
 use crate::ir::{GraphBuilder, NodeId, ValueId, ValueMap};
@@ -67,6 +71,8 @@ struct Versions {
 /// The form of a node on codes.
 struct Found<'a> {
     lowered: Lowered,
+    /// What limits the channels of a linear operator and becomes a part of it.
+    limit: Option<&'a Node>,
     /// The QuantizeLinear that follows the node, if one does.
     quantize: Option<&'a Node>,
     /// The codes that activations are to have first.
@@ -82,6 +88,8 @@ struct Lowering<'a> {
     real: ValueMap<ValueId>,
     /// Codes of activations, by the number of the QuantizeLinear output in the old graph.
     codes: ValueMap<Versions>,
+    /// Outputs in the old graph of nodes that became a part of the one before.
+    taken: ValueMap<()>,
     integer_nodes: Vec<String>,
     float_nodes: Vec<String>,
 }
@@ -95,6 +103,7 @@ impl<'a> Lowering<'a> {
             builder: GraphBuilder::new(graph.name()),
             real: ValueMap::new(),
             codes: ValueMap::new(),
+            taken: ValueMap::new(),
             integer_nodes: Vec::new(),
             float_nodes: Vec::new(),
         }
@@ -105,6 +114,7 @@ impl<'a> Lowering<'a> {
             // Written where, and if, somebody needs the real numbers.
             Kind::Dequantize if self.source_codes(node.outputs[0]).is_some() => {}
             Kind::Quantize if self.codes.contains(node.outputs[0]) => {}
+            _ if node.outputs.first().is_some_and(|&output| self.taken.contains(output)) => {}
             Kind::Quantize if self.output_codes(node).is_some() => {
                 let new = self.copy(node);
                 self.codes.insert(node.outputs[0], Versions { nchw: Some(new[0]), nhwc: None });
@@ -116,6 +126,10 @@ impl<'a> Lowering<'a> {
     fn compute(&mut self, node: &Node) {
         if let Some(found) = self.try_lower(node) {
             self.integer_nodes.push(node.name.clone());
+            if let Some(limit) = found.limit {
+                self.integer_nodes.push(limit.name.clone());
+                self.taken.insert(limit.outputs[0], ());
+            }
             self.write_lowered(node, found);
             return;
         }
@@ -130,7 +144,9 @@ impl<'a> Lowering<'a> {
 
     /// The operator on codes for a node.
     fn try_lower(&self, node: &Node) -> Option<Found<'a>> {
-        let [output] = node.outputs[..] else { return None };
+        let [made] = node.outputs[..] else { return None };
+        let limit = self.limit_behind(node, made);
+        let output = limit.as_ref().map_or(made, |(limit, _)| limit.outputs[0]);
         let readers: Vec<&'a Node> =
             self.consumers[output.index()].iter().filter_map(|&r| self.graph.node(r)).collect();
         let quantizers = readers.iter().filter(|r| r.op.facts().kind == Kind::Quantize).count();
@@ -158,9 +174,30 @@ impl<'a> Lowering<'a> {
             }
         }
         let output_type = self.graph.value(output).ty.as_ref();
-        let context = LowerContext { inputs, output: codes, output_type };
+        let limits = limit.as_ref().zip(codes);
+        let limits = limits.map_or_else(Vec::new, |((_, limits), codes)| {
+            limits.iter().map(|&limit| codes.quantize(limit)).collect()
+        });
+        let context = LowerContext { inputs, output: codes, output_type, limits };
         let lowered = node.op.lower_int8(&context).or_else(|| lookup(&node.op, &context))?;
-        Some(Found { lowered, quantize, requantize })
+        Some(Found { lowered, limit: limit.map(|(limit, _)| limit), quantize, requantize })
+    }
+
+    /// The node that alone reads the output of a linear operator, limits each of its channels, and is itself
+    /// only quantized; and the limits.
+    fn limit_behind(&self, node: &Node, output: ValueId) -> Option<(&'a Node, Vec<f32>)> {
+        let Kind::Linear(linear) = node.op.facts().kind else { return None };
+        let only_reader = |value: ValueId| {
+            let [reader] = self.consumers[value.index()][..] else { return None };
+            self.graph.node(reader).filter(|_| !self.graph.outputs().contains(&value))
+        };
+        let limit = only_reader(output).filter(|limit| limit.inputs.first() == Some(&Some(output)))?;
+        let limits = limit.op.channel_limits(&super::type_inputs(self.graph, limit)?)?;
+        let quantize = only_reader(*limit.outputs.first()?)?;
+        // A product of matrices has its channels last, which is axis 1 only of two.
+        let rank = |id: ValueId| self.graph.value(id).ty.as_ref()?.shape.rank();
+        let is_of_channels = rank(output)? == rank((*node.inputs.get(linear.weight)?)?)?;
+        (is_of_channels && quantize.op.facts().kind == Kind::Quantize).then_some((limit, limits))
     }
 
     fn describe(&self, input: Option<ValueId>) -> Option<LowerInput<'a>> {
@@ -222,7 +259,7 @@ impl<'a> Lowering<'a> {
     }
 
     fn write_lowered(&mut self, node: &Node, found: Found<'_>) {
-        let Found { lowered, quantize, requantize } = found;
+        let Found { lowered, quantize, requantize, .. } = found;
         let inputs: Vec<Option<ValueId>> = lowered
             .inputs
             .iter()

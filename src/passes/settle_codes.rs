@@ -73,7 +73,7 @@ fn is_indifferent(graph: &Graph, node: &Node, made: &ValueMap<[ValueId; 2]>) -> 
         };
         let inputs = node.inputs.iter().map(input).collect::<Option<Vec<_>>>()?;
         let output_type = graph.value(*node.outputs.first()?).ty.as_ref();
-        node.op.lower_int8(&LowerContext { inputs, output: Some(codes), output_type })
+        node.op.lower_int8(&LowerContext { inputs, output: Some(codes), output_type, limits: Vec::new() })
     });
     let [a, b] = forms;
     let (a, b) = (a?, b?);

@@ -274,7 +274,7 @@ fn plan_weight(
     }
     let spec = weight_spec(recipe, bits.weight, weight.shape(), linear.channel_axis);
     let mut quant = weight_params(&name, weight, &spec)?;
-    if recipe.weight_range == WeightRange::Mse && !spec.granularity.is_per_group() {
+    if recipe.weight_range == WeightRange::Mse {
         let mse = Estimator::Mse { power: 2.0 };
         let ranges = estimate::weights::ranges(&weight.view::<f32>()?, &spec, mse);
         quant.params = QuantParams::of_ranges(&ranges, &spec);

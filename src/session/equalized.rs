@@ -1,4 +1,4 @@
-//! A network whose layers were equalized, in place of the one that was opened.
+//! A network whose layers were prepared for quantizing, in place of the one that was opened.
 
 use super::SessionError;
 use super::job::{Progress, Step};
@@ -8,24 +8,66 @@ use crate::attribution::Model;
 use crate::exec::Executor;
 use crate::metrics::{Agreement, top_1};
 use crate::ops::{Graph, Isa};
-use crate::quant::correct::{EqualizeReport, Relu6, equalize};
+use crate::quant::Recipe;
+use crate::quant::correct::{ChannelMoments, EqualizeReport, Relu6, absorb, equalize};
 use std::sync::{Arc, OnceLock};
 
-/// The same function as the network that was opened, with weights that are easier to quantize.
+/// What is done to a network before ranges are known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Preparation {
+    /// Layers are equalized.
+    pub equalize: bool,
+    /// What becomes of upper limits between equalized layers, where answers depend on them.
+    pub limits: Relu6,
+    /// High biases move into the next layer.
+    pub absorb: bool,
+}
+
+impl Preparation {
+    /// What a recipe asks for.
+    pub(super) fn of(recipe: &Recipe) -> Self {
+        let needed = Relu6::where_needed(recipe.weight_granularity);
+        let limits = if recipe.equalize { needed } else { Relu6::default() };
+        Self { equalize: recipe.equalize, limits, absorb: recipe.absorb }
+    }
+}
+
+/// Almost the same function as the network that was opened, with weights or activations that are easier to
+/// quantize.
 #[derive(Debug)]
 pub(super) struct EqualizedNetwork {
     /// Its graph.
     pub graph: Graph,
     /// What was done.
+    pub preparation: Preparation,
+    /// What equalizing did.
     pub report: EqualizeReport,
     /// Made ready when its layers are first compared with quantized ones.
     executor: OnceLock<Arc<Executor>>,
 }
 
 impl EqualizedNetwork {
-    fn new(graph: &Graph, relu6: Relu6) -> Result<Self, SessionError> {
+    /// With one choice for limits, where another might have been needed.
+    fn new(graph: &Graph, relu6: Relu6, limits: Relu6) -> Result<Self, SessionError> {
         let made = equalize(graph, relu6)?;
-        Ok(Self { graph: made.graph, report: made.report, executor: OnceLock::new() })
+        let preparation = Preparation { equalize: true, limits, absorb: false };
+        Ok(Self { graph: made.graph, preparation, report: made.report, executor: OnceLock::new() })
+    }
+
+    /// The network as it is.
+    pub(super) fn unchanged(graph: &Graph) -> Self {
+        let (preparation, report) = (Preparation::default(), EqualizeReport::default());
+        Self { graph: graph.clone(), preparation, report, executor: OnceLock::new() }
+    }
+
+    /// With what channels always have in the biases of the layers that follow.
+    ///
+    /// # Errors
+    /// When the graph is not valid.
+    pub(super) fn absorbed(self, moments: &ChannelMoments) -> Result<Self, SessionError> {
+        let graph = absorb(&self.graph, &moments.pre_activations())?.graph;
+        let preparation = Preparation { absorb: true, ..self.preparation };
+        Ok(Self { graph, preparation, report: self.report, executor: OnceLock::new() })
     }
 
     /// Ready to run.
@@ -50,13 +92,15 @@ pub(super) struct LimitCheck {
     /// With and without limits, on kernels that give the same bits everywhere, since the answers decide the
     /// file. `None` where there are no limits to leave out.
     models: Option<[Model; 2]>,
+    /// What becomes of them where they cannot go.
+    otherwise: Relu6,
     agreement: Agreement,
     done: usize,
 }
 
 impl LimitCheck {
-    pub(super) fn new(network: &Arc<Network>) -> Result<Self, SessionError> {
-        let without = EqualizedNetwork::new(network.graph(), Relu6::AsRelu)?;
+    pub(super) fn new(network: &Arc<Network>, otherwise: Relu6) -> Result<Self, SessionError> {
+        let without = EqualizedNetwork::new(network.graph(), Relu6::AsRelu, otherwise)?;
         let ready = |graph: &Graph| -> Result<Model, SessionError> {
             Ok(Model::new(Executor::new(graph.clone(), Isa::reproducible())?)?)
         };
@@ -64,7 +108,8 @@ impl LimitCheck {
             0 => None,
             _ => Some([ready(network.graph())?, ready(&without.graph)?]),
         };
-        Ok(Self { network: Arc::clone(network), without, models, agreement: Agreement::default(), done: 0 })
+        let (network, agreement) = (Arc::clone(network), Agreement::default());
+        Ok(Self { network, without, models, otherwise, agreement, done: 0 })
     }
 
     /// Compares the answers on one more picture; the equalized network in the end.
@@ -86,16 +131,17 @@ impl LimitCheck {
             }));
         }
         let limits = match self.models.take() {
-            Some(_) => Relu6::unless_answers_change(self.agreement),
+            Some(_) => Relu6::unless_answers_change(self.agreement, self.otherwise),
             None => Relu6::AsRelu,
         };
         let equalized = match limits {
             Relu6::AsRelu => EqualizedNetwork {
                 graph: self.without.graph.clone(),
+                preparation: self.without.preparation,
                 report: self.without.report.clone(),
                 executor: OnceLock::new(),
             },
-            other => EqualizedNetwork::new(self.network.graph(), other)?,
+            other => EqualizedNetwork::new(self.network.graph(), other, self.otherwise)?,
         };
         Ok(Step::Done(equalized))
     }

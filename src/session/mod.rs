@@ -6,6 +6,7 @@
 
 mod codes;
 mod compare;
+mod correct;
 mod equalized;
 mod footprint;
 mod job;
@@ -18,6 +19,7 @@ mod pictures;
 mod profile;
 mod quantize;
 mod quantized;
+mod round;
 mod runnable;
 mod support;
 pub mod view;

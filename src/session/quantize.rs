@@ -1,30 +1,24 @@
 //! The work of quantizing: what is changed, watched and corrected before a network is written.
 //!
 //! ```text
-//! equalize layers ─▶ are the limits of Relu6 needed? ─▶ calibrate ─▶ plan ─▶ round ─▶ correct biases ─▶ write
-//!   (recipe)           (a picture a step)          (a picture a step)          │     (a layer of a picture a step)
-//!                                                               (a picture, then some of a layer a step)
+//! equalize layers ─▶ are the limits of Relu6 needed? ─▶ absorb biases ─▶ calibrate ─▶ plan ─▶ round ─▶ correct ─▶ write
+//!   (recipe)                (a picture a step)             (recipe)      (a picture a step)  (recipe)  (recipe)
 //! ```
 //!
 //! What was found up to calibration depends on little of a recipe and is handed to the next job ([`Found`]).
 
 use super::SessionError;
-use super::equalized::{EqualizedNetwork, LimitCheck};
+use super::correct::{CorrectJob, MomentsJob, Planned};
+use super::equalized::{EqualizedNetwork, LimitCheck, Preparation};
 use super::job::{Job, Progress, Step};
 use super::network::Network;
 use super::pictures::{PictureInput, PictureInputs};
-use super::quantized::{Decided, QuantizedNetwork};
-use crate::data::Preprocess;
+use super::quantized::QuantizedNetwork;
+use super::round::RoundJob;
 use crate::exec::Executor;
 use crate::ops::{Graph, Isa};
-use crate::quant::correct::BiasCorrection;
-use crate::quant::recipe::BiasChoice;
-use crate::quant::round::{RoundedGraph, WeightRounding};
-use crate::quant::{self, Calibrator, QuantPlan, Recipe, Statistics};
+use crate::quant::{self, Calibrator, Recipe, Statistics};
 use std::sync::Arc;
-
-/// What decides which places of a picture rounding looks at.
-const SEED: u64 = 0;
 
 /// Watches a network on pictures, one a step.
 ///
@@ -96,7 +90,7 @@ impl Job for CalibrateJob {
 pub struct Found {
     /// Ranges of the network as it is.
     pub(super) plain: Option<Arc<Statistics>>,
-    /// The network with its layers equalized, and its ranges.
+    /// A network with its layers prepared for quantizing, and its ranges.
     pub(super) equalized: Option<(Arc<EqualizedNetwork>, Arc<Statistics>)>,
 }
 
@@ -116,23 +110,11 @@ pub struct QuantizeJob {
 enum Stage {
     Begin,
     Limits(Box<LimitCheck>),
+    Absorb(Box<EqualizedNetwork>, Box<MomentsJob>),
     Calibrate(Box<CalibrateJob>),
     Plan(Option<Arc<EqualizedNetwork>>, Arc<Statistics>),
-    Round(Option<Arc<EqualizedNetwork>>, Arc<Statistics>, Box<WeightRounding>),
-    Correct(Box<Correction>),
-}
-
-/// Bias correction under way.
-#[derive(Debug)]
-struct Correction {
-    equalized: Option<Arc<EqualizedNetwork>>,
-    statistics: Arc<Statistics>,
-    plan: QuantPlan,
-    /// Of a graph whose weights were rounded.
-    rounded: Option<RoundedGraph>,
-    work: BiasCorrection,
-    /// Pictures that full precision was watched on.
-    watched: usize,
+    Round(Box<RoundJob>),
+    Correct(Box<CorrectJob>),
 }
 
 impl QuantizeJob {
@@ -141,25 +123,34 @@ impl QuantizeJob {
         Self { network, recipe, inputs, found, isa, stage: Stage::Begin }
     }
 
-    fn preprocess(&self) -> &Preprocess {
-        self.inputs.preprocess()
-    }
-
     /// The first stage that is not done yet.
     fn begin(&self) -> Result<Stage, SessionError> {
         let none = || Arc::new(Statistics::none(self.network.graph()));
-        if !self.recipe.equalize {
+        let wanted = Preparation::of(&self.recipe);
+        if wanted == Preparation::default() {
             return Ok(match &self.found.plain {
                 Some(plain) => Stage::Plan(None, Arc::clone(plain)),
                 None if !self.recipe.quantizes_activations() => Stage::Plan(None, none()),
                 None => self.calibrate(None),
             });
         }
-        if let Some((equalized, statistics)) = &self.found.equalized {
+        let found = self.found.equalized.as_ref().filter(|(found, _)| found.preparation == wanted);
+        if let Some((equalized, statistics)) = found {
             return Ok(Stage::Plan(Some(Arc::clone(equalized)), Arc::clone(statistics)));
         }
-        let check = LimitCheck::new(&self.network)?;
-        Ok(Stage::Limits(Box::new(check)))
+        if wanted.equalize {
+            return Ok(Stage::Limits(Box::new(LimitCheck::new(&self.network, wanted.limits)?)));
+        }
+        self.equalized(EqualizedNetwork::unchanged(self.network.graph()))
+    }
+
+    /// The stage that follows equalization.
+    fn equalized(&self, equalized: EqualizedNetwork) -> Result<Stage, SessionError> {
+        if !self.recipe.absorb {
+            return Ok(self.calibrate(Some(equalized)));
+        }
+        let job = MomentsJob::new(&equalized.graph, "measuring channels")?;
+        Ok(Stage::Absorb(Box::new(equalized), Box::new(job)))
     }
 
     fn calibrate(&self, equalized: Option<EqualizedNetwork>) -> Stage {
@@ -176,78 +167,20 @@ impl QuantizeJob {
         &self,
         equalized: Option<Arc<EqualizedNetwork>>,
         statistics: Arc<Statistics>,
-    ) -> Result<Result<Decided, Stage>, SessionError> {
-        let graph = self.graph(equalized.as_ref());
-        let plan = quant::plan(graph, &statistics, &self.recipe)?;
+    ) -> Result<Stage, SessionError> {
+        let plan = quant::plan(self.graph(equalized.as_ref()), &statistics, &self.recipe)?;
+        let network = self.network.graph().clone();
+        let rounding = Vec::new();
+        let planned = Planned { network, equalized, statistics, plan, changed: None, rounding };
         if self.recipe.rounds_weights() {
-            let pictures = (self.inputs.len(), SEED);
-            let work = WeightRounding::new(graph, &plan, &self.recipe, pictures, Isa::reproducible())?;
-            return Ok(Err(Stage::Round(equalized, statistics, Box::new(work))));
+            let job = RoundJob::new(planned, &self.recipe, self.inputs.len())?;
+            return Ok(Stage::Round(Box::new(job)));
         }
-        self.planned(equalized, statistics, (plan, None))
+        Ok(self.correct(planned))
     }
 
-    /// What is left to do once weights and their parameters are decided.
-    fn planned(
-        &self,
-        equalized: Option<Arc<EqualizedNetwork>>,
-        statistics: Arc<Statistics>,
-        (plan, rounded): (QuantPlan, Option<RoundedGraph>),
-    ) -> Result<Result<Decided, Stage>, SessionError> {
-        let graph = self.graph(equalized.as_ref());
-        Ok(match self.recipe.bias_correction {
-            BiasChoice::None => Ok(Decided { statistics, equalized, plan, rounded, corrected: None }),
-            BiasChoice::Empirical => {
-                let quantized = rounded.as_ref().map_or(graph, |rounded| &rounded.graph);
-                let work = BiasCorrection::against(graph, quantized, &plan, Isa::reproducible())?;
-                let correction = Correction { equalized, statistics, plan, rounded, work, watched: 0 };
-                Err(Stage::Correct(Box::new(correction)))
-            }
-        })
-    }
-
-    /// The next piece of rounding; how far it is, or nothing where it is done.
-    fn round(&self, work: &mut WeightRounding) -> Result<Option<Progress>, SessionError> {
-        let at = if let Some(picture) = work.wants() {
-            work.observe(&[self.inputs.get(picture)?.value])?;
-            Some(work.progress())
-        } else {
-            work.step()?
-        };
-        Ok(at.map(|at| Progress {
-            phase: "rounding weights",
-            done: at.done,
-            total: at.total,
-            comparison: None,
-        }))
-    }
-
-    fn write(&self, decided: Decided) -> Result<Step<QuantizedNetwork>, SessionError> {
-        let recipe = self.recipe.clone();
-        Ok(Step::Done(QuantizedNetwork::of(&self.network, decided, recipe, self.preprocess(), self.isa)?))
-    }
-
-    /// The next piece of a bias correction; how far it is, or what was decided.
-    fn correct(
-        &self,
-        mut correction: Box<Correction>,
-    ) -> Result<Result<Decided, (Stage, Progress)>, SessionError> {
-        let pictures = self.inputs.len();
-        let phase = "correcting biases";
-        if correction.watched < pictures {
-            let input = self.inputs.get(correction.watched)?;
-            correction.work.observe(&[input.value])?;
-            correction.watched += 1;
-            let progress = Progress { phase, done: correction.watched, total: pictures, comparison: None };
-            return Ok(Err((Stage::Correct(correction), progress)));
-        }
-        if let Some(at) = correction.work.step()? {
-            let progress = Progress { phase, done: at.done, total: at.total, comparison: None };
-            return Ok(Err((Stage::Correct(correction), progress)));
-        }
-        let Correction { equalized, statistics, plan, rounded, work, .. } = *correction;
-        let corrected = Some(work.finish()?.graph);
-        Ok(Ok(Decided { statistics, equalized, plan, rounded, corrected }))
+    fn correct(&self, planned: Planned) -> Stage {
+        Stage::Correct(Box::new(CorrectJob::new(planned, &self.recipe)))
     }
 }
 
@@ -263,7 +196,11 @@ impl Job for QuantizeJob {
                 Stage::Begin => (self.begin()?, None),
                 Stage::Limits(mut check) => match check.step(&self.inputs)? {
                     Step::Running(progress) => (Stage::Limits(check), Some(progress)),
-                    Step::Done(equalized) => (self.calibrate(Some(equalized)), None),
+                    Step::Done(equalized) => (self.equalized(equalized)?, None),
+                },
+                Stage::Absorb(equalized, mut job) => match job.step(&self.inputs)? {
+                    Step::Running(progress) => (Stage::Absorb(equalized, job), Some(progress)),
+                    Step::Done(moments) => (self.calibrate(Some(equalized.absorbed(&moments)?)), None),
                 },
                 Stage::Calibrate(mut job) => match job.step()? {
                     Step::Running(progress) => (Stage::Calibrate(job), Some(progress)),
@@ -273,24 +210,18 @@ impl Job for QuantizeJob {
                         (Stage::Plan(equalized, Arc::new(found)), None)
                     }
                 },
-                Stage::Plan(equalized, statistics) => match self.plan(equalized, statistics)? {
-                    Ok(decided) => return self.write(decided),
-                    Err(stage) => (stage, None),
+                Stage::Plan(equalized, statistics) => (self.plan(equalized, statistics)?, None),
+                Stage::Round(mut job) => match job.step(&self.inputs)? {
+                    Some(progress) => (Stage::Round(job), Some(progress)),
+                    None => (self.correct(job.finish()?), None),
                 },
-                Stage::Round(equalized, statistics, mut work) => match self.round(&mut work)? {
-                    Some(progress) => (Stage::Round(equalized, statistics, work), Some(progress)),
-                    None => {
-                        let rounded = work.finish()?;
-                        let plan = rounded.plan.clone();
-                        match self.planned(equalized, statistics, (plan, Some(rounded)))? {
-                            Ok(decided) => return self.write(decided),
-                            Err(stage) => (stage, None),
-                        }
+                Stage::Correct(mut job) => match job.step(&self.inputs)? {
+                    Step::Running(progress) => (Stage::Correct(job), Some(progress)),
+                    Step::Done(decided) => {
+                        let (recipe, preprocess) = (self.recipe.clone(), self.inputs.preprocess());
+                        let made = QuantizedNetwork::of(&self.network, decided, recipe, preprocess, self.isa);
+                        return Ok(Step::Done(made?));
                     }
-                },
-                Stage::Correct(correction) => match self.correct(correction)? {
-                    Ok(decided) => return self.write(decided),
-                    Err((stage, progress)) => (stage, Some(progress)),
                 },
             };
             self.stage = next;
@@ -314,8 +245,8 @@ mod tests {
         })
     }
 
-    /// A bundled network quantized with four bundled pictures.
-    fn quantized(network: &[u8], recipe: &Recipe) -> QuantizedNetwork {
+    /// What decides a file, of a bundled network calibrated on four bundled pictures.
+    fn plan(network: &[u8]) -> String {
         let pictures: [(&str, &[u8]); 4] = [
             ("boat.png", include_bytes!("../../www/public/sample/boat_0.png")),
             ("car.png", include_bytes!("../../www/public/sample/car_0.png")),
@@ -328,12 +259,8 @@ mod tests {
         session.read_preprocess("preprocessor_config.json", settings).unwrap();
         let files = pictures.map(|(name, bytes)| (name.to_owned(), bytes.to_vec()));
         assert!(session.add_pictures(files.to_vec()).1.is_empty());
-        session.quantize(recipe).unwrap().run(&mut |_| ()).unwrap()
-    }
-
-    /// What decides its file.
-    fn plan(network: &[u8]) -> String {
-        serde_json::to_string(quantized(network, &Recipe::default()).plan()).unwrap()
+        let quantized = session.quantize(&Recipe::default()).unwrap().run(&mut |_| ()).unwrap();
+        serde_json::to_string(quantized.plan()).unwrap()
     }
 
     /// Where a number here is meant to change (other networks, pictures or rules), the failing test

@@ -10,7 +10,7 @@ use super::view::{ByteSizes, LayerPath, LayerView, OperatorView, QuantizedView, 
 use crate::data::Preprocess;
 use crate::onnx::{self, ExportOptions};
 use crate::ops::{Graph, Isa};
-use crate::quant::round::{RoundedGraph, RoundedLayer};
+use crate::quant::round::RoundedLayer;
 use crate::quant::{self, QuantPlan, Recipe, Statistics};
 use crate::tensor::Value;
 use std::collections::BTreeMap;
@@ -50,10 +50,10 @@ pub(super) struct Decided {
     /// What is quantized, where that is not the network as it is.
     pub(super) equalized: Option<Arc<EqualizedNetwork>>,
     pub(super) plan: QuantPlan,
-    /// The graph with weights of other codes than the nearest, where these were chosen.
-    pub(super) rounded: Option<RoundedGraph>,
-    /// The graph with other biases, where these were corrected.
-    pub(super) corrected: Option<Graph>,
+    /// The graph with other weights and biases, where these were changed for the plan.
+    pub(super) changed: Option<Graph>,
+    /// What became of each weight, where they were not simply rounded to the nearest codes.
+    pub(super) rounding: Vec<RoundedLayer>,
 }
 
 impl QuantizedNetwork {
@@ -70,7 +70,7 @@ impl QuantizedNetwork {
         isa: Isa,
     ) -> Result<Self, SessionError> {
         let plan = quant::plan(network.graph(), &statistics, &recipe)?;
-        let decided = Decided { statistics, equalized: None, plan, rounded: None, corrected: None };
+        let decided = Decided { statistics, equalized: None, plan, changed: None, rounding: Vec::new() };
         Self::of(network, decided, recipe, preprocess, isa)
     }
 
@@ -85,10 +85,9 @@ impl QuantizedNetwork {
         preprocess: &Preprocess,
         isa: Isa,
     ) -> Result<Self, SessionError> {
-        let Decided { statistics, equalized, plan, rounded, corrected } = decided;
+        let Decided { statistics, equalized, plan, changed, rounding } = decided;
         let before = equalized.as_ref().map_or(network.graph(), |equalized| &equalized.graph);
-        let (rounded, rounding) = rounded.map(|of| (of.graph, of.layers)).unzip();
-        let quantized = quant::apply(corrected.as_ref().or(rounded.as_ref()).unwrap_or(before), &plan)?;
+        let quantized = quant::apply(changed.as_ref().unwrap_or(before), &plan)?;
         let model = QuantizedModel::from_graph(&quantized.graph, isa)?;
         // Whoever opens the file again needs the same inputs for the same answers.
         let preprocess = serde_json::to_string(preprocess).unwrap_or_default();
@@ -109,7 +108,7 @@ impl QuantizedNetwork {
             layers,
             full_size_bytes: network.info.size_bytes,
             equalized,
-            rounding: rounding.unwrap_or_default(),
+            rounding,
         })
     }
 

@@ -49,7 +49,12 @@ fn write_raw(folder: &Path, prefix: &str, tensors: &[&Value]) -> String {
 }
 
 /// The report of `check_export.py` on a quantized network, our outputs and every tensor of codes.
-fn check_export(python: &str, model: &Path, quantized: &QuantizedNetwork, pictures: &[Value]) -> Json {
+pub(crate) fn check_export(
+    python: &str,
+    model: &Path,
+    quantized: &QuantizedNetwork,
+    pictures: &[Value],
+) -> Json {
     let label = format!("{}_{}", model.file_stem().unwrap().display(), quantized.recipe().label());
     let folder: PathBuf = Path::new(env!("CARGO_TARGET_TMPDIR")).join("check_export").join(&label);
     let _ = fs::remove_dir_all(&folder);

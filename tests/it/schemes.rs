@@ -3,9 +3,7 @@
 
 use std::sync::Arc;
 
-use bitlens::quant::recipe::{
-    ActivationRange, BiasChoice, LayerKind, LayerRule, Offer, OptionKind, WeightGrid,
-};
+use bitlens::quant::recipe::{ActivationRange, BiasChoice, LayerKind, LayerRule, Offer, OptionKind};
 use bitlens::quant::{Preset, Recipe};
 use bitlens::session::Job as _;
 use bitlens::session::Role;
@@ -41,6 +39,8 @@ pub(crate) fn schemes() -> Vec<(String, Recipe)> {
         add(&Recipe::preset(Preset::W4a8), "weightBits", bits);
     }
     add(&Recipe::preset(Preset::W4a8), "weightGrid", "asymmetric");
+    add(&Recipe::preset(Preset::W4a8), "weightGranularity", "group-32");
+    add(&Recipe::preset(Preset::WeightOnly4), "weightRange", "mse");
     add(&Recipe::preset(Preset::W4a4), "activationGrid", "symmetric");
     for rounding in ["gptq", "comq", "hqq"] {
         add(&Recipe::preset(Preset::W4a8), "rounding", rounding);
@@ -48,11 +48,9 @@ pub(crate) fn schemes() -> Vec<(String, Recipe)> {
     all
 }
 
-/// Whether a recipe leaves something to float: groups have no sum of one unit, differences of asymmetric
-/// codes of 8 bits need 9, and 16 bits have no kernel.
+/// Whether a recipe leaves something to float: groups have no sum of one unit, and 16 bits have no kernel.
 fn has_float_layers(recipe: &Recipe) -> bool {
     recipe.weight_granularity.group().is_some()
-        || (recipe.weight_grid == WeightGrid::Asymmetric && recipe.weight_bits == 8)
         || recipe.activation_bits > 8
         || recipe.ends == bitlens::quant::recipe::Ends::Float
 }
@@ -125,6 +123,22 @@ fn packed_weights_make_the_file_smaller() {
         quantized_sample(SAMPLES[0], &plain).1.layers().iter().map(|layer| layer.weights).sum();
     // What else changes are names of types and padding.
     assert!(large - small > weights / 2 - 200, "{large} − {small} of {weights} weights");
+}
+
+/// Also of groups: each has a range of its own, and so less error than with its extremes.
+#[test]
+fn weights_are_nearer_with_the_range_of_least_error() {
+    for granularity in ["tensor", "channel", "group-16"] {
+        let recipe = Recipe::preset(Preset::W4a8).with("weightGranularity", granularity).unwrap();
+        let losses = |range: &str| -> Vec<f64> {
+            let (_, quantized) = quantized_sample(SAMPLES[0], &recipe.with("weightRange", range).unwrap());
+            quantized.layers().iter().map(|layer| layer.weight_sqnr_db.unwrap()).collect()
+        };
+        let (max, mse) = (losses("max"), losses("mse"));
+        assert!(max.iter().zip(&mse).all(|(max, mse)| mse >= max), "{granularity}: {max:?} {mse:?}");
+        let gain = mse.iter().sum::<f64>() - max.iter().sum::<f64>();
+        assert!(gain > 0.1 * max.len() as f64, "{granularity}: {gain} dB over {} layers", max.len());
+    }
 }
 
 #[test]
@@ -255,17 +269,46 @@ fn layers_of_an_equalized_network_are_compared_with_its_own() {
     }
 }
 
-/// Weights of 4 bits shift the means of channels, which is what bias correction takes back.
+/// Weights of 4 bits shift the means of channels and stretch them, which is what corrections take back.
 #[test]
-fn corrected_biases_bring_integers_nearer_to_full_precision() {
+fn corrected_layers_bring_integers_nearer_to_full_precision() {
     for network in SAMPLES {
         let mut session = sample_session(network);
-        let mut sqnr = |bias_correction: BiasChoice| {
-            quantize(&mut session, &Recipe { bias_correction, ..Recipe::preset(Preset::W4a8) });
+        let mut sqnr = |recipe: &Recipe| {
+            quantize(&mut session, recipe);
             session.compare().unwrap().run(&mut |_| ()).unwrap().summary.sqnr_db.unwrap()
         };
-        let (plain, corrected) = (sqnr(BiasChoice::None), sqnr(BiasChoice::Empirical));
-        println!("{network} w4a8: {plain:.2} dB, with biases corrected {corrected:.2} dB");
-        assert!(corrected > plain, "{network}: {corrected:.2} dB instead of {plain:.2}");
+        let plain = Recipe::preset(Preset::W4a8);
+        let before = sqnr(&plain);
+        for &bias_correction in BiasChoice::ALL.iter().filter(|&&choice| choice != BiasChoice::None) {
+            let after = sqnr(&Recipe { bias_correction, ..plain.clone() });
+            println!("{network} w4a8: {before:.2} dB, {} {after:.2} dB", bias_correction.name());
+            assert!(
+                after > before,
+                "{network} {}: {after:.2} instead of {before:.2}",
+                bias_correction.name()
+            );
+        }
+        let weights = Recipe { weight_moments: true, bias_correction: BiasChoice::Analytic, ..plain.clone() };
+        let after = sqnr(&weights);
+        println!("{network} w4a8: {before:.2} dB, with deviations of weights {after:.2} dB");
+        assert!(after > before, "{network}: {after:.2} instead of {before:.2}");
     }
+}
+
+/// What is measured on which pictures, in the order of the work.
+#[test]
+fn each_correction_measures_what_it_needs() {
+    let mut session = sample_session(SAMPLES[1]);
+    let plain = Recipe::default();
+    let absorbing = Recipe { absorb: true, ..plain.clone() };
+    assert_eq!(phases(&mut session, &absorbing), ["measuring channels", "calibrating"]);
+    assert!(phases(&mut session, &absorbing).is_empty());
+    let both = Recipe { equalize: true, ..absorbing };
+    assert_eq!(phases(&mut session, &both), ["equalizing layers", "measuring channels", "calibrating"]);
+    let of = |bias_correction| Recipe { bias_correction, ..plain.clone() };
+    assert_eq!(phases(&mut session, &of(BiasChoice::Analytic)), ["calibrating", "measuring channels"]);
+    assert_eq!(phases(&mut session, &of(BiasChoice::LeastSquares)), ["fitting layers"]);
+    let weights = Recipe { weight_moments: true, ..of(BiasChoice::Empirical) };
+    assert_eq!(phases(&mut session, &weights), ["measuring channels", "correcting biases"]);
 }

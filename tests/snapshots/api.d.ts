@@ -479,9 +479,9 @@ export interface ByteSizes {
 }
 
 /**
- * How biases make up for what quantizing adds to the mean of a channel (methods §1.3).
+ * How each layer makes up for what quantizing changes of its channels (methods §1.3, §3).
  */
-export type BiasChoice = "none" | "empirical";
+export type BiasChoice = "none" | "empirical" | "analytic" | "deviations" | "least-squares";
 
 /**
  * How many scales a weight has (methods §0.2).
@@ -1022,7 +1022,15 @@ export interface Recipe {
      */
     equalize?: boolean;
     /**
-     * How biases are corrected.
+     * Whether what channels always have moves into the next layer's bias.
+     */
+    absorb?: boolean;
+    /**
+     * Whether rounded weights get back each channel's deviation.
+     */
+    weightMoments?: boolean;
+    /**
+     * How layers are corrected for what quantizing changes.
      */
     biasCorrection?: BiasChoice;
     /**

@@ -11,6 +11,7 @@ mod cases;
 mod codegen;
 mod process;
 mod ran;
+mod report;
 mod serve;
 mod setup;
 mod steps;
@@ -33,6 +34,7 @@ usage: cargo xtask <command>
   test [--keep-going] [STEP…]
                             run every check, or only the named steps; `test --list` names them
   bench WHAT …              what networks and kernels take in a browser; `bench` says more
+  report WHAT …             what recipes do to real networks; `report` says more
   codegen [--check]         write tests/snapshots/api.d.ts, or compare it with the build
   wasm-bindgen …            the wasm-bindgen generator, with its own arguments
   wasm-test-runner …        the wasm-bindgen test runner, as cargo calls it
@@ -73,6 +75,7 @@ fn run(mut arguments: Vec<OsString>) -> Result<bool> {
         }
         Some("serve") => serve::serve(&arguments),
         Some("bench") => bench::bench(&arguments),
+        Some("report") => report::report(&arguments),
         Some("wasm-bindgen") => {
             wasm_bindgen_cli::wasm_bindgen::run_cli_with_args(named("wasm-bindgen", arguments))
         }

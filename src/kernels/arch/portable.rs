@@ -204,6 +204,10 @@ impl Taps for Portable {
         core::array::from_fn(|i| a[i].max(b[i]))
     }
     #[inline(always)]
+    fn min_bytes(self, a: Self::Bytes, b: Self::Bytes) -> Self::Bytes {
+        core::array::from_fn(|i| a[i].min(b[i]))
+    }
+    #[inline(always)]
     unsafe fn store_bytes(self, to: *mut u8, bytes: Self::Bytes) {
         // SAFETY: the caller says that sixteen codes are writable.
         unsafe { to.cast::<[u8; 16]>().write(bytes) }

@@ -32,7 +32,7 @@ fn blocks(channels: usize, block: usize) -> impl Iterator<Item = usize> {
 
 /// Packs weights `[channels][taps]`.
 pub(crate) struct PackTask<'a> {
-    pub(crate) weights: &'a [i8],
+    pub(crate) weights: &'a [i16],
     pub(crate) channels: usize,
     pub(crate) taps: usize,
 }
@@ -46,7 +46,7 @@ impl Task for PackTask<'_> {
         let mut packed = Vec::with_capacity(self.channels.next_multiple_of(block) * pairs * 2);
         let weight = |channel: usize, tap: usize| {
             let exists = channel < self.channels && tap < self.taps;
-            if exists { i16::from(self.weights[channel * self.taps + tap]) } else { 0 }
+            if exists { self.weights[channel * self.taps + tap] } else { 0 }
         };
         for first in blocks(self.channels, block) {
             for pair in 0..pairs {

@@ -103,6 +103,39 @@ impl AddTask<'_> {
     }
 }
 
+/// Rows of codes of which each channel has a largest one of its own: `out[i] = min(out[i], limits[i % channels])`.
+///
+/// Rows follow each other without gaps, so the limits of sixteen rows are a whole number of vectors.
+pub(crate) struct LimitTask<'a> {
+    pub(crate) limits: &'a [u8],
+    pub(crate) out: &'a mut [u8],
+}
+
+impl Task for LimitTask<'_> {
+    type Output = ();
+    const SUMS_REALS: bool = false;
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let limits = self.limits.repeat(16);
+        for out in self.out.chunks_mut(limits.len().max(1)) {
+            let whole = out.len() / 16 * 16;
+            let mut at = 0;
+            while at < whole {
+                // SAFETY: sixteen codes from `at` on are within `out`, which is no longer than `limits`.
+                unsafe {
+                    let limit = simd.load_bytes(limits.as_ptr().add(at));
+                    let codes = simd.load_bytes(out.as_ptr().add(at));
+                    simd.store_bytes(out.as_mut_ptr().add(at), simd.min_bytes(codes, limit));
+                }
+                at += 16;
+            }
+            for (code, &limit) in out.iter_mut().zip(&limits).skip(whole) {
+                *code = limit.min(*code);
+            }
+        }
+    }
+}
+
 /// A sum as [`AddU8`] defines it, and what it takes to round it in another way.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct OpenSum {

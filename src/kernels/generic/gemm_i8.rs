@@ -1,4 +1,4 @@
-//! Integer matrix product: rows of `u8` activations times packed `i8` weights, into `i32`.
+//! Integer matrix product: rows of `u8` activations times packed weights of eight bits, or nine, into `i32`.
 //!
 //! ```text
 //! for each panel of 2 vectors of output columns:   the panel stays in cache while the rows pass
@@ -34,9 +34,9 @@ pub(crate) struct PackedWeights {
     pub(crate) padded_depth: usize,
 }
 
-/// Packs an `N × K` matrix of weights, row-major.
+/// Packs an `N × K` matrix of weights, row-major, which fit the instruction's.
 pub(crate) struct PackTask<'a> {
-    pub(crate) weights_nk: &'a [i8],
+    pub(crate) weights_nk: &'a [i16],
     pub(crate) columns: usize,
     pub(crate) depth: usize,
 }
@@ -53,7 +53,7 @@ impl DotTask for PackTask<'_> {
             let panel = column / width * width * padded_depth;
             for (k, &weight) in row.iter().enumerate() {
                 let group = panel + k / D::GROUP * width * D::GROUP;
-                packed[group + column % width * D::GROUP + k % D::GROUP] = D::Weight::from_i8(weight);
+                packed[group + column % width * D::GROUP + k % D::GROUP] = D::Weight::from_i16(weight);
             }
         }
         PackedWeights { panels: D::Weight::wrap(packed), padded_depth }

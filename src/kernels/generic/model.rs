@@ -7,6 +7,7 @@ use super::sinks::{SumSink, WeightSums};
 use super::{Dot, DotTask};
 use crate::kernels::affine::QuantizedInput;
 use crate::kernels::arch::portable::Portable;
+use crate::kernels::integer::widened;
 use crate::kernels::layout::Conv2dGeometry;
 use crate::kernels::reference;
 use crate::kernels::testing::{Cases, square_conv};
@@ -105,7 +106,7 @@ fn check_gemm<D: Dot>(dot: D) {
     for (rows, depth, columns) in [(1, 1, 1), (4, 4, 4), (7, 8, 5), (5, 13, 9), (100, 40, 3)] {
         let (data, weights) = (cases.codes(rows * depth), cases.weights(columns * depth));
         let input = QuantizedInput { data: &data, zero_point: cases.code() };
-        let packed = PackTask { weights_nk: &weights, columns, depth }.run(dot);
+        let packed = PackTask { weights_nk: &widened(&weights), columns, depth }.run(dot);
         let sums = row_sums(&weights, depth);
         let (mut actual, mut expected) = (vec![0; rows * columns], vec![1; rows * columns]);
         let sink = &mut SumSink::new(input.zero_point, &sums, &mut actual);
@@ -120,7 +121,8 @@ fn check_pointwise<D: Dot>(dot: D, geometry: &Conv2dGeometry, cases: &mut Cases)
     let (data, weights) = (cases.codes(geometry.input_len()), cases.weights(geometry.weights_len()));
     let input = QuantizedInput { data: &data, zero_point: cases.code() };
     let (columns, depth) = (geometry.out_channels_per_group(), geometry.depth());
-    let groups = weights.chunks_exact(columns * depth);
+    let wide = widened(&weights);
+    let groups = wide.chunks_exact(columns * depth);
     let packed: Vec<PackedWeights> =
         groups.map(|weights_nk| PackTask { weights_nk, columns, depth }.run(dot)).collect();
     let sums = row_sums(&weights, depth);

@@ -171,6 +171,8 @@ pub(crate) trait Taps:
     unsafe fn load_bytes(self, from: *const u8) -> Self::Bytes;
     /// The larger of each two.
     fn max_bytes(self, a: Self::Bytes, b: Self::Bytes) -> Self::Bytes;
+    /// The smaller of each two.
+    fn min_bytes(self, a: Self::Bytes, b: Self::Bytes) -> Self::Bytes;
     /// Writes sixteen codes.
     ///
     /// # Safety
@@ -238,8 +240,8 @@ pub(crate) enum WeightPanels {
 
 /// A stored weight: knows which kind of panel it belongs to.
 pub(crate) trait WeightElement: Copy + Default {
-    /// From the weight itself.
-    fn from_i8(weight: i8) -> Self;
+    /// From the weight itself, which fits.
+    fn from_i16(weight: i16) -> Self;
     /// Panels of this element.
     fn wrap(panels: Vec<Self>) -> WeightPanels;
     /// The elements; empty when the panels are of the other kind.
@@ -247,8 +249,8 @@ pub(crate) trait WeightElement: Copy + Default {
 }
 
 impl WeightElement for i8 {
-    fn from_i8(weight: i8) -> Self {
-        weight
+    fn from_i16(weight: i16) -> Self {
+        weight as Self
     }
     fn wrap(panels: Vec<Self>) -> WeightPanels {
         WeightPanels::I8(panels)
@@ -262,8 +264,8 @@ impl WeightElement for i8 {
 }
 
 impl WeightElement for i16 {
-    fn from_i8(weight: i8) -> Self {
-        weight.into()
+    fn from_i16(weight: i16) -> Self {
+        weight
     }
     fn wrap(panels: Vec<Self>) -> WeightPanels {
         WeightPanels::I16(panels)

@@ -11,14 +11,15 @@ pub fn requantize(accumulator: i32, channel: usize, requantize: &Requantize) -> 
         each => each[channel],
     };
     let sum = accumulator.saturating_add(requantize.bias[channel]);
-    round_to_u8(sum as f32 * multiplier, requantize.zero_point, requantize.min, requantize.max)
+    let code = round_to_u8(sum as f32 * multiplier, requantize.zero_point, requantize.min, requantize.max);
+    requantize.limits.get(channel).map_or(code, |&limit| code.min(limit))
 }
 
 /// `Σ (x − zero_point) · w` for an NHWC input and OIHW weights; padding contributes nothing.
-pub fn conv2d_i32(
+pub fn conv2d_i32<W: Copy + Into<i64>>(
     geometry: &Conv2dGeometry,
     input: QuantizedInput<'_>,
-    weights_oihw: &[i8],
+    weights_oihw: &[W],
     out_nhwc: &mut [i32],
 ) {
     let window = geometry.window();
@@ -33,10 +34,10 @@ pub fn conv2d_i32(
     }
 }
 
-fn conv2d_at(
+fn conv2d_at<W: Copy + Into<i64>>(
     geometry: &Conv2dGeometry,
     input: QuantizedInput<'_>,
-    weights_oihw: &[i8],
+    weights_oihw: &[W],
     [image, row, col, channel]: [usize; 4],
 ) -> i32 {
     let per_group = geometry.in_channels_per_group();
@@ -48,7 +49,7 @@ fn conv2d_at(
         for i in 0..per_group {
             let x = input.data[pixel * geometry.in_channels() + first + i];
             let w = weights[i * geometry.window().taps() + tap];
-            sum += (i64::from(x) - i64::from(input.zero_point)) * i64::from(w);
+            sum += (i64::from(x) - i64::from(input.zero_point)) * w.into();
         }
     });
     sum as i32
@@ -68,15 +69,18 @@ fn for_each_tap(window: &Window2d, out: [usize; 2], mut visit: impl FnMut(usize,
 }
 
 /// `Σ_k (x[m, k] − zero_point) · w[n, k]`, row-major `M × N`.
-pub fn gemm_i32(input: QuantizedInput<'_>, weights_nk: &[i8], depth: usize, out: &mut [i32]) {
+pub fn gemm_i32<W: Copy + Into<i64>>(
+    input: QuantizedInput<'_>,
+    weights_nk: &[W],
+    depth: usize,
+    out: &mut [i32],
+) {
     let columns = weights_nk.len() / depth.max(1);
     for (index, sum) in out.iter_mut().enumerate() {
         let row = &input.data[index / columns * depth..][..depth];
         let weights = &weights_nk[index % columns * depth..][..depth];
-        let products = row
-            .iter()
-            .zip(weights)
-            .map(|(&x, &w)| (i64::from(x) - i64::from(input.zero_point)) * i64::from(w));
+        let products =
+            row.iter().zip(weights).map(|(&x, &w)| (i64::from(x) - i64::from(input.zero_point)) * w.into());
         *sum = products.sum::<i64>() as i32;
     }
 }

@@ -65,6 +65,40 @@ pub(crate) fn gemm_is_exact_up_to_the_accumulator_bound(isa: Isa) {
     }
 }
 
+pub(crate) fn differences_of_codes_are_exact(isa: Isa) {
+    let mut cases = Cases::new(9);
+    for [rows, depth, columns] in [[1, 1, 1], [4, 2, 8], [5, 31, 9], [7, 64, 33], [2, 33_025, 3]] {
+        let data = if depth > 64 { vec![255; rows * depth] } else { cases.codes(rows * depth) };
+        let mut weights = cases.differences(columns * depth);
+        weights[..depth].fill(-255);
+        let input = QuantizedInput { data: &data, zero_point: cases.pick(&ZERO_POINTS) };
+        let (mut actual, mut expected) = (vec![1; rows * columns], vec![2; rows * columns]);
+        let packed = PackedGemmI8::pack_differences(isa, depth, &weights).unwrap();
+        assert_eq!(packed.kernel().name, "i16-pairs");
+        gemm_i32(input, &packed, &mut actual).unwrap();
+        reference::gemm_i32(input, &weights, depth, &mut expected);
+        assert_eq!(actual, expected, "m k n {:?}", [rows, depth, columns]);
+    }
+    let deepest = PackedGemmI8::pack_differences(isa, 33_026, &vec![255; 33_026]);
+    assert!(matches!(deepest, Err(KernelError::AccumulatorOverflow { .. })), "{deepest:?}");
+    for w in [256, -256, i16::MIN] {
+        let error = PackedGemmI8::pack_differences(isa, 2, &[0, w]).unwrap_err();
+        assert!(matches!(error, KernelError::Parameter { name: "weight", .. }), "{error:?}");
+    }
+    for _ in 0..60 {
+        let geometry = cases.geometry();
+        let (data, mut weights) =
+            (cases.codes(geometry.input_len()), cases.differences(geometry.weights_len()));
+        weights[0] = 255;
+        let input = QuantizedInput { data: &data, zero_point: cases.code() };
+        let packed = PackedConvI8::pack_differences(isa, &geometry, &weights).unwrap();
+        let (mut actual, mut expected) = (vec![1; geometry.output_len()], vec![2; geometry.output_len()]);
+        conv2d_i32(&geometry, input, &packed, &mut actual).unwrap();
+        reference::conv2d_i32(&geometry, input, &weights, &mut expected);
+        assert_eq!(actual, expected, "{}: {geometry:?}", packed.kernel());
+    }
+}
+
 pub(crate) fn gemm_takes_the_fast_path_for_bounded_pairs(isa: Isa) {
     let mut cases = Cases::new(2);
     let pairs = [[64, 64], [-64, -64], [-128, 0], [0, -128], [127, 1], [-1, -127], [3, -5]];
@@ -98,12 +132,20 @@ pub(crate) fn requantization_saturates_and_rounds_half_to_even(isa: Isa) {
         let mut sums = vec![0; rows * columns];
         reference::gemm_i32(input, &weights, 1, &mut sums);
         for multiplier in [each.clone(), vec![0.5], vec![0.1]] {
-            let requantize = Requantize { bias: bias.clone(), multiplier, zero_point, min, max };
+            let limits = Vec::new();
+            let requantize = Requantize { bias: bias.clone(), multiplier, zero_point, min, max, limits };
             let mut actual = vec![0; rows * columns];
             gemm_u8(input, &packed, &requantize, &mut actual).unwrap();
             let expected = |(i, &sum)| reference::requantize(sum, i % columns, &requantize);
             let expected: Vec<u8> = sums.iter().enumerate().map(expected).collect();
             assert_eq!(actual, expected);
+            // The least code of each row counts, whatever the convolution's own range of codes is.
+            let limits = (0..columns).map(|column| (column * 37) as u8).collect();
+            let limited = Requantize { limits, ..requantize };
+            gemm_u8(input, &packed, &limited, &mut actual).unwrap();
+            let expected = |(i, &sum)| reference::requantize(sum, i % columns, &limited);
+            let limited: Vec<u8> = sums.iter().enumerate().map(expected).collect();
+            assert_eq!(actual, limited);
         }
     }
 }
@@ -127,12 +169,19 @@ fn check_conv_with(isa: Isa, geometry: &Conv2dGeometry, (data, weights): (&[u8],
         zero_point: cases.code(),
         min: 3,
         max: 250,
+        limits: Vec::new(),
     };
     let mut codes = vec![0; geometry.output_len()];
     conv2d_u8(geometry, input, &packed, &requantize, &mut codes).unwrap();
     let expected = |(i, &sum)| reference::requantize(sum, i % channels, &requantize);
     let expected: Vec<u8> = sums.iter().enumerate().map(expected).collect();
     assert_eq!(codes, expected, "{}: {geometry:?}", packed.kernel());
+    let limited = Requantize { limits: cases.codes(channels), ..requantize.clone() };
+    conv2d_u8(geometry, input, &packed, &limited, &mut codes).unwrap();
+    let expected_limited = |(i, &code): (usize, &u8)| limited.limits[i % channels].min(code);
+    let expected_limited: Vec<u8> = expected.iter().enumerate().map(expected_limited).collect();
+    assert_eq!(codes, expected_limited, "{}: {geometry:?}", packed.kernel());
+    let codes = expected;
     if !geometry.is_depthwise() {
         let other = cases.codes(codes.len());
         let add = any_sum(cases);
@@ -189,6 +238,7 @@ pub(crate) fn convolution_adds_all_pairs_of_codes_as_the_definition(isa: Isa) {
                 zero_point: code_zero,
                 min: 0,
                 max: 255,
+                limits: Vec::new(),
             };
             let codes: Vec<u8> = (0..geometry.output_len())
                 .map(|at| reference::requantize(data[at / 18].into(), at % 18, &requantize))

@@ -32,6 +32,7 @@ macro_rules! kernel_conformance {
                     gemm_is_exact_with_extreme_operands,
                     gemm_is_exact_up_to_the_accumulator_bound,
                     gemm_takes_the_fast_path_for_bounded_pairs,
+                    differences_of_codes_are_exact,
                     requantization_saturates_and_rounds_half_to_even,
                     convolution_equals_the_reference_on_a_table,
                     convolution_equals_the_reference_on_random_geometries,
@@ -135,6 +136,11 @@ impl Cases {
     pub(crate) fn weights(&mut self, count: usize) -> Vec<i8> {
         let weight = |code: u8| (code ^ 128) as i8;
         (0..count).map(|_| weight(self.code())).collect()
+    }
+
+    /// Differences of two codes.
+    pub(crate) fn differences(&mut self, count: usize) -> Vec<i16> {
+        (0..count).map(|_| i16::from(self.code()) - i16::from(self.code())).collect()
     }
 
     /// A number in `-1.0..1.0`.

@@ -103,9 +103,20 @@ fn parameters_that_could_make_nan_are_refused() {
         .into_iter()
         .chain([(1, vec![1.0, 1.0], 0), (1, vec![1.0], 9)])
     {
-        let requantize = Requantize { bias: vec![0; bias], multiplier, zero_point: 0, min, max: 8 };
+        let bias = vec![0; bias];
+        let requantize = Requantize { bias, multiplier, zero_point: 0, min, max: 8, limits: Vec::new() };
         assert!(conv2d_u8(&geometry, input, &packed, &requantize, &mut [0]).is_err(), "{requantize:?}");
     }
+    let limited = |limits: usize| Requantize {
+        bias: vec![0],
+        multiplier: vec![1.0],
+        zero_point: 0,
+        min: 0,
+        max: 8,
+        limits: vec![3; limits],
+    };
+    assert!(conv2d_u8(&geometry, input, &packed, &limited(1), &mut [0]).is_ok());
+    assert!(conv2d_u8(&geometry, input, &packed, &limited(2), &mut [0]).is_err());
 }
 
 #[wasm_bindgen_test(unsupported = test)]
@@ -139,14 +150,25 @@ fn a_sum_that_would_be_made_twice_or_wrongly_is_refused() {
         min: 0,
         max: 255,
     };
-    let requantize = Requantize { bias: vec![0; 2], multiplier: vec![1.0], zero_point: 0, min: 0, max: 255 };
-    let sum = |geometry: &Conv2dGeometry, add| {
+    let plain = Requantize {
+        bias: vec![0; 2],
+        multiplier: vec![1.0],
+        zero_point: 0,
+        min: 0,
+        max: 255,
+        limits: Vec::new(),
+    };
+    let of = |geometry: &Conv2dGeometry, add, requantize: &Requantize| {
         let weights = vec![1; geometry.weights_len()];
         let packed = PackedConvI8::pack(ISA, geometry, &weights).unwrap();
         let input = QuantizedInput { data: &[0; 18], zero_point: 0 };
-        let finish = RequantizeAdd { requantize: &requantize, add, is_lhs: true };
+        let finish = RequantizeAdd { requantize, add, is_lhs: true };
         conv2d_add_u8(geometry, input, &packed, finish, &mut [7; 18])
     };
+    let sum = |geometry: &Conv2dGeometry, add| of(geometry, add, &plain);
+    let limited = Requantize { limits: vec![9; 2], ..plain.clone() };
+    let error = of(&dense, add, &limited).unwrap_err();
+    assert!(error.to_string().contains("limits"), "{error}");
     assert!(sum(&dense, add).is_ok());
     assert!(sum(&dense, AddU8 { rhs_factor: 300.0, ..add }).is_err());
     assert!(sum(&dense, AddU8 { min: 9, max: 8, ..add }).is_err());

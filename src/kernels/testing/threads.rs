@@ -65,7 +65,7 @@ const ADD: AddU8 = AddU8 {
 
 fn requantize(channels: usize) -> Requantize {
     let bias = (0..channels as i32).map(|channel| 40 * channel - 300).collect();
-    Requantize { bias, multiplier: vec![0.004], zero_point: 7, min: 3, max: 250 }
+    Requantize { bias, multiplier: vec![0.004], zero_point: 7, min: 3, max: 250, limits: Vec::new() }
 }
 
 #[test]
@@ -83,6 +83,13 @@ fn integer_convolutions_are_the_same_on_any_number_of_threads() {
         check(&geometry, || {
             let mut out = vec![1; geometry.output_len()];
             conv2d_u8(&geometry, input, &packed, &requantize(geometry.out_channels()), &mut out).unwrap();
+            out
+        });
+        let limits = cases.codes(geometry.out_channels());
+        let limited = Requantize { limits, ..requantize(geometry.out_channels()) };
+        check(&geometry, || {
+            let mut out = vec![1; geometry.output_len()];
+            conv2d_u8(&geometry, input, &packed, &limited, &mut out).unwrap();
             out
         });
         if geometry.is_depthwise() {

@@ -52,16 +52,18 @@ fn below(x: f64) -> f64 {
 }
 
 /// A graph with corrected biases, for quantizing with the same plan, and the names of the layers that
-/// were corrected. `pre_activations` has the channels of each layer, by its name.
+/// were corrected. `reference` has the weights that were not rounded: the graph itself, or the one that its
+/// weights were made from. `pre_activations` has the channels of each layer of it, by its name.
 ///
 /// # Errors
 /// [`QuantError::Graph`], [`QuantError::Pass`] when the graph is not valid, [`QuantError::Tensor`] when
 /// the plan is of another one.
 pub fn correct_biases(
-    graph: &Graph,
+    [reference, graph]: [&Graph; 2],
     plan: &QuantPlan,
     pre_activations: &NameMap<Vec<Gaussian>>,
 ) -> Result<(Graph, Vec<String>), QuantError> {
+    let originals = Layer::all_named(reference)?;
     let layers = Layer::all(graph)?;
     let planned = planned_layers(graph, plan)?;
     let mut edits = Edits::new(graph);
@@ -76,7 +78,10 @@ pub fn correct_biases(
         let free = Clamp { min: f32::NEG_INFINITY, max: f32::INFINITY };
         let clamp = node.op.without_clamp().map_or(free, |(_, clamp)| clamp);
         let means: Vec<f64> = known.iter().map(|&channel| clamped_mean(channel, clamp)).collect();
-        let Some(shift) = shift(graph, plan, reader, &means)? else { continue };
+        let original =
+            originals.get(name).filter(|original| original.weight.shape() == reader.weight.shape());
+        let pair = [original.unwrap_or(reader), reader];
+        let Some(shift) = shift(graph, plan, pair, &means)? else { continue };
         if reader.linear.bias.is_none() || shift.iter().any(|v| !v.is_finite()) {
             continue;
         }
@@ -91,7 +96,7 @@ pub fn correct_biases(
 fn shift(
     graph: &Graph,
     plan: &QuantPlan,
-    layer: &Layer,
+    [original, layer]: [&Layer; 2],
     means: &[f64],
 ) -> Result<Option<Vec<f64>>, QuantError> {
     let id = graph.node(layer.node).and_then(|node| node.inputs.get(layer.linear.weight).copied().flatten());
@@ -100,7 +105,7 @@ fn shift(
     let rounded = dequantized(&weight_codes(&layer.weight, quant)?, quant)?;
     let rounded = Layer { weight: Value::from_vec(layer.weight.shape(), rounded)?, ..layer.clone() };
     let mut shift = vec![0.0; layer.channels];
-    for (of, sign) in [(&rounded, 1.0), (layer, -1.0)] {
+    for (of, sign) in [(&rounded, 1.0), (original, -1.0)] {
         of.for_each_block(|row, inner, taps| {
             let sum: f64 = taps.iter().map(|&w| f64::from(w)).sum();
             shift[row] += sign * sum * means[of.column(groups, row, inner)];
@@ -154,7 +159,7 @@ mod tests {
         // Only the last layer is rounded, so that what it reads is what was measured.
         plan.weights.retain(|name, _| name == "c_weight");
         let known = moments(&graph, &pictures);
-        let (made, layers) = correct_biases(&graph, &plan, &known.pre_activations()).unwrap();
+        let (made, layers) = correct_biases([&graph, &graph], &plan, &known.pre_activations()).unwrap();
         assert_eq!(layers, ["c"]);
         let shift = |graph: &Graph| {
             let found = means(&crate::quant::apply(graph, &plan).unwrap().graph, "c", &pictures);
@@ -167,7 +172,8 @@ mod tests {
         let inputs = known.inputs();
         let real: Vec<f64> = inputs.get("c").unwrap().iter().map(|channel| channel.mean).collect();
         let id = graph.nodes().find(|(_, node)| node.name == "c").unwrap().0;
-        let foreseen = super::shift(&graph, &plan, &Layer::of(&graph, id).unwrap(), &real).unwrap().unwrap();
+        let layer = Layer::of(&graph, id).unwrap();
+        let foreseen = super::shift(&graph, &plan, [&layer, &layer], &real).unwrap().unwrap();
         let found = means(&crate::quant::apply(&graph, &plan).unwrap().graph, "c", &pictures);
         for ((found, foreseen), known) in found.iter().zip(foreseen).zip(known.pre_activation("c").unwrap()) {
             assert!((found - known.mean - foreseen).abs() < 1e-5 * (1.0 + known.std));

@@ -16,25 +16,20 @@
 //! mean of `ẑ` over the pictures is what the layer makes of the mean of its inputs: one run on a mean
 //! picture finds the correction, and no picture has to pass a layer twice.
 //!
-//! **Memory.** Between two layers each picture is held as what later layers still need of it, where it
-//! is quantized as its codes: pictures × the widest cut through the network, a byte per element (0.2 MB
-//! for a MobileNetV1 0.25 on 224 × 224, 0.8 MB for a ResNet-50).
-//!
 //! **What is corrected** is the definition, in float. The result is the full-precision graph with other
 //! biases, for [`apply`](crate::quant::apply) with the same plan: there they become codes of step
 //! `s = s_x·s_w[o]`, so the mean of a channel is right to `s / 2`, and later layers are corrected with
 //! the codes of earlier ones in place.
 
-use super::channel_moments::{ChannelMoments, ChannelSums, ChannelWatch, Gaussian, without_clamps};
+use super::channel_moments::{ChannelMoments, ChannelSums, ChannelWatch, without_clamps};
 use super::layer::{Edits, Layer};
-use super::part::{Map, Part};
-use crate::ir::{NameMap, NodeId, ValueId};
-use crate::ops::{Graph, GraphPatch, Isa, Kind, Node};
+use super::walk::{Walk, Walked};
+use super::{Corrected, Correction};
+use crate::ir::NameMap;
+use crate::ops::{Graph, Isa};
 use crate::passes::type_inputs;
-use crate::quant::apply::bias_code;
-use crate::quant::plan::data_input;
 use crate::quant::{QuantError, QuantPlan};
-use crate::tensor::{Element, Value};
+use crate::tensor::Value;
 use serde::{Deserialize, Serialize};
 
 /// What was found of one layer.
@@ -50,32 +45,27 @@ pub struct LayerShift {
     pub mean: f64,
 }
 
-/// A graph with corrected biases, to be quantized by the plan it was corrected for.
-#[derive(Debug, Clone)]
-pub struct BiasCorrected {
-    /// The graph.
-    pub graph: Graph,
-    /// What was corrected, layer by layer in the order of execution.
-    pub layers: Vec<LayerShift>,
-}
-
-/// How far a correction is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Walked {
-    /// Steps done: a picture through the nodes from one layer to the next.
-    pub done: usize,
-    /// Steps in all.
-    pub total: usize,
+impl LayerShift {
+    /// Of shifts and deviations of the channels.
+    pub(super) fn of(layer: String, channels: impl Iterator<Item = (f64, f64)>) -> Self {
+        let varies = channels.filter(|(_, deviation)| *deviation > 0.0);
+        let relative: Vec<f64> = varies.map(|(shift, deviation)| shift.abs() / deviation).collect();
+        let largest = relative.iter().copied().fold(0.0, f64::max);
+        Self { layer, largest, mean: relative.iter().sum::<f64>() / relative.len().max(1) as f64 }
+    }
 }
 
 /// Empirical bias correction, as work in steps.
 #[derive(Debug)]
 pub struct BiasCorrection {
+    plan: QuantPlan,
     /// What is corrected, with a bias in every layer.
     full: Graph,
     watch: ChannelWatch,
     moments: ChannelMoments,
     walk: Walk,
+    /// What the layer that is next reads, over the pictures that have reached it.
+    mean: MeanInput,
     corrected: NameMap<Vec<f32>>,
     shifts: Vec<LayerShift>,
 }
@@ -102,65 +92,73 @@ impl BiasCorrection {
         let names: Vec<String> = planned_layers(&full, plan)?.into_iter().map(|(name, _)| name).collect();
         let walk = Walk::new(quantized, &names, isa)?;
         let (moments, corrected) = (watch.moments(), NameMap::new());
-        Ok(Self { full, watch, moments, walk, corrected, shifts: Vec::new() })
+        let (mean, shifts) = (MeanInput::default(), Vec::new());
+        Ok(Self { plan: plan.clone(), full, watch, moments, walk, mean, corrected, shifts })
     }
 
-    /// Looks at one more picture, in full precision. All pictures come before the first step.
-    ///
-    /// # Errors
-    /// [`QuantError::Run`] when the picture does not fit the network, [`QuantError::LatePicture`] after
-    /// the first step.
-    pub fn observe(&mut self, inputs: &[Value]) -> Result<(), QuantError> {
-        if self.walk.to > 0 {
-            return Err(QuantError::LatePicture);
-        }
-        let sums = self.watch.look(inputs)?;
-        self.moments.add(&sums)?;
-        self.walk.begin(inputs)
-    }
-
-    /// Takes one picture of the quantized network to the next layer, or corrects that when all pictures
-    /// have reached it; `None` once every layer is corrected.
-    ///
-    /// # Errors
-    /// [`QuantError::NoCalibration`], [`QuantError::NotFinite`], [`QuantError::Run`].
-    pub fn step(&mut self) -> Result<Option<Walked>, QuantError> {
-        if self.walk.is_done() {
-            return Ok(None);
-        }
-        if self.walk.all_arrived() {
-            self.moments.check()?;
-            self.correct()?;
-            self.walk.to += 1;
-            self.walk.open()?;
-        } else {
-            self.walk.pass()?;
-        }
-        Ok(Some(self.walk.progress()))
+    /// Takes one more picture to the layer that is next.
+    fn pass(&mut self) -> Result<(), QuantError> {
+        self.walk.pass()?.map_or(Ok(()), |data| self.mean.add(&data))
     }
 
     /// Takes the shift of the layer that the pictures have reached from its bias.
     fn correct(&mut self) -> Result<(), QuantError> {
-        let Some((name, ..)) = self.walk.layers.get(self.walk.to).cloned() else { return Ok(()) };
-        let found = self.walk.channel_means()?;
+        let Some(name) = self.walk.layer().map(str::to_owned) else { return Ok(()) };
+        let found = self.channel_means()?;
         let known = self.moments.pre_activation(&name);
         let Some(known) = known.filter(|known| known.len() == found.len()) else { return Ok(()) };
         let shift: Vec<f64> = found.iter().zip(&known).map(|(found, known)| found - known.mean).collect();
         if let Some(&got) = shift.iter().find(|v| !v.is_finite()) {
             return Err(QuantError::NotFinite { value: name, got: got as f32 });
         }
-        if let Some(bias) = self.walk.shift_bias(&shift)? {
+        if let Some(bias) = self.walk.refit(None, &shift)? {
             self.corrected.insert(&name, bias);
-            self.shifts.push(summary(name, &shift, &known));
+            let deviations = known.iter().map(|known| known.std);
+            self.shifts.push(LayerShift::of(name, shift.iter().copied().zip(deviations)));
         }
         Ok(())
     }
 
-    /// The graph with all biases that were corrected so far.
-    ///
-    /// # Errors
-    /// [`QuantError::Graph`], [`QuantError::Pass`].
-    pub fn finish(self) -> Result<BiasCorrected, QuantError> {
+    /// The mean of each channel of the pre-activation of the layer that the pictures have reached.
+    fn channel_means(&self) -> Result<Vec<f64>, QuantError> {
+        let Some(layer) = self.walk.layer_alone()? else { return Ok(Vec::new()) };
+        let mut all = ChannelSums::default();
+        for (value, pictures) in self.mean.values()? {
+            if let Some(made) = layer.run(&[value])?.first() {
+                all.add(&ChannelSums::of(made)?.times(pictures));
+            }
+        }
+        Ok(all.means())
+    }
+}
+
+impl Correction for BiasCorrection {
+    fn observe(&mut self, inputs: &[Value]) -> Result<(), QuantError> {
+        if self.walk.has_advanced() {
+            return Err(QuantError::LatePicture);
+        }
+        let sums = self.watch.look(inputs)?;
+        self.moments.add(&sums)?;
+        self.walk.add(inputs);
+        self.pass()
+    }
+
+    fn step(&mut self) -> Result<Option<Walked>, QuantError> {
+        if self.walk.is_done() {
+            return Ok(None);
+        }
+        if self.walk.all_arrived() {
+            self.moments.check()?;
+            self.correct()?;
+            self.mean = MeanInput::default();
+            self.walk.advance()?;
+        } else {
+            self.pass()?;
+        }
+        Ok(Some(self.walk.progress()))
+    }
+
+    fn finish(self: Box<Self>) -> Result<Corrected, QuantError> {
         let mut edits = Edits::new(&self.full);
         for layer in Layer::all(&self.full)? {
             let name = self.full.node(layer.node).map_or("", |node| node.name.as_str());
@@ -168,15 +166,8 @@ impl BiasCorrection {
                 edits.set_bias(&layer, bias.clone())?;
             }
         }
-        Ok(BiasCorrected { graph: edits.finish()?, layers: self.shifts })
+        Ok(Corrected { graph: edits.finish()?, plan: self.plan, layers: self.shifts })
     }
-}
-
-fn summary(layer: String, shift: &[f64], known: &[Gaussian]) -> LayerShift {
-    let varies = shift.iter().zip(known).filter(|(_, known)| known.std > 0.0);
-    let relative: Vec<f64> = varies.map(|(shift, known)| shift.abs() / known.std).collect();
-    let largest = relative.iter().copied().fold(0.0, f64::max);
-    LayerShift { layer, largest, mean: relative.iter().sum::<f64>() / relative.len().max(1) as f64 }
 }
 
 /// The layers whose weights a plan quantizes, in the order of execution, with their names.
@@ -190,7 +181,7 @@ pub(super) fn planned_layers(graph: &Graph, plan: &QuantPlan) -> Result<Vec<(Str
 }
 
 /// The graph with a bias of its own for every planned layer that can have one.
-fn with_biases(graph: &Graph, plan: &QuantPlan) -> Result<Graph, QuantError> {
+pub(super) fn with_biases(graph: &Graph, plan: &QuantPlan) -> Result<Graph, QuantError> {
     let mut edits = Edits::new(graph);
     for (_, layer) in planned_layers(graph, plan)? {
         let with_input = graph.node(layer.node).filter(|_| layer.linear.bias.is_none());
@@ -206,167 +197,6 @@ fn with_biases(graph: &Graph, plan: &QuantPlan) -> Result<Graph, QuantError> {
         edits.set_bias(&layer, layer.bias_or_zero().into_iter().map(|b| b as f32).collect())?;
     }
     edits.finish()
-}
-
-/// All pictures on their way through the quantized network.
-#[derive(Debug)]
-struct Walk {
-    graph: Graph,
-    map: Map,
-    isa: Isa,
-    /// The layers in the order of execution: name, place in that order, node.
-    layers: Vec<(String, usize, NodeId)>,
-    /// The layer that pictures are on their way to.
-    to: usize,
-    /// Pictures that have reached it.
-    arrived: usize,
-    pictures: Vec<Vec<Value>>,
-    /// Which values are held of a picture that has not reached the layer, and which of one that has.
-    held: [Vec<ValueId>; 2],
-    /// From one to the other, and what the layer reads.
-    part: Option<Part>,
-    /// What the layer reads, over the pictures that have reached it.
-    mean: MeanInput,
-}
-
-impl Walk {
-    fn new(graph: Graph, names: &[String], isa: Isa) -> Result<Self, QuantError> {
-        let map = Map::of(&graph)?;
-        let nodes = map.order.iter().enumerate().filter_map(|(at, &id)| Some((at, id, graph.node(id)?)));
-        let is_layer = |node: &Node| match node.op.facts().kind {
-            Kind::Linear(linear) => names.contains(&node.name) && data_input(node, linear).is_some(),
-            _ => false,
-        };
-        let layers = nodes.filter(|(_, _, node)| is_layer(node));
-        let layers = layers.map(|(at, id, node)| (node.name.clone(), at, id)).collect();
-        let held = [Vec::new(), graph.inputs().to_vec()];
-        let (pictures, mean) = (Vec::new(), MeanInput::default());
-        let mut walk = Self { graph, map, isa, layers, to: 0, arrived: 0, pictures, held, part: None, mean };
-        walk.open()?;
-        Ok(walk)
-    }
-
-    /// What the layer multiplies with its weights.
-    fn data(&self) -> Option<ValueId> {
-        let node = self.graph.node(self.layers.get(self.to)?.2)?;
-        let Kind::Linear(linear) = node.op.facts().kind else { return None };
-        data_input(node, linear)
-    }
-
-    /// Makes the way to the layer that is next.
-    fn open(&mut self) -> Result<(), QuantError> {
-        self.arrived = 0;
-        let (Some(&(_, place, _)), Some(data)) = (self.layers.get(self.to), self.data()) else {
-            return Ok(());
-        };
-        let before = std::mem::take(&mut self.held[1]);
-        let after = self.map.needed_from(&self.graph, place);
-        let made = after.iter().copied().filter(|id| !before.contains(id));
-        let wanted: Vec<ValueId> = made.chain([data]).collect();
-        self.part = Some(Part::new(&self.graph, (&self.map, self.isa), &before, &wanted)?);
-        self.held = [before, after];
-        self.mean = MeanInput::default();
-        Ok(())
-    }
-
-    /// Adds a picture and takes it to the first layer.
-    fn begin(&mut self, inputs: &[Value]) -> Result<(), QuantError> {
-        self.pictures.push(inputs.to_vec());
-        self.pass()
-    }
-
-    /// Takes one more picture to the layer.
-    fn pass(&mut self) -> Result<(), QuantError> {
-        let (Some(part), Some(picture)) = (&self.part, self.pictures.get_mut(self.arrived)) else {
-            return Ok(());
-        };
-        let mut made = part.run(picture)?;
-        // What the layer reads comes last, behind what is to be held.
-        if let Some(data) = made.pop() {
-            self.mean.add(&data)?;
-        }
-        let mut made = made.into_iter();
-        let [before, after] = &self.held;
-        let kept = |id: &ValueId| match before.iter().position(|held| held == id) {
-            Some(place) => picture.get(place).cloned(),
-            None => made.next(),
-        };
-        *picture = after.iter().filter_map(kept).collect();
-        self.arrived += 1;
-        Ok(())
-    }
-
-    fn is_done(&self) -> bool {
-        self.to >= self.layers.len()
-    }
-
-    fn all_arrived(&self) -> bool {
-        self.arrived == self.pictures.len()
-    }
-
-    fn progress(&self) -> Walked {
-        let pictures = self.pictures.len();
-        Walked { done: self.to * pictures + self.arrived, total: self.layers.len() * pictures }
-    }
-
-    /// The mean of each channel of the layer's pre-activation.
-    fn channel_means(&self) -> Result<Vec<f64>, QuantError> {
-        let node = self.layers.get(self.to).and_then(|(_, _, id)| self.graph.node(*id));
-        let (Some(node), Some(data)) = (node, self.data()) else { return Ok(Vec::new()) };
-        let layer = Part::new(&self.graph, (&self.map, self.isa), &[data], &node.outputs)?;
-        let mut all = ChannelSums::default();
-        for (value, pictures) in self.mean.values()? {
-            if let Some(made) = layer.run(&[value])?.first() {
-                all.add(&ChannelSums::of(made)?.times(pictures));
-            }
-        }
-        Ok(all.means())
-    }
-
-    /// Takes a number per channel from the layer's bias, and returns what the bias then is; `None` where
-    /// the layer has none.
-    fn shift_bias(&mut self, shift: &[f64]) -> Result<Option<Vec<f32>>, QuantError> {
-        let Some((_, _, id)) = self.layers.get(self.to) else { return Ok(None) };
-        let Some(node) = self.graph.node(*id) else { return Ok(None) };
-        let Kind::Linear(linear) = node.op.facts().kind else { return Ok(None) };
-        let Some(bias) = linear.bias.and_then(|slot| node.inputs.get(slot).copied().flatten()) else {
-            return Ok(None);
-        };
-        let less = |bias: f64, at: usize| (bias - shift.get(at).copied().unwrap_or(0.0)) as f32;
-        let mut patch = GraphPatch::new(&self.graph);
-        let new: Vec<f32> = if let Some([codes, scales]) = self.codes_of(bias) {
-            let scales = self.elements::<f32>(scales)?;
-            let real = self.elements::<i32>(codes)?.iter().zip(scales);
-            let real = real.map(|(&code, &scale)| f64::from(code) * f64::from(scale));
-            let new: Vec<f32> = real.enumerate().map(|(at, b)| less(b, at)).collect();
-            let new_codes = new.iter().zip(scales).map(|(&b, &scale)| bias_code(b, scale)).collect();
-            patch.set_constant(codes, Value::from_vec::<i32>(&[new.len()], new_codes)?);
-            new
-        } else if self.graph.constant(bias).is_none() {
-            return Ok(None);
-        } else {
-            let real = self.elements::<f32>(bias)?.iter().enumerate();
-            let new: Vec<f32> = real.map(|(at, &b)| less(f64::from(b), at)).collect();
-            patch.set_constant(bias, Value::from_vec(&[new.len()], new.clone())?);
-            new
-        };
-        self.graph = self.graph.clone().apply_unverified(patch)?;
-        Ok(Some(new))
-    }
-
-    /// The constants that a bias is dequantized from: codes and scales.
-    fn codes_of(&self, bias: ValueId) -> Option<[ValueId; 2]> {
-        let maker = self.map.maker(&self.graph, bias)?;
-        let slot = |at: usize| {
-            let id = maker.inputs.get(at).copied().flatten();
-            id.filter(|&id| self.graph.constant(id).is_some())
-        };
-        Some([slot(0)?, slot(1)?])
-    }
-
-    fn elements<T: Element>(&self, constant: ValueId) -> Result<&[T], QuantError> {
-        Ok(self.graph.constant(constant).map_or(Ok(&[][..]), Value::as_slice::<T>)?)
-    }
 }
 
 /// The mean of tensors, for each shape that they have.
@@ -406,8 +236,10 @@ impl MeanInput {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ir::ValueId;
     use crate::ops::{Add, Clamp, GlobalAveragePool, MaxPool, Rounding};
     use crate::quant::correct::testing::{Net, means, moments, pictures, plan};
+    use crate::quant::{Granularity, QuantParams};
 
     /// Depthwise, residual, pooling, a layer that shares its weight and has no bias, a matrix product.
     fn network() -> Graph {
@@ -426,8 +258,8 @@ mod tests {
         net.finish(&[e])
     }
 
-    fn corrected(graph: &Graph, plan: &QuantPlan, pictures: &[Value]) -> BiasCorrected {
-        let mut correction = BiasCorrection::new(graph, plan, Isa::Portable).unwrap();
+    fn corrected(graph: &Graph, plan: &QuantPlan, pictures: &[Value]) -> Corrected {
+        let mut correction = Box::new(BiasCorrection::new(graph, plan, Isa::Portable).unwrap());
         for picture in pictures {
             correction.observe(std::slice::from_ref(picture)).unwrap();
         }
@@ -475,6 +307,29 @@ mod tests {
                 // A bias is a multiple of its step; both means are sums in f32 with at most 72 terms.
                 assert!(error <= half_step + 1e-5 * std + 1e-6, "{bits:?}: {error} of {std}, {half_step}");
                 assert!(bits != [8, 8] || error <= 1e-3 * std || std == 0.0, "{error} of {std}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_weight_with_one_scale_has_a_bias_for_each_channel_all_the_same() {
+        let graph = network();
+        let pictures = pictures(&graph, 4);
+        let mut plan = plan(&graph, &pictures, [8, 8]);
+        for quant in plan.weights.values_mut() {
+            quant.spec.granularity = Granularity::PerTensor;
+            let largest = quant.params.scale.iter().copied().fold(0.0, f32::max);
+            quant.params = QuantParams { scale: vec![largest], zero_point: vec![0] };
+        }
+        let made = corrected(&graph, &plan, &pictures);
+        let quantized = crate::quant::apply(&made.graph, &plan).unwrap().graph;
+        let known = moments(&graph, &pictures);
+        for (name, layer) in planned_layers(&graph, &plan).unwrap() {
+            let found = means(&quantized, &name, &pictures);
+            assert_eq!(found.len(), layer.channels);
+            for (found, known) in found.into_iter().zip(known.pre_activation(&name).unwrap()) {
+                // A bias is a multiple of its step, and one channel never varies.
+                assert!((found - known.mean).abs() <= 1e-2 * known.std + 1e-3, "{name}: {found}, {known:?}");
             }
         }
     }

@@ -31,6 +31,7 @@ use crate::metrics::Agreement;
 use crate::ops::{Clamp, Graph, Min};
 use crate::passes::type_inputs;
 use crate::quant::QuantError;
+use crate::quant::recipe::WeightGranularity;
 use crate::tensor::Value;
 use serde::{Deserialize, Serialize};
 
@@ -54,17 +55,28 @@ pub enum Relu6 {
     /// It goes: the function changes, for values beyond it. [`Relu6::unless_answers_change`] decides
     /// whether that is harmless.
     AsRelu,
-    /// It becomes a limit of its own for every channel: a `Min` with a constant, which runs in float
-    /// between quantized layers. Exact, and slow.
+    /// It becomes a limit of its own for every channel: a `Min` with a constant, which on codes becomes a
+    /// part of the layer before. Exact.
     PerChannelClip,
 }
 
 impl Relu6 {
     /// [`Relu6::AsRelu`] where a network without the limits gave the same first answers as with them on
-    /// at least [`LEAST_AGREEMENT`] of the pictures, and otherwise [`Relu6::Keep`].
-    pub fn unless_answers_change(agreement: Agreement) -> Self {
+    /// at least [`LEAST_AGREEMENT`] of the pictures, and `otherwise` elsewhere.
+    #[must_use]
+    pub fn unless_answers_change(agreement: Agreement, otherwise: Self) -> Self {
         let kept = agreement.agreed as f64 >= LEAST_AGREEMENT * agreement.total as f64;
-        if kept && agreement.total > 0 { Self::AsRelu } else { Self::Keep }
+        if kept && agreement.total > 0 { Self::AsRelu } else { otherwise }
+    }
+
+    /// What becomes of limits that answers depend on. Behind a limit of 6 channels have much the same range.
+    /// Equalized weights with one scale are worth that they do not any more, each having a limit of its own
+    /// under the one scale of the activation; weights with a scale for each channel gain nothing by it.
+    pub fn where_needed(granularity: WeightGranularity) -> Self {
+        match granularity {
+            WeightGranularity::Tensor => Self::PerChannelClip,
+            _ => Self::Keep,
+        }
     }
 }
 
@@ -533,7 +545,9 @@ mod tests {
 
     #[test]
     fn a_limit_goes_only_where_answers_stay() {
-        let of = |agreed, total| Relu6::unless_answers_change(Agreement { agreed, total });
-        assert_eq!((of(99, 100), of(98, 100), of(0, 0)), (Relu6::AsRelu, Relu6::Keep, Relu6::Keep));
+        for otherwise in [Relu6::Keep, Relu6::PerChannelClip] {
+            let of = |agreed, total| Relu6::unless_answers_change(Agreement { agreed, total }, otherwise);
+            assert_eq!((of(99, 100), of(98, 100), of(0, 0)), (Relu6::AsRelu, otherwise, otherwise));
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Layers as corrections see them, and new constants for them.
 
-use crate::ir::{NodeId, ValueId};
+use crate::ir::{NameMap, NodeId, ValueId};
 use crate::ops::{Graph, GraphPatch, Linear, Node, Op};
 use crate::quant::QuantError;
 use crate::quant::plan::{data_input, quantizable_linear};
@@ -46,6 +46,12 @@ impl Layer {
     /// All layers of a graph in the order of execution.
     pub(super) fn all(graph: &Graph) -> Result<Vec<Self>, QuantError> {
         Ok(graph.order()?.into_iter().filter_map(|id| Self::of(graph, id)).collect())
+    }
+
+    /// All layers of a graph, by their names.
+    pub(super) fn all_named(graph: &Graph) -> Result<NameMap<Self>, QuantError> {
+        let name = |layer: &Self| graph.node(layer.node).map_or_else(String::new, |node| node.name.clone());
+        Ok(Self::all(graph)?.into_iter().map(|layer| (name(&layer), layer)).collect())
     }
 
     /// Input channels that each output channel reads.

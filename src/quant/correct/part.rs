@@ -5,6 +5,7 @@ use crate::ir::{GraphBuilder, NodeId, ValueId, ValueMap};
 use crate::ops::{Graph, Isa, Kind, Node, Op};
 use crate::quant::QuantError;
 use crate::tensor::{DType, Shape, TensorType, Value};
+use std::collections::BTreeSet;
 
 /// What is needed to ask which nodes a part has.
 #[derive(Debug)]
@@ -18,8 +19,10 @@ pub(super) struct Map {
 }
 
 impl Map {
-    pub(super) fn of(graph: &Graph) -> Result<Self, QuantError> {
-        let order = graph.order()?;
+    /// With nodes in an order in which those of `layers`, by their names, follow each other as given: two
+    /// graphs that have other nodes besides are walked alike.
+    pub(super) fn of(graph: &Graph, layers: &[String]) -> Result<Self, QuantError> {
+        let order = ordered(graph, layers)?;
         let mut fixed: Vec<bool> = graph.values().map(|(_, value)| value.constant.is_some()).collect();
         let mut made = vec![0; graph.value_count()];
         for (place, node) in order.iter().enumerate().filter_map(|(at, &id)| Some((at, graph.node(id)?))) {
@@ -63,6 +66,27 @@ impl Map {
         needed.dedup();
         needed
     }
+}
+
+/// For each layer in turn what it needs that has not come before, then itself; in the end the rest.
+fn ordered(graph: &Graph, layers: &[String]) -> Result<Vec<NodeId>, QuantError> {
+    let (rest, producers) = (graph.order()?, graph.producers());
+    let named = |name: &String| graph.nodes().find(|(_, node)| node.name == *name).map(|(id, _)| id);
+    let mut has_come = BTreeSet::new();
+    let mut order = Vec::with_capacity(rest.len());
+    for layer in layers.iter().filter_map(named) {
+        let (mut needed, mut open) = (BTreeSet::new(), vec![layer]);
+        while let Some(id) = open.pop() {
+            if !has_come.contains(&id) && needed.insert(id) {
+                let inputs = graph.node(id).into_iter().flat_map(|node| node.inputs.iter().flatten());
+                open.extend(inputs.filter_map(|input| producers[input.index()]));
+            }
+        }
+        order.extend(rest.iter().filter(|id| needed.contains(id)));
+        has_come.append(&mut needed);
+    }
+    order.extend(rest.iter().filter(|id| !has_come.contains(id)));
+    Ok(order)
 }
 
 /// The nodes between values that are given and values that are wanted, ready to run.

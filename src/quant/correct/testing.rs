@@ -187,15 +187,21 @@ pub(in crate::quant) fn moments(graph: &Graph, pictures: &[Value]) -> ChannelMom
     moments
 }
 
-/// Mean of each channel of the pre-activation of a node, quantized or not.
-pub(in crate::quant) fn means(graph: &Graph, name: &str, pictures: &[Value]) -> Vec<f64> {
+/// The pre-activations of a node, quantized or not, on each picture.
+pub(in crate::quant) fn outputs_on(graph: &Graph, name: &str, pictures: &[Value]) -> Vec<Value> {
     let graph = without_clamps(graph).unwrap();
     let value = node(&graph, name).outputs[0];
     let executor = Executor::new(graph, Isa::Portable).unwrap();
+    let of =
+        |picture: &Value| executor.record(std::slice::from_ref(picture)).unwrap().get(value).unwrap().clone();
+    pictures.iter().map(of).collect()
+}
+
+/// Mean of each channel of the pre-activation of a node.
+pub(in crate::quant) fn means(graph: &Graph, name: &str, pictures: &[Value]) -> Vec<f64> {
     let mut all = ChannelSums::default();
-    for picture in pictures {
-        let recording = executor.record(std::slice::from_ref(picture)).unwrap();
-        all.add(&ChannelSums::of(recording.get(value).unwrap()).unwrap());
+    for value in outputs_on(graph, name, pictures) {
+        all.add(&ChannelSums::of(&value).unwrap());
     }
     all.means()
 }

@@ -52,18 +52,19 @@ pub struct WeightsCorrected {
 }
 
 /// Corrects the weights that a plan quantizes with a scale per output channel and that one layer alone
-/// reads. `inputs` has the channels of what each layer reads, by its name; without them a layer's bias
+/// reads, against those of `reference`: the graph itself, or the one that its weights were made from. `inputs` has the channels of what each layer reads, by its name; without them a layer's bias
 /// stays.
 ///
 /// # Errors
 /// [`QuantError::Graph`], [`QuantError::Pass`] when the graph is not valid, [`QuantError::Tensor`] when
 /// the plan is of another one.
 pub fn correct_weights(
-    graph: &Graph,
+    [reference, graph]: [&Graph; 2],
     plan: &QuantPlan,
     inputs: &NameMap<Vec<Gaussian>>,
 ) -> Result<WeightsCorrected, QuantError> {
     let mut edits = Edits::new(graph);
+    let originals = Layer::all_named(reference)?;
     let (mut plan, mut layers) = (plan.clone(), Vec::new());
     for (name, layer) in planned_layers(graph, &plan)? {
         let id = graph.node(layer.node).and_then(|n| n.inputs.get(layer.linear.weight).copied().flatten());
@@ -73,7 +74,9 @@ pub fn correct_weights(
         if quant.spec.granularity != axis || quant.params.scale.len() != layer.channels {
             continue;
         }
-        let found = Moments::of(&layer, quant)?;
+        let original =
+            originals.get(&name).filter(|original| original.weight.shape() == layer.weight.shape());
+        let found = Moments::of(&layer, original.unwrap_or(&layer), quant)?;
         for (scale, factor) in quant.params.scale.iter_mut().zip(found.factors()) {
             *scale = (f64::from(*scale) * factor) as f32;
         }
@@ -100,12 +103,12 @@ struct Moments {
 }
 
 impl Moments {
-    fn of(layer: &Layer, quant: &TensorQuant) -> Result<Self, QuantError> {
+    fn of(layer: &Layer, original: &Layer, quant: &TensorQuant) -> Result<Self, QuantError> {
         let codes = weight_codes(&layer.weight, quant)?;
         let rounded = Value::from_vec(layer.weight.shape(), dequantized(&codes, quant)?)?;
         let rounded = Layer { weight: rounded, ..layer.clone() };
         let count = (layer.weight.len() / layer.channels.max(1)) as f64;
-        let (real, rounded) = (mean_and_norm(layer, count)?, mean_and_norm(&rounded, count)?);
+        let (real, rounded) = (mean_and_norm(original, count)?, mean_and_norm(&rounded, count)?);
         let channels = real.into_iter().zip(rounded).map(|(real, rounded)| [real, rounded]).collect();
         Ok(Self { codes, channels, count })
     }
@@ -164,8 +167,8 @@ fn mean_and_norm(layer: &Layer, count: f64) -> Result<Vec<[f64; 2]>, QuantError>
 mod tests {
     use super::*;
     use crate::ops::{Clamp, Isa};
-    use crate::quant::correct::BiasCorrection;
     use crate::quant::correct::testing::{Net, means, moments, pictures, plan};
+    use crate::quant::correct::{BiasCorrection, Correction};
 
     fn network() -> Graph {
         let mut net = Net::new([1, 4, 6, 6], 41);
@@ -183,7 +186,7 @@ mod tests {
     fn codes_stay_and_every_channel_gets_its_deviation_back() {
         let graph = network();
         let plan = plan(&graph, &pictures(&graph, 2), [3, 8]);
-        let made = correct_weights(&graph, &plan, &NameMap::new()).unwrap();
+        let made = correct_weights([&graph, &graph], &plan, &NameMap::new()).unwrap();
         assert_eq!(made.layers.len(), 3);
         assert!(made.layers.iter().any(|layer| layer.factors[0] < 0.97 || layer.factors[1] > 1.03));
         for name in ["a", "b", "c"] {
@@ -211,8 +214,8 @@ mod tests {
         plan.activations.clear();
         plan.weights.retain(|name, _| name == "c_weight");
         let inputs = moments(&graph, &pictures).inputs();
-        let without = correct_weights(&graph, &plan, &NameMap::new()).unwrap();
-        let with = correct_weights(&graph, &plan, &inputs).unwrap();
+        let without = correct_weights([&graph, &graph], &plan, &NameMap::new()).unwrap();
+        let with = correct_weights([&graph, &graph], &plan, &inputs).unwrap();
         let found = |made: &WeightsCorrected| {
             means(&crate::quant::apply(&made.graph, &made.plan).unwrap().graph, "c", &pictures)
         };
@@ -238,8 +241,9 @@ mod tests {
         let graph = network();
         let pictures = pictures(&graph, 3);
         let plan = plan(&graph, &pictures, [3, 8]);
-        let made = correct_weights(&graph, &plan, &NameMap::new()).unwrap();
-        let mut correction = BiasCorrection::against(&graph, &made.graph, &made.plan, Isa::Portable).unwrap();
+        let made = correct_weights([&graph, &graph], &plan, &NameMap::new()).unwrap();
+        let correction = BiasCorrection::against(&graph, &made.graph, &made.plan, Isa::Portable).unwrap();
+        let mut correction = Box::new(correction);
         for picture in &pictures {
             correction.observe(std::slice::from_ref(picture)).unwrap();
         }

@@ -489,6 +489,44 @@ fn errors_of_weights_are_those_of_their_codes() {
 }
 
 #[test]
+fn groups_of_weights_are_searched_one_by_one() {
+    use crate::quant::affine;
+    use crate::tensor::Value;
+    let mse = Estimator::Mse { power: 2.0 };
+    let mut random = Random::new(23);
+    for (shape, axis) in [([3, 7, 2, 2], 1), ([3, 8, 1, 2], 1), ([5, 3, 1, 1], 0), ([2, 3, 4, 5], 3)] {
+        let data = random.gaussians(shape.iter().product());
+        let value = Value::from_vec(&shape, data.clone()).unwrap();
+        for size in [1, 3, 4, 16] {
+            let granularity = Granularity::PerGroup { axis, size };
+            let spec = QuantSpec { granularity, ..QuantSpec::weights(3, 0) };
+            let weight = value.view::<f32>().unwrap();
+            let extremes = affine::extremes(&value, granularity).unwrap();
+            assert_eq!(weights::ranges(&weight, &spec, Estimator::Max), extremes, "{shape:?} by {size}");
+            let found = weights::ranges(&weight, &spec, mse);
+            let error = |ranges: &[Range]| {
+                let params = QuantParams::of_ranges(ranges, &spec);
+                let quant = crate::quant::TensorQuant { spec, params };
+                let codes = affine::weight_codes(&value, &quant).unwrap();
+                let real = affine::dequantized(&codes, &quant).unwrap();
+                data.iter().zip(real).map(|(x, r)| f64::from(x - r).powi(2)).sum::<f64>()
+            };
+            // Each group by itself: as good as its extremes at least, and with three levels on each side better.
+            let (least, most) = (error(&found), error(&extremes));
+            assert!(
+                least <= most && (size < 4 || least < 0.99 * most),
+                "{shape:?} by {size}: {least} {most}"
+            );
+            for at in (0..found.len()).step_by(5) {
+                let mut other = found.clone();
+                other[at] = extremes[at];
+                assert!(error(&other) >= least - 1e-12, "{shape:?} by {size}, group {at}");
+            }
+        }
+    }
+}
+
+#[test]
 fn weights_are_searched_one_by_one() {
     let mut random = Random::new(22);
     let channel: Vec<f32> = random.gaussians(200);

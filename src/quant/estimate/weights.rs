@@ -16,15 +16,29 @@ const BLOCK: usize = 1024;
 /// 1.5 · 2²³: of a sum with it, float32 keeps the integer that is nearest, half-way to the even one.
 const TO_INTEGER: f32 = 12_582_912.0;
 
-/// The range of each channel, or of the whole tensor, also where groups are asked for. Values must be finite.
+/// The range of what each scale is for: the whole tensor, each channel or each group, in the order of
+/// [`scale_shape`](crate::quant::affine::scale_shape). Values must be finite.
 pub fn ranges(weight: &ArrayViewD<'_, f32>, spec: &QuantSpec, estimator: Estimator) -> Vec<Range> {
     let of = |view: ArrayViewD<'_, f32>| {
         let values: Vec<f32> = view.iter().copied().collect();
         range(&values, spec, estimator)
     };
     match spec.granularity {
-        Granularity::PerTensor | Granularity::PerGroup { .. } => vec![of(weight.view())],
+        Granularity::PerTensor => vec![of(weight.view())],
         Granularity::PerChannel { axis } => weight.axis_iter(Axis(axis)).map(of).collect(),
+        Granularity::PerGroup { axis, size } => {
+            let inner: usize = weight.shape()[axis + 1..].iter().product();
+            let groups = weight.len_of(Axis(axis)).div_ceil(size.max(1));
+            let others = weight.len() / weight.len_of(Axis(axis)).max(1);
+            let mut ranges = vec![Range { lo: 0.0, hi: 0.0 }; others * groups];
+            for (group, part) in weight.axis_chunks_iter(Axis(axis), size.max(1)).enumerate() {
+                // In the order of the axes that are left.
+                for (at, lane) in part.lanes(Axis(axis)).into_iter().enumerate() {
+                    ranges[(at / inner * groups + group) * inner + at % inner] = of(lane.into_dyn());
+                }
+            }
+            ranges
+        }
     }
 }
 

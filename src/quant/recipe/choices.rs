@@ -63,7 +63,7 @@ choices! {
     WeightGrid {
         #[default]
         "symmetric" Symmetric "Symmetric": "As many levels below zero as above it; integers multiply the codes as they are.",
-        "asymmetric" Asymmetric "Asymmetric": "From the smallest weight to the largest, with a zero point of its own; with 8 bits such layers run in float.",
+        "asymmetric" Asymmetric "Asymmetric": "From the smallest weight to the largest, with a zero point of its own.",
         "power-of-two" PowerOfTwo "Powers of two": "Symmetric, with scales that are powers of two, so that a shift replaces the multiplier.",
     }
 }
@@ -125,7 +125,7 @@ choices! {
     WeightRange {
         #[default]
         "max" Max "Extremes": "From the smallest weight to the largest: nothing is clipped.",
-        "mse" Mse "Least squared error": "The part of the range that makes the squared rounding error least; not for groups.",
+        "mse" Mse "Least squared error": "The part of the range that makes the squared rounding error least.",
         "output" Output "Least error of the output": "The part of the range that makes the error of the layer's output least on your pictures; not for groups.",
     }
 }
@@ -142,11 +142,14 @@ choices! {
 }
 
 choices! {
-    /// How biases make up for what quantizing adds to the mean of a channel (methods §1.3).
+    /// How each layer makes up for what quantizing changes of its channels (methods §1.3, §3).
     BiasChoice {
         #[default]
         "none" None "Not at all": "Biases are rounded and nothing else.",
-        "empirical" Empirical "As measured": "Each layer's bias takes back the shift of its mean that is measured on your pictures, layer after layer.",
+        "empirical" Empirical "Means": "Each layer's bias takes back the shift of its mean that is measured on your pictures, layer after layer.",
+        "analytic" Analytic "Means, foreseen": "Each layer's bias takes back the shift that rounding its weights causes, reckoned from the mean and deviation of what it reads: quick, and blind to activations.",
+        "deviations" Deviations "Means and deviations": "Each channel gets its mean and deviation back, through its bias and its weights' scale, layer after layer: as if the statistics of BatchNormalization were tuned anew.",
+        "least-squares" LeastSquares "Nearest values": "Each channel gets the factor and the shift with which its values are nearest to full precision, layer after layer; a channel that rounding left noise of shrinks.",
     }
 }
 

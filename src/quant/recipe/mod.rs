@@ -28,6 +28,7 @@ pub const FLOAT_BITS: u8 = 32;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[cfg_attr(feature = "web", derive(tsify::Tsify))]
+#[allow(clippy::struct_excessive_bools, reason = "each is a choice of its own, and a switch on the page")]
 pub struct Recipe {
     /// Version of this format.
     pub schema: u32,
@@ -55,7 +56,11 @@ pub struct Recipe {
     pub share_sum_scales: bool,
     /// Whether layers are equalized before anything else.
     pub equalize: bool,
-    /// How biases are corrected.
+    /// Whether what channels always have moves into the next layer's bias.
+    pub absorb: bool,
+    /// Whether rounded weights get back each channel's deviation.
+    pub weight_moments: bool,
+    /// How layers are corrected for what quantizing changes.
     pub bias_correction: BiasChoice,
     /// What the first and the last layer keep.
     pub ends: Ends,
@@ -90,6 +95,8 @@ impl Recipe {
             activation_range: ActivationRange::Max,
             share_sum_scales: false,
             equalize: false,
+            absorb: false,
+            weight_moments: false,
             bias_correction: BiasChoice::None,
             ends: Ends::Same,
             storage: Storage::Int8,

@@ -211,9 +211,23 @@ pub fn options() -> Vec<OptionInfo> {
         ),
         option(
             Corrections,
+            "absorb",
+            "Absorb high biases",
+            "What a channel hardly ever falls below moves into the next layer's bias, so that ranges get narrower.",
+            OptionKind::Switch,
+        ),
+        option(
+            Corrections,
+            "weightMoments",
+            "Correct weights",
+            "Rounded weights of each channel get their deviation back, through its scale.",
+            OptionKind::Switch,
+        ),
+        option(
+            Corrections,
             "biasCorrection",
-            "Correct biases",
-            "How biases make up for what quantizing adds to the mean of a channel.",
+            "Correct layers",
+            "How each layer makes up for what quantizing changes of its channels.",
             choice!(BiasChoice),
         ),
         option(

@@ -160,6 +160,10 @@ impl Taps for Relaxed {
         Simd128.max_bytes(a, b)
     }
     #[inline(always)]
+    fn min_bytes(self, a: v128, b: v128) -> v128 {
+        Simd128.min_bytes(a, b)
+    }
+    #[inline(always)]
     unsafe fn store_bytes(self, to: *mut u8, bytes: v128) {
         // SAFETY: the same contract.
         unsafe { Simd128.store_bytes(to, bytes) }

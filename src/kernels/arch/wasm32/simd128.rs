@@ -255,6 +255,10 @@ impl Taps for Simd128 {
         u8x16_max(a, b)
     }
     #[inline(always)]
+    fn min_bytes(self, a: v128, b: v128) -> v128 {
+        u8x16_min(a, b)
+    }
+    #[inline(always)]
     unsafe fn store_bytes(self, to: *mut u8, bytes: v128) {
         // SAFETY: the caller says that sixteen codes are writable; any alignment will do.
         unsafe { v128_store(to.cast(), bytes) }

@@ -266,6 +266,11 @@ impl<const FUSED: bool> Taps for Avx2<FUSED> {
         unsafe { _mm_max_epu8(a, b) }
     }
     #[inline(always)]
+    fn min_bytes(self, a: __m128i, b: __m128i) -> __m128i {
+        // SAFETY: `self` proves that the instruction exists.
+        unsafe { _mm_min_epu8(a, b) }
+    }
+    #[inline(always)]
     unsafe fn store_bytes(self, to: *mut u8, bytes: __m128i) {
         // SAFETY: the caller says that sixteen codes are writable; any alignment will do.
         unsafe { _mm_storeu_si128(to.cast(), bytes) }

@@ -1,0 +1,214 @@
+//! `report`: what recipes do to real networks, as tables that are committed. No part of the tests.
+//!
+//! Every row is a network quantized by the command line, in the optimized build, and compared with full
+//! precision on pictures that were not calibrated on. Nothing here is drawn at random: the same build and
+//! data make the same table.
+
+use std::ffi::OsString;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value as Json;
+
+use crate::process::{cargo, root, run, target_dir};
+
+const USAGE: &str = "\
+usage: cargo xtask report quantization [NETWORK…]
+
+Measures recipes on the networks of $BITLENS_DATA (or ../shared/data) and writes docs/quantization.md; with
+names of networks, prints their tables and writes nothing. Networks: mobilenet_v1_0.25_224 squeezenet_v1.1
+resnet20 resnet56.";
+
+/// A network of the data folder.
+struct Network {
+    name: &'static str,
+    /// Its folder among models and preprocessing files, which says what its pictures are, too.
+    family: &'static str,
+    /// What onnxruntime's quantization reaches on the same pictures, by the data's own README.
+    theirs: &'static str,
+}
+
+#[rustfmt::skip]
+const NETWORKS: [Network; 4] = [
+    Network { name: "mobilenet_v1_0.25_224", family: "imagenet", theirs: "51.00 % with a scale per channel (agreement 70.33 %), 1.33 % per tensor" },
+    Network { name: "squeezenet_v1.1", family: "imagenet", theirs: "60.00 % with a scale per channel (agreement 94.00 %), 60.00 % per tensor" },
+    Network { name: "resnet20", family: "cifar10", theirs: "81.75 % with a scale per channel (agreement 98.25 %), 81.50 % per tensor" },
+    Network { name: "resnet56", family: "cifar10", theirs: "83.65 % with a scale per channel (agreement 98.25 %), 83.65 % per tensor" },
+];
+
+/// Presets and what is changed of them.
+const RECIPES: [(&str, &[&str]); 25] = [
+    ("int8", &[]),
+    ("int8", &["activationRange=mse"]),
+    ("int8-corrected", &[]),
+    ("int8-corrected", &["activationRange=mse"]),
+    ("int8-per-tensor", &[]),
+    ("int8-per-tensor", &["equalize=true"]),
+    ("int8-per-tensor", &["equalize=true", "absorb=true", "biasCorrection=empirical"]),
+    ("fixed-point", &[]),
+    ("w4a8", &[]),
+    ("w4a8", &["weightRange=mse"]),
+    ("w4a8", &["weightRange=output"]),
+    ("w4a8", &["weightMoments=true", "biasCorrection=analytic"]),
+    ("w4a8", &["biasCorrection=empirical"]),
+    ("w4a8", &["biasCorrection=deviations"]),
+    ("w4a8", &["biasCorrection=least-squares"]),
+    ("w4a8", &["rounding=comq"]),
+    ("w4a8", &["rounding=gptq"]),
+    ("w4a8", &["weightRange=output", "rounding=gptq", "biasCorrection=least-squares"]),
+    ("w4a8", &["weightBits=3"]),
+    ("w4a8", &["weightBits=3", "weightRange=output", "rounding=gptq", "biasCorrection=least-squares"]),
+    ("weight-only-4", &[]),
+    ("weight-only-4", &["rounding=hqq"]),
+    ("w4a4", &[]),
+    ("w4a4", &["activationRange=mse"]),
+    ("w4a4", &["activationRange=mse", "weightRange=output", "rounding=gptq", "biasCorrection=least-squares"]),
+];
+
+/// Measures and writes, or prints.
+pub(crate) fn report(arguments: &[OsString]) -> Result<()> {
+    let Some((what, names)) = arguments.split_first() else { bail!("{USAGE}") };
+    ensure!(what == "quantization", "{USAGE}");
+    let is_asked = |network: &&Network| names.is_empty() || names.iter().any(|name| name == network.name);
+    let networks: Vec<&Network> = NETWORKS.iter().filter(is_asked).collect();
+    ensure!(networks.len() == names.len() || names.is_empty(), "{USAGE}");
+    let data = data_folder()?;
+    run("cargo build (command line)", &mut cargo(&["build", "--release", "--features", "cli"]))?;
+    let mut text = String::new();
+    for network in networks {
+        let table = table(&data, network)?;
+        if names.is_empty() {
+            text.push_str(&table);
+        } else {
+            println!("{table}");
+        }
+    }
+    if names.is_empty() {
+        let file = root().join("docs/quantization.md");
+        fs::write(&file, format!("{PREFACE}{text}"))
+            .with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    Ok(())
+}
+
+const PREFACE: &str = "\
+# What recipes do to real networks
+
+Made by `cargo xtask report quantization`; not edited by hand. Each row is a preset with the options that
+were changed ([recipe.md](recipe.md)). ImageNet networks are calibrated on 128 photographs and evaluated on
+300 others; the CIFAR-10 ones on 128 exact training pictures and 2,000 test pictures that were compressed
+again as JPEG. Quantized networks run on integers, natively. *Agreement* is the share of pictures with full
+precision's first answer, with its 95 % interval (Wilson); *divergence* the mean of KL(full ‖ quantized) in
+nats; SQNR is of the logits. Pictures are taken in the order of their files, and nothing is drawn at random.
+";
+
+/// The table of one network.
+fn table(data: &Path, network: &Network) -> Result<String> {
+    let mut text = format!("\n## {}\n", network.name);
+    let mut rows = String::new();
+    let mut full = None;
+    for (preset, options) in RECIPES {
+        let label = [&[preset], options].concat().join(" ");
+        eprintln!("  {}: {label}", network.name);
+        let found = measure(data, network, preset, options).with_context(|| label.clone())?;
+        let number = |name: &str| found[name].as_f64().with_context(|| format!("no {name}"));
+        let percent = |name: &str| number(name).map(|share| share * 100.0);
+        full = Some((percent("top1_fp")?, found["images"].as_u64().context("no images")?));
+        writeln!(
+            rows,
+            "| {label} | {:.0} | {:.2} | {:.2} ({:.1}–{:.1}) | {:.4} | {:.1} |",
+            number_at(&found, ["size_bytes", "q"])? / 1000.0,
+            percent("top1_q")?,
+            percent("agreement")?,
+            percent("agreement_low")?,
+            percent("agreement_high")?,
+            number("kl")?,
+            number("sqnr_db")?,
+        )?;
+    }
+    if let Some((right, pictures)) = full {
+        writeln!(
+            text,
+            "\nn = {pictures}. Full precision: {right:.2} %. onnxruntime's quantization: {}.\n",
+            network.theirs
+        )?;
+    }
+    text.push_str(
+        "| recipe | kB | top-1 % | agreement % | divergence | SQNR dB |\n|---|---|---|---|---|---|\n",
+    );
+    Ok(text + &rows)
+}
+
+fn number_at(json: &Json, path: [&str; 2]) -> Result<f64> {
+    json[path[0]][path[1]].as_f64().with_context(|| format!("no {}", path.join(".")))
+}
+
+/// Quantizes a network and compares it with itself in full precision.
+fn measure(data: &Path, network: &Network, preset: &str, options: &[&str]) -> Result<Json> {
+    let folder = target_dir().join("report");
+    fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let quantized = folder.join("quantized.onnx");
+    let in_family = |what: &str, end: &str| {
+        data.join(what).join(network.family).join(network.name.to_owned() + end).into_os_string()
+    };
+    let (model, preprocess) = (in_family("models", ".onnx"), in_family("preprocess", ".json"));
+    let mut quantize = bitlens("quantize");
+    quantize.arg(&model).args(pictures(data, network, true)).arg("--preprocess").arg(&preprocess);
+    quantize.args(["--preset", preset]).args(options.iter().flat_map(|option| ["--set", option]));
+    output(quantize.arg("--output").arg(&quantized))?;
+    let mut compare = bitlens("compare");
+    compare.arg(&model).arg(&quantized).args(pictures(data, network, false));
+    compare.arg("--preprocess").arg(&preprocess).args(["--runs", "1", "--json"]);
+    Ok(serde_json::from_slice(&output(&mut compare)?)?)
+}
+
+/// The arguments that name a network's pictures: those to calibrate on, or those to compare on.
+fn pictures(data: &Path, network: &Network, is_calibration: bool) -> Vec<OsString> {
+    let images = data.join("images").join(network.family);
+    let argument = |text: &str| OsString::from(text);
+    if network.family == "imagenet" {
+        let role = if is_calibration { "calib" } else { "eval" };
+        let labels = images.join("labels.json").into_os_string();
+        let data = images.into_os_string();
+        return vec![
+            argument("--data"),
+            data,
+            argument("--labels"),
+            labels,
+            argument("--role"),
+            argument(role),
+        ];
+    }
+    let (file, count) =
+        if is_calibration { ("train_lossless_1000.bin", "128") } else { ("test_jpeg_2000.bin", "2000") };
+    let mut data = argument("cifar10:");
+    data.push(images.join(file));
+    vec![argument("--data"), data, argument("--limit"), argument(count)]
+}
+
+fn bitlens(command: &str) -> Command {
+    let mut program = Command::new(target_dir().join("release/bitlens"));
+    program.arg(command);
+    program
+}
+
+/// What a command printed; what it complained of, where it failed.
+fn output(command: &mut Command) -> Result<Vec<u8>> {
+    let done = command.output().context("could not run bitlens")?;
+    ensure!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr).trim());
+    Ok(done.stdout)
+}
+
+/// Trained networks and pictures, which are no part of the project.
+fn data_folder() -> Result<PathBuf> {
+    let named = std::env::var_os("BITLENS_DATA").map(PathBuf::from);
+    let folder = named.unwrap_or_else(|| root().join("../shared/data"));
+    ensure!(
+        folder.join("models").is_dir(),
+        "the networks are missing: set BITLENS_DATA to a folder that has them (tests/tools/README.md)"
+    );
+    Ok(folder)
+}
