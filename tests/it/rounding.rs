@@ -67,7 +67,7 @@ fn chosen_codes_bring_the_bundled_networks_nearer_to_full_precision() {
 #[test]
 fn rounding_goes_with_everything_else_that_a_recipe_asks_for() {
     let rounded = Recipe { rounding: RoundingChoice::Gptq, weight_bits: 4, ..Recipe::default() };
-    let float = LayerRule { float: true, ..LayerRule::named("*conv1*") };
+    let float = LayerRule { float: true, ..LayerRule::named("*expand") };
     let recipes = [
         Recipe { equalize: true, bias_correction: BiasChoice::Empirical, ..rounded.clone() },
         Recipe { weight_granularity: WeightGranularity::Tensor, ..rounded.clone() },
@@ -123,7 +123,7 @@ fn the_file_has_the_codes_that_were_chosen() {
     let codes = |network: &QuantizedNetwork| {
         let file = Network::load("again.onnx", network.file().to_vec(), Isa::best()).unwrap();
         let of = |(_, value): (_, &bitlens::ir::ValueData)| {
-            let codes = value.constant.as_ref().filter(|_| value.name.ends_with("weight_quantized"))?;
+            let codes = value.constant.as_ref().filter(|_| value.name.ends_with("_quantized"))?;
             Some((value.name.clone(), codes.as_slice::<i8>().ok()?.to_vec()))
         };
         file.graph().values().filter_map(of).collect::<Vec<_>>()

@@ -1,6 +1,5 @@
 //! Whole networks, rounded: what is promised of errors and codes.
 
-use super::samples::MOST_COLUMNS;
 use super::*;
 use crate::exec::{Executor, NoProbe};
 use crate::ops::{Clamp, GlobalAveragePool, Graph, Isa, Op};
@@ -293,6 +292,18 @@ fn a_layer_that_is_too_large_says_so() {
     let kept = &made.layers[1].rounded;
     assert_eq!((kept.rounding, kept.nearest), (Nearest, None));
     assert!(kept.note.as_ref().unwrap().contains("2700 products"), "{kept:?}");
-    // The limit is on columns as well: of one picture of 16 places there are 16.
-    assert!(MOST_COLUMNS > 16);
+}
+
+/// As above, of many groups that are small enough each.
+#[test]
+fn a_layer_with_too_many_groups_says_so() {
+    let mut net = Net::new([1, 3, 2, 2], 9);
+    let x = net.conv("a", net.input, [896, 3, 1, 1], 1, Some(Clamp::RELU));
+    let y = net.conv("b", x, [7, 128, 3, 3], 7, None);
+    let graph = net.finish(&[y]);
+    let made = rounded(&graph, &pictures(&graph, 1), &recipe(Gptq, 4));
+    assert_eq!(made.layers[0].rounded.rounding, Gptq);
+    let kept = &made.layers[1].rounded;
+    assert_eq!((kept.rounding, kept.nearest), (Nearest, None));
+    assert!(kept.note.as_ref().unwrap().contains("7 groups"), "{kept:?}");
 }

@@ -316,7 +316,7 @@ fn targets(graph: &Graph, plan: &QuantPlan, task: Task) -> Result<Vec<Target>, Q
             Some("what a transposed convolution multiplies is not looked at".to_owned())
         } else if terms > MOST_TERMS {
             Some(format!("it sums {terms} products, and at most {MOST_TERMS} are rounded together"))
-        } else if samples::bytes(terms, groups) > MEMORY {
+        } else if curvature_bytes(terms, groups) > MEMORY {
             Some(format!("its {groups} groups need more than {} MiB", MEMORY >> 20))
         } else {
             None
@@ -324,6 +324,11 @@ fn targets(graph: &Graph, plan: &QuantPlan, task: Task) -> Result<Vec<Target>, Q
         targets.push(Target { weight, linear, readers: vec![id], terms, groups, refusal });
     }
     Ok(targets)
+}
+
+/// The bytes of `H` of all groups, more than its sums take.
+fn curvature_bytes(terms: usize, groups: usize) -> usize {
+    terms.saturating_mul(terms).saturating_mul(groups).saturating_mul(size_of::<f64>())
 }
 
 /// Where the weights begin that are looked at together, and the end of all.
