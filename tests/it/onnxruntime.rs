@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bitlens::data::Preprocess;
 use bitlens::ops::Isa;
@@ -48,6 +49,16 @@ fn write_raw(folder: &Path, prefix: &str, tensors: &[&Value]) -> String {
     name
 }
 
+/// An empty folder for one check: recipes that differ may have one label, and tests run side by side.
+fn own_folder(label: &str) -> PathBuf {
+    static CHECKS: AtomicUsize = AtomicUsize::new(0);
+    let check = CHECKS.fetch_add(1, Ordering::Relaxed);
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("check_export").join(format!("{check}_{label}"));
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
 /// The report of `check_export.py` on a quantized network, our outputs and every tensor of codes.
 pub(crate) fn check_export(
     python: &str,
@@ -56,9 +67,7 @@ pub(crate) fn check_export(
     pictures: &[Value],
 ) -> Json {
     let label = format!("{}_{}", model.file_stem().unwrap().display(), quantized.recipe().label());
-    let folder: PathBuf = Path::new(env!("CARGO_TARGET_TMPDIR")).join("check_export").join(&label);
-    let _ = fs::remove_dir_all(&folder);
-    fs::create_dir_all(&folder).unwrap();
+    let folder = own_folder(&label);
     fs::write(folder.join("q.onnx"), quantized.file()).unwrap();
 
     let executor = &quantized.model().integer.executor;
