@@ -17,7 +17,7 @@ use bitlens::tensor::Value;
 use crate::support::{SAMPLES, data_folder, inputs, quantized_sample, sample_session};
 
 fn recipe(rounding: RoundingChoice, weight_bits: u8) -> Recipe {
-    Recipe { rounding, weight_bits, ..Recipe::default() }
+    Recipe { weight_bits, rounding, ..Recipe::default() }
 }
 
 /// `Σ E / tr(W·H·Wᵀ)` over all layers: of nearest codes, and of what was accepted.

@@ -261,7 +261,7 @@ impl LayerWork {
     }
 
     /// What came of it: the best of what was tried.
-    pub(super) fn finish(mut self) -> Result<Outcome, QuantError> {
+    pub(super) fn finish(mut self) -> Outcome {
         let Errors { all, planned, nearest, found, scaled } = self.errors;
         let relative = |error: f64| if all > 0.0 { error / all } else { 0.0 };
         let tried = found.min(scaled);
@@ -269,10 +269,11 @@ impl LayerWork {
         let kept = nearest.min(planned);
         let is_nearest = wanted == RoundingChoice::Nearest || tried > kept;
         let quant = match is_nearest {
-            true if planned < nearest => self.planned,
-            false if scaled < found => self.scaled,
-            _ => self.ranged,
+            true if planned < nearest => &self.planned,
+            false if scaled < found => &self.scaled,
+            _ => &self.ranged,
         };
+        let quant = quant.clone();
         let note = (is_nearest && wanted != RoundingChoice::Nearest).then(|| {
             format!(
                 "{} would have made the error {:.3e}, more than nearest codes do",
@@ -280,28 +281,22 @@ impl LayerWork {
                 relative(tried)
             )
         });
-        let weight = if is_nearest {
-            None
-        } else {
-            self.grid.replace(&quant.spec, &quant.params);
-            let grid = self.grid.of(0..self.codes.len());
-            let real = self.codes.iter().enumerate().map(|(at, &code)| grid.real(at, code) as f32);
-            let mut data = vec![0.0; self.codes.len()];
-            self.matrix.places().zip(real).for_each(|(at, real)| data[at] = real);
-            Some(data)
-        };
+        self.grid.replace(&quant.spec, &quant.params);
+        let weight = (!is_nearest).then(|| self.weight());
         let rounding = if is_nearest { RoundingChoice::Nearest } else { wanted };
         let accepted = if is_nearest { kept } else { tried };
-        Ok(Outcome {
-            quant: Some(quant),
-            weight,
-            rounded: Rounded {
-                rounding,
-                nearest: Some(relative(planned)),
-                accepted: Some(relative(accepted)),
-                note,
-            },
-        })
+        let [nearest, accepted] = [planned, accepted].map(|error| Some(relative(error)));
+        Outcome { quant: Some(quant), weight, rounded: Rounded { rounding, nearest, accepted, note } }
+    }
+
+    /// What the codes stand for with the grid as it is, as the tensor has its elements.
+    fn weight(&self) -> Vec<f32> {
+        let grid = self.grid.of(0..self.codes.len());
+        let mut data = vec![0.0; self.codes.len()];
+        for (number, (place, &code)) in self.matrix.places().zip(&self.codes).enumerate() {
+            data[place] = grid.real(number, code) as f32;
+        }
+        data
     }
 }
 

@@ -57,7 +57,7 @@ fn rounded(graph: &Graph, pictures: &[Value], recipe: &Recipe) -> RoundedGraph {
 }
 
 fn recipe(rounding: RoundingChoice, weight_bits: u8) -> Recipe {
-    Recipe { rounding, weight_bits, ..Recipe::default() }
+    Recipe { weight_bits, rounding, ..Recipe::default() }
 }
 
 /// Mean squared difference of the pre-activation of a layer that reads what it reads in full precision,

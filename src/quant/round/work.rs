@@ -175,7 +175,7 @@ impl WeightRounding {
         }
         let outcome = match self.layer.take() {
             None => self.begin()?,
-            Some(work) => self.go_on(work)?,
+            Some(work) => self.go_on(work),
         };
         if let Some(outcome) = outcome {
             self.keep(outcome)?;
@@ -214,7 +214,7 @@ impl WeightRounding {
         Ok(None)
     }
 
-    fn go_on(&mut self, work: Work) -> Result<Option<Outcome>, QuantError> {
+    fn go_on(&mut self, work: Work) -> Option<Outcome> {
         let (graph, plan, target) = (&self.graph, &self.plan, &self.targets[self.at]);
         let fit = |quant: &mut TensorQuant| {
             for node in target.readers.iter().filter_map(|&id| graph.node(id)) {
@@ -224,18 +224,18 @@ impl WeightRounding {
         match work {
             Work::WithInputs(mut work) => {
                 if work.step(&fit) {
-                    return work.finish().map(Some);
+                    return Some(work.finish());
                 }
                 self.layer = Some(Work::WithInputs(work));
             }
             Work::Alone(mut work) => {
                 if work.step() {
-                    return Ok(Some(work.finish(&fit)));
+                    return Some(work.finish(&fit));
                 }
                 self.layer = Some(Work::Alone(work));
             }
         }
-        Ok(None)
+        None
     }
 
     /// Takes in what came of the weight that was next.
