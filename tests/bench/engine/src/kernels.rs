@@ -91,7 +91,8 @@ fn weights(count: usize) -> Vec<i8> {
 }
 
 fn requantize(channels: usize) -> Requantize {
-    Requantize { bias: vec![5; channels], multiplier: vec![1e-4; channels], zero_point: 7, min: 7, max: 255 }
+    let (bias, multiplier, limits) = (vec![5; channels], vec![1e-4; channels], Vec::new());
+    Requantize { bias, multiplier, zero_point: 7, min: 7, max: 255, limits }
 }
 
 /// A line of the result.
