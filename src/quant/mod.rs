@@ -17,6 +17,7 @@ pub mod observe;
 mod params;
 mod plan;
 pub mod recipe;
+pub mod round;
 mod spec;
 
 pub use apply::{Quantized, apply};
@@ -91,6 +92,9 @@ pub enum QuantError {
     /// A pass failed on the quantized graph.
     #[error(transparent)]
     Pass(#[from] crate::passes::PassError),
+    /// What a layer reads does not fit it.
+    #[error(transparent)]
+    Operator(#[from] crate::ops::OpError),
     /// A tensor is not what it should be.
     #[error(transparent)]
     Tensor(#[from] crate::tensor::TensorError),

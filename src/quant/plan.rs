@@ -279,11 +279,23 @@ fn plan_weight(
         let ranges = estimate::weights::ranges(&weight.view::<f32>()?, &spec, mse);
         quant.params = QuantParams::of_ranges(&ranges, &spec);
     }
-    let input = data_input(node, linear).and_then(|id| activations.get(&graph.value(id).name));
-    if let (Some((_, bias)), Some(input)) = (linear.bias.and_then(constant), input) {
-        fit_bias(&mut quant, bias.as_slice::<f32>()?, input.params.scale[0]);
-    }
+    fit_to_bias(graph, (node, linear), activations, &mut quant);
     Ok((name, quant))
+}
+
+/// Raises scales of a layer's weight where its bias would not fit 32 bits.
+pub(super) fn fit_to_bias(
+    graph: &Graph,
+    (node, linear): (&Node, Linear),
+    activations: &BTreeMap<String, TensorQuant>,
+    quant: &mut TensorQuant,
+) {
+    let bias = linear.bias.and_then(|slot| node.inputs.get(slot).copied().flatten());
+    let bias = bias.and_then(|id| graph.constant(id)?.as_slice::<f32>().ok());
+    let input = data_input(node, linear).and_then(|id| activations.get(&graph.value(id).name));
+    if let (Some(bias), Some(input)) = (bias, input) {
+        fit_bias(quant, bias, input.params.scale[0]);
+    }
 }
 
 /// What a recipe asks of a weight. Groups are along the input channels; where there is but one, as in

@@ -11,6 +11,7 @@ use crate::quant::correct::{
     BiasCorrection, ChannelMoments, ChannelWatch, Correction, Fit, LayerFit, analytic, correct_weights,
 };
 use crate::quant::recipe::BiasChoice;
+use crate::quant::round::RoundedLayer;
 use crate::quant::{QuantPlan, Recipe, Statistics};
 use std::sync::Arc;
 
@@ -66,6 +67,8 @@ pub(super) struct Planned {
     pub(super) plan: QuantPlan,
     /// The graph with other weights and biases, where these were changed for the plan.
     pub(super) changed: Option<Graph>,
+    /// What became of each weight, where they were not simply rounded to the nearest codes.
+    pub(super) rounding: Vec<RoundedLayer>,
 }
 
 impl Planned {
@@ -81,8 +84,8 @@ impl Planned {
 
     /// Nothing else is to be done.
     pub(super) fn decided(self) -> Decided {
-        let Self { equalized, statistics, plan, changed, .. } = self;
-        Decided { statistics, equalized, plan, corrected: changed }
+        let Self { equalized, statistics, plan, changed, rounding, .. } = self;
+        Decided { statistics, equalized, plan, changed, rounding }
     }
 }
 

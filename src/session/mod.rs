@@ -19,6 +19,7 @@ mod pictures;
 mod profile;
 mod quantize;
 mod quantized;
+mod round;
 mod runnable;
 mod support;
 pub mod view;

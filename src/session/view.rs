@@ -21,8 +21,10 @@ macro_rules! views {
     )* };
 }
 
+mod rounding;
 mod times;
 
+pub use rounding::RoundingView;
 pub use times::{LatencyView, NodeTime, NodeTimes, ProfileView, QuantizedTimes, Times};
 
 views! {
@@ -196,6 +198,10 @@ views! {
         pub layers: Vec<LayerView>,
         /// Operators of the simplified network, and which of their nodes run on integers.
         pub operators: Vec<OperatorView>,
+        /// What became of each weight, where the recipe asks for other codes or ranges than the usual.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        #[cfg_attr(feature = "web", tsify(optional))]
+        pub rounding: Vec<RoundingView>,
     }
 
     /// A layer with weights.

@@ -25,6 +25,7 @@ mod properties;
 mod quantization;
 mod real_networks;
 mod recipes;
+mod rounding;
 mod schemes;
 mod session;
 mod support;

@@ -42,6 +42,9 @@ pub(crate) fn schemes() -> Vec<(String, Recipe)> {
     add(&Recipe::preset(Preset::W4a8), "weightGranularity", "group-32");
     add(&Recipe::preset(Preset::WeightOnly4), "weightRange", "mse");
     add(&Recipe::preset(Preset::W4a4), "activationGrid", "symmetric");
+    for rounding in ["gptq", "comq", "hqq"] {
+        add(&Recipe::preset(Preset::W4a8), "rounding", rounding);
+    }
     all
 }
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { DEFAULT_RECIPE } from '../src/state/state';
-import { bitsOf, oneMoreBit, quantizedLabel, storageSentence, steepestDrop, truth, whatHappened } from '../src/lib/sentences';
+import { bitsOf, oneMoreBit, quantizedLabel, roundingSentence, storageSentence, steepestDrop, truth, whatHappened } from '../src/lib/sentences';
 import { lens, quantized } from './fixtures';
 
 const plain = (text: string | null): string | null => text && text.replaceAll('\u00a0', ' ');
@@ -89,4 +89,12 @@ test('the bits of a file are said as its layers have them', () => {
   expect(bitsOf([layer(8), layer(8)], 'weightBits')).toBe('8 bits');
   expect(bitsOf([layer(4), layer(8), layer(32)], 'weightBits')).toBe('4 to 8 bits, 1 layer in float');
   expect(bitsOf([layer(32)], 'weightBits')).toBe('float');
+});
+
+test('rounding is told by the error that is left, and by the layers without a choice', () => {
+  const layer = (nearest: number | null, accepted: number | null, note: string | null = null) => ({ layer: 'conv', rounding: 'gptq' as const, nearest, accepted, note });
+  expect(roundingSentence([])).toBeNull();
+  expect(plain(roundingSentence([layer(0.3, 0.1), layer(0.1, 0.1)]))).toBe('What was chosen for the weights leaves 50 % of the error of nearest codes.');
+  expect(plain(roundingSentence([layer(0.4, 0.1), layer(null, null, 'too large')]))).toBe('What was chosen for the weights leaves 25 % of the error of nearest codes. 1 layer kept the nearest codes.');
+  expect(plain(roundingSentence([layer(null, null, 'a'), layer(null, null, 'b')]))).toBe('Nothing could be chosen for the weights. 2 layers kept the nearest codes.');
 });

@@ -126,6 +126,18 @@ choices! {
         #[default]
         "max" Max "Extremes": "From the smallest weight to the largest: nothing is clipped.",
         "mse" Mse "Least squared error": "The part of the range that makes the squared rounding error least.",
+        "output" Output "Least error of the output": "The part of the range that makes the error of the layer's output least on your pictures; not for groups.",
+    }
+}
+
+choices! {
+    /// How the codes of weights are found (methods §3).
+    RoundingChoice {
+        #[default]
+        "nearest" Nearest "Nearest": "Each weight gets the nearest code.",
+        "gptq" Gptq "One after the other": "Weights are rounded one after the other, each making up for the errors of those before, by what the layer reads on your pictures (GPTQ).",
+        "comq" Comq "Each beside the others": "Weights are rounded again and again, each to what is best beside all others, by what the layer reads on your pictures; then the scales are fitted (COMQ).",
+        "hqq" Hqq "By the weights alone": "Scales and zero points for which most weights are met well and a few may be missed, without pictures (HQQ).",
     }
 }
 

@@ -4,7 +4,7 @@ import { BitSlider } from '../../components/bit-slider';
 import { PRESETS, presetRecipe, withOption } from '../../state/recipe';
 import { More } from './more';
 import { Chevron } from '../../components/icons';
-import { bitsOf, pathTitle } from '../../lib/sentences';
+import { bitsOf, pathTitle, roundingSentence } from '../../lib/sentences';
 import { plural } from '../../lib/format';
 import { FLOAT_BITS, MAX_BITS, MIN_BITS } from '../../state/state';
 import { useDispatch, useSlice } from '../../state/store';
@@ -77,9 +77,11 @@ const inWords = (bits: number): string => (bits === FLOAT_BITS ? 'full precision
 function Path() {
   const quantized = useSlice((state) => state.quantized?.value);
   if (!quantized) return <p class="note path quiet">Which arithmetic will run is known after quantizing.</p>;
+  const rounding = roundingSentence(quantized.rounding ?? []);
   return (
     <p class="note path" data-testid={testids.path} data-path={quantized.path}>
       <strong>{pathTitle(quantized.path)}.</strong> {quantized.pathReason} {quantized.calibrationPictures > 0 && <span class="quiet">Ranges seen on {plural(quantized.calibrationPictures, 'picture')}.</span>}
+      {rounding && <span class="quiet"> {rounding}</span>}
     </p>
   );
 }
