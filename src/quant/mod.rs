@@ -36,6 +36,11 @@ pub enum QuantError {
     /// Calibration saw nothing.
     #[error("no picture was given to calibrate on: the ranges of the activations are not known")]
     NoCalibration,
+    /// A recipe leaves the rule for ranges to be found by measuring, and none was found yet.
+    #[error(
+        "`activationRange` is `held-out`, so the rule for ranges is chosen by measuring: choose one of the others for a plan"
+    )]
+    RuleNotChosen,
     /// A picture came when others were on their way already.
     #[error(
         "a picture was given after the correction of biases had begun: give all pictures before the first step"

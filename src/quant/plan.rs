@@ -156,7 +156,7 @@ fn plan_activations(
     let mut ranges: Vec<Option<Range>> = vec![None; graph.value_count()];
     for &(id, _) in &planned {
         if let (Some(seen), Some(spec)) = (statistics.get(id), spec_of(id)) {
-            let range = activation_range(recipe.activation_range, seen, &spec);
+            let range = activation_range(recipe.activation_range, seen, &spec)?;
             let slot = &mut ranges[groups.find(id.index())];
             *slot = Some(slot.map_or(range, |other| other.union(range)));
         }
@@ -169,7 +169,10 @@ fn plan_activations(
 }
 
 /// The range that a recipe gives to a tensor.
-fn activation_range(choice: ActivationRange, seen: &Observed, spec: &QuantSpec) -> Range {
+///
+/// # Errors
+/// [`QuantError::RuleNotChosen`].
+fn activation_range(choice: ActivationRange, seen: &Observed, spec: &QuantSpec) -> Result<Range, QuantError> {
     let estimator = match choice {
         ActivationRange::Max => Estimator::Max,
         ActivationRange::Ema => Estimator::Ema { decay: 0.1 },
@@ -178,9 +181,10 @@ fn activation_range(choice: ActivationRange, seen: &Observed, spec: &QuantSpec) 
         ActivationRange::Kl => Estimator::Kl { tolerance: 1.0 },
         ActivationRange::KlTolerant => Estimator::Kl { tolerance: 1.3 },
         ActivationRange::Aciq => Estimator::Aciq,
-        ActivationRange::Best => return lowest_mse(seen, spec, GUIDELINE).1,
+        ActivationRange::Best => return Ok(lowest_mse(seen, spec, GUIDELINE).1),
+        ActivationRange::HeldOut => return Err(QuantError::RuleNotChosen),
     };
-    estimator.range(seen, spec)
+    Ok(estimator.range(seen, spec))
 }
 
 /// What a grid asks of a tensor with that range.

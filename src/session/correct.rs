@@ -1,6 +1,7 @@
 //! What is done between planning and writing: weights and biases that make up for what quantizing changes.
 
 use super::SessionError;
+use super::choose::RangeChoice;
 use super::equalized::EqualizedNetwork;
 use super::job::{Progress, Step};
 use super::pictures::PictureInputs;
@@ -69,6 +70,8 @@ pub(super) struct Planned {
     pub(super) changed: Option<Graph>,
     /// What became of each weight, where they were not simply rounded to the nearest codes.
     pub(super) rounding: Vec<RoundedLayer>,
+    /// The rule for ranges, where that was found by measuring.
+    pub(super) range: Option<RangeChoice>,
 }
 
 impl Planned {
@@ -84,8 +87,8 @@ impl Planned {
 
     /// Nothing else is to be done.
     pub(super) fn decided(self) -> Decided {
-        let Self { equalized, statistics, plan, changed, rounding, .. } = self;
-        Decided { statistics, equalized, plan, changed, rounding }
+        let Self { equalized, statistics, plan, changed, rounding, range, .. } = self;
+        Decided { statistics, equalized, plan, changed, rounding, range }
     }
 }
 

@@ -1,13 +1,17 @@
 //! The work of quantizing: what is changed, watched and corrected before a network is written.
 //!
 //! ```text
-//! equalize layers ─▶ are the limits of Relu6 needed? ─▶ absorb biases ─▶ calibrate ─▶ plan ─▶ round ─▶ correct ─▶ write
-//!   (recipe)                (a picture a step)             (recipe)      (a picture a step)  (recipe)  (recipe)
+//! equalize layers ─▶ are the limits of Relu6 needed? ─▶ absorb biases ─▶ calibrate
+//!   (recipe)                (a picture a step)             (recipe)      (a picture a step)
+//!
+//! ─▶ which rule for ranges? ─▶ plan ─▶ round ─▶ correct ─▶ write
+//!          (recipe)                   (recipe)  (recipe)
 //! ```
 //!
 //! What was found up to calibration depends on little of a recipe and is handed to the next job ([`Found`]).
 
 use super::SessionError;
+use super::choose::{ChooseJob, HeldOut, RangeChoice};
 use super::correct::{CorrectJob, MomentsJob, Planned};
 use super::equalized::{EqualizedNetwork, LimitCheck, Preparation};
 use super::job::{Job, Progress, Step};
@@ -44,7 +48,11 @@ impl CalibrateJob {
     }
 
     /// A job that watches a network whose layers were equalized.
-    fn of(network: Arc<Network>, equalized: Option<Arc<EqualizedNetwork>>, inputs: PictureInputs) -> Self {
+    pub(super) fn of(
+        network: Arc<Network>,
+        equalized: Option<Arc<EqualizedNetwork>>,
+        inputs: PictureInputs,
+    ) -> Self {
         let watched = equalized.as_ref().map_or(network.graph(), |equalized| &equalized.graph);
         let calibrator = Calibrator::new(watched);
         Self { network, equalized, inputs, calibrator, reproducible: None, done: 0 }
@@ -92,6 +100,8 @@ pub struct Found {
     pub(super) plain: Option<Arc<Statistics>>,
     /// A network with its layers prepared for quantizing, and its ranges.
     pub(super) equalized: Option<(Arc<EqualizedNetwork>, Arc<Statistics>)>,
+    /// What rules for ranges are chosen by.
+    pub(super) held_out: Option<Arc<HeldOut>>,
 }
 
 /// Quantizes by a recipe: what it asks for before ranges are known, calibration, then the rest.
@@ -113,6 +123,7 @@ enum Stage {
     Absorb(Box<EqualizedNetwork>, Box<MomentsJob>),
     Calibrate(Box<CalibrateJob>),
     Plan(Option<Arc<EqualizedNetwork>>, Arc<Statistics>),
+    Choose(Box<ChooseJob>, Arc<Statistics>),
     Round(Box<RoundJob>),
     Correct(Box<CorrectJob>),
 }
@@ -162,16 +173,34 @@ impl QuantizeJob {
         equalized.map_or(self.network.graph(), |equalized| &equalized.graph)
     }
 
+    /// What ranges are left to be decided by, or else the plan.
+    fn ranges(
+        &self,
+        equalized: Option<Arc<EqualizedNetwork>>,
+        statistics: Arc<Statistics>,
+    ) -> Result<Stage, SessionError> {
+        if !self.recipe.leaves_ranges_open() {
+            return self.plan(equalized, statistics, None);
+        }
+        let network = Arc::clone(&self.network);
+        let job =
+            ChooseJob::new(network, equalized, &self.recipe, &self.inputs, self.found.held_out.as_ref());
+        Ok(Stage::Choose(Box::new(job), statistics))
+    }
+
     /// The plan, and what is left to do then.
     fn plan(
         &self,
         equalized: Option<Arc<EqualizedNetwork>>,
         statistics: Arc<Statistics>,
+        range: Option<RangeChoice>,
     ) -> Result<Stage, SessionError> {
-        let plan = quant::plan(self.graph(equalized.as_ref()), &statistics, &self.recipe)?;
+        let rule = range.as_ref().map_or(self.recipe.activation_range, RangeChoice::rule);
+        let recipe = Recipe { activation_range: rule, ..self.recipe.clone() };
+        let plan = quant::plan(self.graph(equalized.as_ref()), &statistics, &recipe)?;
         let network = self.network.graph().clone();
         let rounding = Vec::new();
-        let planned = Planned { network, equalized, statistics, plan, changed: None, rounding };
+        let planned = Planned { network, equalized, statistics, plan, changed: None, rounding, range };
         if self.recipe.rounds_weights() {
             let job = RoundJob::new(planned, &self.recipe, self.inputs.len())?;
             return Ok(Stage::Round(Box::new(job)));
@@ -210,7 +239,11 @@ impl Job for QuantizeJob {
                         (Stage::Plan(equalized, Arc::new(found)), None)
                     }
                 },
-                Stage::Plan(equalized, statistics) => (self.plan(equalized, statistics)?, None),
+                Stage::Plan(equalized, statistics) => (self.ranges(equalized, statistics)?, None),
+                Stage::Choose(mut job, statistics) => match job.step()? {
+                    Step::Running(progress) => (Stage::Choose(job, statistics), Some(progress)),
+                    Step::Done(range) => (self.plan(job.equalized.take(), statistics, Some(range))?, None),
+                },
                 Stage::Round(mut job) => match job.step(&self.inputs)? {
                     Some(progress) => (Stage::Round(job), Some(progress)),
                     None => (self.correct(job.finish()?), None),

@@ -1,6 +1,7 @@
 //! A quantized network: its definition, what runs, and its file.
 
 use super::SessionError;
+use super::choose::RangeChoice;
 use super::equalized::EqualizedNetwork;
 use super::layers::{self, LayerValues};
 use super::network::Network;
@@ -40,6 +41,8 @@ pub struct QuantizedNetwork {
     equalized: Option<Arc<EqualizedNetwork>>,
     /// What became of the weights, where a recipe asks for other codes or ranges than a plan gives.
     rounding: Vec<RoundedLayer>,
+    /// The rule for ranges, where that was found by measuring.
+    range: Option<RangeChoice>,
 }
 
 /// What is decided before anything is written.
@@ -54,6 +57,8 @@ pub(super) struct Decided {
     pub(super) changed: Option<Graph>,
     /// What became of each weight, where they were not simply rounded to the nearest codes.
     pub(super) rounding: Vec<RoundedLayer>,
+    /// The rule for ranges, where that was found by measuring.
+    pub(super) range: Option<RangeChoice>,
 }
 
 impl QuantizedNetwork {
@@ -70,7 +75,8 @@ impl QuantizedNetwork {
         isa: Isa,
     ) -> Result<Self, SessionError> {
         let plan = quant::plan(network.graph(), &statistics, &recipe)?;
-        let decided = Decided { statistics, equalized: None, plan, changed: None, rounding: Vec::new() };
+        let rounding = Vec::new();
+        let decided = Decided { statistics, equalized: None, plan, changed: None, rounding, range: None };
         Self::of(network, decided, recipe, preprocess, isa)
     }
 
@@ -85,7 +91,7 @@ impl QuantizedNetwork {
         preprocess: &Preprocess,
         isa: Isa,
     ) -> Result<Self, SessionError> {
-        let Decided { statistics, equalized, plan, changed, rounding } = decided;
+        let Decided { statistics, equalized, plan, changed, rounding, range } = decided;
         let before = equalized.as_ref().map_or(network.graph(), |equalized| &equalized.graph);
         let quantized = quant::apply(changed.as_ref().unwrap_or(before), &plan)?;
         let model = QuantizedModel::from_graph(&quantized.graph, isa)?;
@@ -109,6 +115,7 @@ impl QuantizedNetwork {
             full_size_bytes: network.info.size_bytes,
             equalized,
             rounding,
+            range,
         })
     }
 
@@ -139,12 +146,18 @@ impl QuantizedNetwork {
             full_size_bytes: network.info.size_bytes,
             equalized: None,
             rounding: Vec::new(),
+            range: None,
         })
     }
 
     /// The network with equalized layers that was quantized in place of the one that was opened.
     pub(super) fn equalized(&self) -> Option<&Arc<EqualizedNetwork>> {
         self.equalized.as_ref()
+    }
+
+    /// The rule for ranges of activations, where the recipe left that open.
+    pub(super) fn range(&self) -> Option<&RangeChoice> {
+        self.range.as_ref()
     }
 
     /// What was asked.
@@ -208,6 +221,7 @@ impl QuantizedNetwork {
             layers: self.layers.clone(),
             operators: self.operators.clone(),
             rounding: self.rounding.iter().map(RoundingView::from).collect(),
+            range: self.range.as_ref().map(RangeChoice::view),
         }
     }
 

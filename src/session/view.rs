@@ -21,9 +21,11 @@ macro_rules! views {
     )* };
 }
 
+mod ranges;
 mod rounding;
 mod times;
 
+pub use ranges::{RangeChoiceView, TriedRangeView};
 pub use rounding::RoundingView;
 pub use times::{LatencyView, NodeTime, NodeTimes, ProfileView, QuantizedTimes, Times};
 
@@ -202,6 +204,10 @@ views! {
         #[serde(skip_serializing_if = "Vec::is_empty")]
         #[cfg_attr(feature = "web", tsify(optional))]
         pub rounding: Vec<RoundingView>,
+        /// The rule for ranges of activations, where the recipe left it to be found by measuring.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "web", tsify(optional))]
+        pub range: Option<RangeChoiceView>,
     }
 
     /// A layer with weights.

@@ -23,6 +23,7 @@ mod mutation;
 mod onnxruntime;
 mod properties;
 mod quantization;
+mod ranges;
 mod real_networks;
 mod recipes;
 mod rounding;

@@ -232,7 +232,7 @@ fn what_was_found_for_one_recipe_is_not_looked_for_again() {
     let mut session = sample_session(SAMPLES[0]);
     let corrected = Recipe::preset(Preset::Int8Corrected);
     let equalized = Recipe { bias_correction: BiasChoice::None, ..corrected.clone() };
-    assert_eq!(phases(&mut session, &corrected), ["calibrating", "correcting biases"]);
+    assert_eq!(phases(&mut session, &corrected), ["calibrating", "choosing ranges", "correcting biases"]);
     // Another estimator and other bits, with layers equalized as before.
     let other = Recipe { activation_range: ActivationRange::Mse, weight_bits: 4, ..equalized };
     assert!(phases(&mut session, &other).is_empty());

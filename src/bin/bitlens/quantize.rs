@@ -6,7 +6,7 @@ use crate::output::{Bar, bytes, json_line};
 use crate::{data, model};
 use bitlens::ops::Isa;
 use bitlens::quant::Recipe;
-use bitlens::session::view::{QuantizedView, RoundingView};
+use bitlens::session::view::{QuantizedView, RangeChoiceView, RoundingView};
 use bitlens::session::{Found, Job as _, QuantizeJob};
 use serde::Serialize;
 use std::sync::Arc;
@@ -48,7 +48,20 @@ pub(crate) fn quantize(args: &QuantizeArgs) -> Result<(), Failure> {
         full as f64 / small as f64
     );
     say!("calibrated on {} pictures; {}", view.calibration_pictures, view.path_reason);
+    view.range.as_ref().map_or(Ok(()), say_range)?;
     say_rounding(&view.rounding)
+}
+
+/// The rule for ranges that was chosen, beside the others.
+fn say_range(range: &RangeChoiceView) -> Result<(), Failure> {
+    let pictures = match (range.pictures, range.all_seen) {
+        (count, false) => format!("{count} pictures held out"),
+        (count, true) => format!("{count} pictures, too few to hold any out"),
+    };
+    let tried: Vec<_> =
+        range.tried.iter().map(|tried| format!("{} {:.5}", tried.rule.name(), tried.kl)).collect();
+    say!("ranges: {}, by divergence on {pictures}: {}", range.rule.name(), tried.join(", "));
+    Ok(())
 }
 
 /// What rounding has won, and where nearest codes were kept.

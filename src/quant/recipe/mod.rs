@@ -104,7 +104,12 @@ impl Recipe {
         };
         match preset {
             Preset::Int8 => plain,
-            Preset::Int8Corrected => Self { equalize: true, bias_correction: BiasChoice::Empirical, ..plain },
+            Preset::Int8Corrected => Self {
+                equalize: true,
+                activation_range: ActivationRange::HeldOut,
+                bias_correction: BiasChoice::Empirical,
+                ..plain
+            },
             Preset::Int8PerTensor => Self { weight_granularity: WeightGranularity::Tensor, ..plain },
             Preset::W4a8 => Self { weight_bits: 4, storage: Storage::Packed, ..plain },
             Preset::W4a4 => Self {
@@ -189,6 +194,11 @@ impl Recipe {
     /// Whether activations are quantized: what needs pictures to calibrate on.
     pub fn quantizes_activations(&self) -> bool {
         self.activation_bits < FLOAT_BITS || self.layers.iter().any(|rule| rule.activation_bits.is_some())
+    }
+
+    /// Whether the rule for ranges is to be found by measuring before there can be a plan.
+    pub fn leaves_ranges_open(&self) -> bool {
+        self.activation_range == ActivationRange::HeldOut && self.quantizes_activations()
     }
 
     /// Whether weights get other codes or ranges than a plan gives them: the matter of
