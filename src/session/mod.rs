@@ -5,6 +5,7 @@
 //! plain data for screens and JSON reports. Still free of JavaScript; time comes in as a function.
 
 pub mod allocate;
+mod choose;
 mod codes;
 mod compare;
 mod correct;
@@ -22,6 +23,7 @@ mod profile;
 mod quantize;
 mod quantized;
 mod reference;
+mod round;
 mod runnable;
 pub mod sensitivity;
 mod support;

@@ -23,11 +23,15 @@ macro_rules! views {
 
 mod allocation;
 mod diagnosis;
+mod ranges;
+mod rounding;
 mod sensitivity;
 mod times;
 
 pub use allocation::{Allocated, AllocatedLayer, AllocationView};
 pub use diagnosis::{Cause, Change, DiagnosisView, Evidence, Finding, InputEffect, Remedy, Suggestion};
+pub use ranges::{RangeChoiceView, TriedRangeView};
+pub use rounding::RoundingView;
 pub use sensitivity::{BitsEffect, Effect, LayerNoise, LayerSensitivity, SensitivityView};
 pub use times::{LatencyView, NodeTime, NodeTimes, ProfileView, QuantizedTimes, Times};
 
@@ -202,6 +206,14 @@ views! {
         pub layers: Vec<LayerView>,
         /// Operators of the simplified network, and which of their nodes run on integers.
         pub operators: Vec<OperatorView>,
+        /// What became of each weight, where the recipe asks for other codes or ranges than the usual.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        #[cfg_attr(feature = "web", tsify(optional))]
+        pub rounding: Vec<RoundingView>,
+        /// The rule for ranges of activations, where the recipe left it to be found by measuring.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "web", tsify(optional))]
+        pub range: Option<RangeChoiceView>,
     }
 
     /// A layer with weights.

@@ -113,10 +113,12 @@ fn repaired(found: &DiagnosisView, cause: Cause, to: f64) {
 #[test]
 fn a_healthy_network_is_called_healthy() {
     for network in SAMPLES {
-        let found = diagnosed(&sample_session(network), &Recipe::default());
-        assert!(found.healthy && found.findings.is_empty(), "{network}: {:?}", found.findings);
-        assert!(found.suggestion.is_none() && found.summary.starts_with("Nothing to repair."));
-        assert!(found.before.agreement > 0.9 && found.layers.iter().all(|layer| layer.alone.is_some()));
+        for preset in [Preset::Int8, Preset::Int8Corrected] {
+            let found = diagnosed(&sample_session(network), &Recipe::preset(preset));
+            assert!(found.healthy && found.findings.is_empty(), "{network}: {:?}", found.findings);
+            assert!(found.suggestion.is_none() && found.summary.starts_with("Nothing to repair."));
+            assert!(found.before.agreement > 0.9 && found.layers.iter().all(|layer| layer.alone.is_some()));
+        }
     }
 }
 

@@ -42,6 +42,9 @@ pub(crate) fn schemes() -> Vec<(String, Recipe)> {
     add(&Recipe::preset(Preset::W4a8), "weightGranularity", "group-32");
     add(&Recipe::preset(Preset::WeightOnly4), "weightRange", "mse");
     add(&Recipe::preset(Preset::W4a4), "activationGrid", "symmetric");
+    for rounding in ["gptq", "comq", "hqq"] {
+        add(&Recipe::preset(Preset::W4a8), "rounding", rounding);
+    }
     all
 }
 
@@ -229,7 +232,7 @@ fn what_was_found_for_one_recipe_is_not_looked_for_again() {
     let mut session = sample_session(SAMPLES[0]);
     let corrected = Recipe::preset(Preset::Int8Corrected);
     let equalized = Recipe { bias_correction: BiasChoice::None, ..corrected.clone() };
-    assert_eq!(phases(&mut session, &corrected), ["calibrating", "correcting biases"]);
+    assert_eq!(phases(&mut session, &corrected), ["calibrating", "choosing ranges", "correcting biases"]);
     // Another estimator and other bits, with layers equalized as before.
     let other = Recipe { activation_range: ActivationRange::Mse, weight_bits: 4, ..equalized };
     assert!(phases(&mut session, &other).is_empty());

@@ -1,7 +1,7 @@
 //! What layers cost, and bits chosen by it, on the bundled networks.
 
 use bitlens::ops::Isa;
-use bitlens::quant::recipe::{BiasChoice, Ends};
+use bitlens::quant::recipe::{ActivationRange, BiasChoice, Ends};
 use bitlens::quant::{Preset, Recipe};
 use bitlens::session::allocate::{AllocationMethod, AllocationQuestion};
 use bitlens::session::sensitivity::{Questions, Sensitivity};
@@ -129,7 +129,9 @@ fn bits_under_a_budget_of_bytes_beat_uniform_ones() {
 #[test]
 fn bits_under_a_budget_of_operations_fit_it_as_quantized() {
     for network in SAMPLES {
-        let recipe = Recipe { ends: Ends::Same, ..Recipe::preset(Preset::W4a4) };
+        // A rule for ranges that is found by measuring, too.
+        let activation_range = ActivationRange::HeldOut;
+        let recipe = Recipe { ends: Ends::Same, activation_range, ..Recipe::preset(Preset::W4a4) };
         let found = allocated(network, AllocationQuestion::new(recipe, "bops=w4a6".parse().unwrap()));
         assert!(found.chosen.cost <= found.budget, "{network}");
         let uniform = found.uniform.unwrap();

@@ -5,7 +5,7 @@ use super::{AllocationMethod, AllocationQuestion, Unit};
 use crate::ops::Graph;
 use crate::quant::allocate::{self, Allocation, Choice};
 use crate::quant::parts::{self, LayerParts};
-use crate::quant::recipe::{Ends, FLOAT_BITS, LayerFacts, LayerRule};
+use crate::quant::recipe::{ActivationRange, Ends, FLOAT_BITS, LayerFacts, LayerRule};
 use crate::quant::{self, QuantError, QuantPlan, Recipe, Statistics};
 use crate::session::SessionError;
 use crate::session::network::Network;
@@ -113,8 +113,13 @@ impl Table {
         };
         let mut recipe = Recipe { ends: Ends::Same, ..question.recipe.clone() };
         recipe.layers.extend(self.parts.iter().enumerate().map(rule));
-        let plan = quant::plan(&self.graph, &self.statistics, &recipe)?;
-        Ok(self.planned(&plan, at).1)
+        Ok(self.planned(&self.plan(recipe)?, at).1)
+    }
+
+    /// The plan that says what bits tensors get, which do not depend on the rule for ranges.
+    fn plan(&self, recipe: Recipe) -> Result<QuantPlan, SessionError> {
+        let recipe = Recipe { activation_range: ActivationRange::Max, ..recipe };
+        Ok(quant::plan(&self.graph, &self.statistics, &recipe)?)
     }
 
     /// Bits of a layer in a plan.
@@ -152,7 +157,7 @@ impl Table {
 
     fn decision(&self, found: Allocation, question: &AllocationQuestion) -> Result<Decision, SessionError> {
         let recipe = self.recipe(&found, question);
-        let plan = quant::plan(&self.graph, &self.statistics, &recipe)?;
+        let plan = self.plan(recipe.clone())?;
         let cost = |at: usize| {
             let (weight, activation) = self.planned(&plan, at);
             question.budget.unit.cost(self.sizes[at], weight, activation)

@@ -126,12 +126,13 @@ impl SensitivityJob {
     fn work(&self, quantized: QuantizedNetwork, reference: Reference) -> Result<Work, SessionError> {
         let graph = quantized.before(&self.network);
         let layers = parts::layers(graph)?;
-        let plan = quant::plan(graph, quantized.statistics(), &self.recipe)?;
+        let recipe = quantized.settled(&self.recipe);
+        let plan = quant::plan(graph, quantized.statistics(), &recipe)?;
         let noise = OutputNoise::new(graph, &plan, quantized.layer_values(), self.isa)?;
         let at = |bits: &[u8], change: fn(&mut Recipe, u8)| {
             let plan = |&bits: &u8| {
                 // The same for all layers: no rules, and ends like the others.
-                let mut recipe = Recipe { ends: Ends::Same, layers: Vec::new(), ..self.recipe.clone() };
+                let mut recipe = Recipe { ends: Ends::Same, layers: Vec::new(), ..recipe.clone() };
                 change(&mut recipe, bits);
                 Ok((bits, quant::plan(graph, quantized.statistics(), &recipe)?))
             };
