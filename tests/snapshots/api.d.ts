@@ -510,7 +510,7 @@ export type WeightRange = "max" | "mse";
 /**
  * How the range of an activation is chosen (methods §2). All are read from one look at the pictures.
  */
-export type ActivationRange = "max" | "ema" | "percentile" | "mse" | "kl" | "kl-tolerant" | "aciq" | "best";
+export type ActivationRange = "max" | "ema" | "percentile" | "mse" | "kl" | "kl-tolerant" | "aciq" | "best" | "dynamic";
 
 /**
  * How weights are kept in the file.
