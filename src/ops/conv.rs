@@ -12,8 +12,9 @@ use super::linear::{self, IntegerEpilogue, apply_clamp, export_clamp};
 use super::pooling::{check_gradient, split_spatial};
 use super::window::{Rounding, Window, too_many_axes};
 use super::{
-    Add, Clamp, Context, ExportStep, Facts, ImportNode, Inputs, Isa, Kind, Layout, Linear, LowerContext,
-    Lowered, MakesSum, NextSum, Op, OpError, Operator, Prepared, QConv, Summed, Tape, TypeInputs,
+    Add, Clamp, Columns, Context, ExportStep, Facts, ImportNode, Inputs, Isa, Kind, Layout, Linear,
+    LowerContext, Lowered, MakesSum, NextSum, Op, OpError, Operator, Prepared, QConv, Summed, Tape,
+    TypeInputs,
 };
 use crate::ir::{Attr, AttrError};
 use crate::kernels::{self, Conv2dGeometry, Epilogue, EpilogueAdd, PackedConvF32, Window2d};
@@ -202,6 +203,10 @@ impl Operator for Conv {
     fn fuse_clamp(&self, clamp: Clamp) -> Option<Self> {
         let clamp = Some(self.clamp.map_or(clamp, |first| first.then(clamp)));
         Some(Self { clamp, ..self.clone() })
+    }
+
+    fn columns<'a>(&self, input: &'a Value, weight: &[usize]) -> Option<Columns<'a>> {
+        Columns::of_windows(input, (&self.window, self.groups), weight)
     }
 
     fn without_clamp(&self) -> Option<(Self, Clamp)> {

@@ -6,8 +6,8 @@
 use super::linear::{self, apply_clamp, export_clamp};
 use super::pooling::check_gradient;
 use super::{
-    Clamp, Context, ExportStep, Facts, ImportNode, Inputs, Isa, Kind, Linear, LowerContext, Lowered, OpError,
-    Operator, Prepared, Tape, TypeInputs, q_gemm,
+    Clamp, Columns, Context, ExportStep, Facts, ImportNode, Inputs, Isa, Kind, Linear, LowerContext, Lowered,
+    OpError, Operator, Prepared, Tape, TypeInputs, q_gemm,
 };
 use crate::ir::{Attr, AttrError, Attrs};
 use crate::kernels::{self, Accumulate, Epilogue, GemmF32, MatLayout, PackedGemmF32};
@@ -191,6 +191,12 @@ impl Operator for Gemm {
         let channel_axis = usize::from(!self.trans_b);
         let kind = Kind::Linear(Linear { weight: 1, bias: Some(2), channel_axis });
         Facts { clamp_fused: self.clamp.is_some(), ..Facts::of(kind) }
+    }
+
+    fn columns<'a>(&self, input: &'a Value, weight: &[usize]) -> Option<Columns<'a>> {
+        let &[first, second] = weight else { return None };
+        let terms = if self.trans_b { second } else { first };
+        if self.trans_a { None } else { Columns::of_rows(input, terms) }
     }
 
     fn infer(&self, inputs: &TypeInputs<'_>) -> Result<Vec<TensorType>, OpError> {

@@ -11,8 +11,8 @@ use super::linear::{self, apply_clamp, export_clamp};
 use super::numbers;
 use super::pooling::check_gradient;
 use super::{
-    Clamp, Context, ExportStep, Facts, Gemm, ImportNode, Inputs, Isa, Kind, Linear, LowerContext, Lowered,
-    Op, OpError, Operator, Prepared, Tape, TypeInputs, q_gemm,
+    Clamp, Columns, Context, ExportStep, Facts, Gemm, ImportNode, Inputs, Isa, Kind, Linear, LowerContext,
+    Lowered, Op, OpError, Operator, Prepared, Tape, TypeInputs, q_gemm,
 };
 use crate::ir::{AttrError, Attrs};
 use crate::kernels::{self, Accumulate, Epilogue, GemmF32, MatLayout, PackedGemmF32};
@@ -189,6 +189,11 @@ impl Operator for MatMul {
     fn facts(&self) -> Facts {
         let kind = Kind::Linear(Linear { weight: 1, bias: None, channel_axis: 1 });
         Facts { clamp_fused: self.clamp.is_some(), ..Facts::of(kind) }
+    }
+
+    fn columns<'a>(&self, input: &'a Value, weight: &[usize]) -> Option<Columns<'a>> {
+        let &[terms, _] = weight else { return None };
+        Columns::of_rows(input, terms)
     }
 
     fn infer(&self, inputs: &TypeInputs<'_>) -> Result<Vec<TensorType>, OpError> {

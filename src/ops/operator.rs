@@ -1,8 +1,8 @@
 //! The [`Operator`] trait.
 
 use super::{
-    ChannelAffine, Clamp, Context, ExportStep, Facts, ImportNode, Inputs, LowerContext, Lowered, MakesSum,
-    Op, OpError, Prepared, Reordered, Tape, TypeInputs,
+    ChannelAffine, Clamp, Columns, Context, ExportStep, Facts, ImportNode, Inputs, LowerContext, Lowered,
+    MakesSum, Op, OpError, Prepared, Reordered, Tape, TypeInputs,
 };
 use crate::ir::{AttrError, Opset};
 use crate::kernels::Isa;
@@ -125,6 +125,12 @@ pub trait Operator: Clone + fmt::Debug + PartialEq + Sized {
     /// `k` channels of the output from `c · k` on are multiplied by `a`, too. `None` where that does
     /// not hold or is not known.
     fn scaled_channels(&self, _inputs: &TypeInputs<'_>) -> Option<usize> {
+        None
+    }
+
+    /// What it multiplies with a constant weight of that shape, where it is a linear operator whose first
+    /// input is `input`. `None` where that is not known, or where they do not fit.
+    fn columns<'a>(&self, _input: &'a Value, _weight: &[usize]) -> Option<Columns<'a>> {
         None
     }
 

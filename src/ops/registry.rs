@@ -179,6 +179,15 @@ macro_rules! operators {
                 match self { $(Self::$name(op) => op.scaled_channels(inputs)),* }
             }
 
+            /// See [`Operator::columns`].
+            pub fn columns<'a>(
+                &self,
+                input: &'a crate::tensor::Value,
+                weight: &[usize],
+            ) -> Option<Columns<'a>> {
+                match self { $(Self::$name(op) => op.columns(input, weight)),* }
+            }
+
             /// See [`Operator::channel_limits`].
             pub fn channel_limits(&self, inputs: &TypeInputs<'_>) -> Option<Vec<f32>> {
                 match self { $(Self::$name(op) => op.channel_limits(inputs)),* }

@@ -149,26 +149,19 @@ impl<'a> Places<'a> {
         let factor = self.producer(other(mul.1, &[cast.outputs[0]])?)?;
         let is_product = matches!((&mul.1.op, &factor.op), (Op::Mul(_), Op::Mul(_)));
         let scale = self.graph.constant(other(factor, &[codes[1]]).filter(|_| is_product)?)?;
-        let channels = weight.shape()[axis];
-        let of_channels = |value: &Value| numbers_of_channels(value, channels, behind);
-        let mut scale = of_channels(scale)?;
-        let mut zeros = match node.inputs.get(3).copied().flatten() {
+        let places = Channels { count: weight.shape()[axis], behind };
+        let zeros = match node.inputs.get(3).copied().flatten() {
             Some(zeros) => self.graph.constant(zeros)?.clone(),
             None => Value::zeros_of(weight.dtype(), &[]).ok()?,
         };
-        zeros = repeated(&zeros, scale.len().max(zeros.len()))?;
-        if zeros.len() > scale.len() {
-            scale = vec![*scale.first()?; zeros.len()];
-        }
+        let (scale, zeros) = alike(places.numbers(scale)?, &zeros, places.count)?;
         let biased = self.only_reader(mul.1.outputs[0]).filter(|_| matches!(node.op, Op::ConvInteger(_)));
         let bias = biased.and_then(|(id, add)| {
             let Op::Add(Add { clamp: None }) = add.op else { return None };
             let bias = self.graph.constant(other(add, &[mul.1.outputs[0]])?)?;
-            let bias = of_channels(bias).filter(|bias| bias.len() == channels)?;
-            Some(((id, add), Value::from_vec(&[channels], bias).ok()?))
+            let bias = places.numbers(bias).filter(|bias| bias.len() == places.count)?;
+            Some(((id, add), Value::from_vec(&[places.count], bias).ok()?))
         });
-        let shape: &[usize] = if scale.len() == 1 { &[] } else { &[channels] };
-        let scale = Value::from_vec(shape, scale).ok()?;
         let (last, bias) = bias.map_or((mul, None), |(last, bias)| (last, Some(bias)));
         Some(IntegerLayer { op, codes, weight: weight_id, scale, zeros, axis, bias, last })
     }
@@ -201,21 +194,16 @@ impl<'a> Places<'a> {
             return None;
         }
         let zero = self.only_zero(source)?;
-        let over = |numbers: &[f32]| {
-            let mut shape = if numbers.len() == 1 { vec![] } else { vec![channels] };
-            shape.resize(shape.len() + if axis == 0 && !turned && numbers.len() > 1 { 2 } else { 0 }, 1);
-            Value::from_vec(&shape, numbers.to_vec()).ok()
-        };
+        let places = Channels { count: channels, behind: if matches!(node.op, Op::Conv(_)) { 2 } else { 0 } };
         let bias = match input(2) {
             None => None,
+            // A bias has no dimensions behind the channels, whatever the output has.
             Some(bias) => {
-                let bias = self.graph.constant(bias)?;
-                let numbers = numbers_of_channels(bias, channels, 0)?;
-                Some(over(&numbers)?)
+                Some(places.over(&Channels { behind: 0, ..places }.numbers(self.graph.constant(bias)?)?)?)
             }
         };
         let weight = if turned { transposed(&weight)? } else { weight };
-        Some(DynamicLayer { op, codes, weight, zero: Value::scalar(zero), scale: over(scale)?, bias })
+        Some(DynamicLayer { op, codes, weight, zero: Value::scalar(zero), scale: places.over(scale)?, bias })
     }
 }
 
@@ -286,12 +274,39 @@ fn is_dequantize(node: &Node) -> bool {
     matches!(node.op, Op::DequantizeLinear(DequantizeLinear { block_size: 0, of_floats: false, .. }))
 }
 
-/// One number for all, or one for each channel of a tensor that has so many dimensions behind them.
-fn numbers_of_channels(value: &Value, channels: usize, behind: usize) -> Option<Vec<f32>> {
-    let numbers = value.as_slice::<f32>().ok()?;
-    let at = value.rank().checked_sub(behind + 1);
-    let fits = numbers.len() == channels && at.is_some_and(|at| value.shape()[at] == channels);
-    (numbers.len() == 1 || fits).then(|| numbers.to_vec())
+/// The channels of an output, and how many dimensions lie behind them.
+#[derive(Clone, Copy)]
+struct Channels {
+    count: usize,
+    behind: usize,
+}
+
+impl Channels {
+    /// One number for all, or one for each channel, of a constant that lies over the output and gives it no
+    /// further dimension.
+    fn numbers(self, value: &Value) -> Option<Vec<f32>> {
+        let numbers = value.as_slice::<f32>().ok()?;
+        // Rows of a matrix product may be one; images have a batch in front of the channels.
+        let most = if self.behind == 0 { 1 } else { self.behind + 2 };
+        let at = value.rank().checked_sub(self.behind + 1);
+        let fits = numbers.len() == self.count && at.is_some_and(|at| value.shape()[at] == self.count);
+        (value.rank() <= most && (numbers.len() == 1 || fits)).then(|| numbers.to_vec())
+    }
+
+    /// The constant that lies over the output.
+    fn over(self, numbers: &[f32]) -> Option<Value> {
+        let shape = [vec![self.count], vec![1; self.behind]].concat();
+        Value::from_vec(if numbers.len() == 1 { &[] } else { &shape }, numbers.to_vec()).ok()
+    }
+}
+
+/// Scales and zero points, either one for all or one for each channel.
+fn alike(scale: Vec<f32>, zeros: &Value, channels: usize) -> Option<(Value, Value)> {
+    let count = scale.len().max(zeros.len());
+    let shape: &[usize] = if count == 1 { &[] } else { &[channels] };
+    let zeros = repeated(zeros, count)?;
+    let scale = if scale.len() == count { scale } else { vec![*scale.first()?; count] };
+    Some((Value::from_vec(shape, scale).ok()?, zeros))
 }
 
 /// Codes of one byte, one for all or so many.

@@ -40,6 +40,17 @@ fn runs(shape: &[usize], granularity: Granularity) -> impl Iterator<Item = Run> 
     })
 }
 
+/// For each element of a tensor the number of its scale.
+pub fn scale_numbers(shape: &[usize], granularity: Granularity) -> Vec<u32> {
+    let mut numbers = vec![0; shape.iter().product()];
+    for run in runs(shape, granularity) {
+        for (index, number) in numbers[run.elements.clone()].iter_mut().enumerate() {
+            *number = run.scale_of(index) as u32;
+        }
+    }
+    numbers
+}
+
 /// The shape of a tensor's scales.
 pub fn scale_shape(shape: &[usize], granularity: Granularity) -> Vec<usize> {
     match granularity {

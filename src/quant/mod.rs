@@ -17,6 +17,7 @@ pub mod observe;
 mod params;
 mod plan;
 pub mod recipe;
+pub mod round;
 mod spec;
 
 pub use apply::{Quantized, apply};
@@ -35,6 +36,11 @@ pub enum QuantError {
     /// Calibration saw nothing.
     #[error("no picture was given to calibrate on: the ranges of the activations are not known")]
     NoCalibration,
+    /// A recipe leaves the rule for ranges to be found by measuring, and none was found yet.
+    #[error(
+        "`activationRange` is `held-out`, so the rule for ranges is chosen by measuring: choose one of the others for a plan"
+    )]
+    RuleNotChosen,
     /// A picture came when others were on their way already.
     #[error(
         "a picture was given after the correction of biases had begun: give all pictures before the first step"
@@ -91,6 +97,9 @@ pub enum QuantError {
     /// A pass failed on the quantized graph.
     #[error(transparent)]
     Pass(#[from] crate::passes::PassError),
+    /// What a layer reads does not fit it.
+    #[error(transparent)]
+    Operator(#[from] crate::ops::OpError),
     /// A tensor is not what it should be.
     #[error(transparent)]
     Tensor(#[from] crate::tensor::TensorError),

@@ -189,7 +189,7 @@ fn plan_activations(
     let mut ranges: Vec<Option<Range>> = vec![None; graph.value_count()];
     for &(id, _) in &planned {
         if let (Some(seen), Some(spec)) = (statistics.get(id), spec_of(id)) {
-            let range = activation_range(recipe.activation_range, seen, &spec);
+            let range = activation_range(recipe.activation_range, seen, &spec)?;
             let slot = &mut ranges[groups.find(id.index())];
             *slot = Some(slot.map_or(range, |other| other.union(range)));
         }
@@ -202,7 +202,10 @@ fn plan_activations(
 }
 
 /// The range that a recipe gives to a tensor.
-fn activation_range(choice: ActivationRange, seen: &Observed, spec: &QuantSpec) -> Range {
+///
+/// # Errors
+/// [`QuantError::RuleNotChosen`].
+fn activation_range(choice: ActivationRange, seen: &Observed, spec: &QuantSpec) -> Result<Range, QuantError> {
     let estimator = match choice {
         // Dynamic ones are found by no estimator.
         ActivationRange::Max | ActivationRange::Dynamic => Estimator::Max,
@@ -212,9 +215,10 @@ fn activation_range(choice: ActivationRange, seen: &Observed, spec: &QuantSpec) 
         ActivationRange::Kl => Estimator::Kl { tolerance: 1.0 },
         ActivationRange::KlTolerant => Estimator::Kl { tolerance: 1.3 },
         ActivationRange::Aciq => Estimator::Aciq,
-        ActivationRange::Best => return lowest_mse(seen, spec, GUIDELINE).1,
+        ActivationRange::Best => return Ok(lowest_mse(seen, spec, GUIDELINE).1),
+        ActivationRange::HeldOut => return Err(QuantError::RuleNotChosen),
     };
-    estimator.range(seen, spec)
+    Ok(estimator.range(seen, spec))
 }
 
 /// What a grid asks of a tensor with that range.
@@ -313,11 +317,23 @@ fn plan_weight(
         let ranges = estimate::weights::ranges(&weight.view::<f32>()?, &spec, mse);
         quant.params = QuantParams::of_ranges(&ranges, &spec);
     }
-    let input = data_input(node, linear).and_then(|id| activations.get(&graph.value(id).name));
-    if let (Some((_, bias)), Some(input)) = (linear.bias.and_then(constant), input) {
-        fit_bias(&mut quant, bias.as_slice::<f32>()?, input.params.scale[0]);
-    }
+    fit_to_bias(graph, (node, linear), activations, &mut quant);
     Ok((name, quant))
+}
+
+/// Raises scales of a layer's weight where its bias would not fit 32 bits.
+pub(super) fn fit_to_bias(
+    graph: &Graph,
+    (node, linear): (&Node, Linear),
+    activations: &BTreeMap<String, TensorQuant>,
+    quant: &mut TensorQuant,
+) {
+    let bias = linear.bias.and_then(|slot| node.inputs.get(slot).copied().flatten());
+    let bias = bias.and_then(|id| graph.constant(id)?.as_slice::<f32>().ok());
+    let input = data_input(node, linear).and_then(|id| activations.get(&graph.value(id).name));
+    if let (Some(bias), Some(input)) = (bias, input) {
+        fit_bias(quant, bias, input.params.scale[0]);
+    }
 }
 
 /// What a recipe asks of a weight. Groups are along the input channels; where there is but one, as in

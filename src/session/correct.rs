@@ -1,6 +1,7 @@
 //! What is done between planning and writing: weights and biases that make up for what quantizing changes.
 
 use super::SessionError;
+use super::choose::RangeChoice;
 use super::equalized::EqualizedNetwork;
 use super::job::{Progress, Step};
 use super::pictures::PictureInputs;
@@ -11,6 +12,7 @@ use crate::quant::correct::{
     BiasCorrection, ChannelMoments, ChannelWatch, Correction, Fit, LayerFit, analytic, correct_weights,
 };
 use crate::quant::recipe::BiasChoice;
+use crate::quant::round::RoundedLayer;
 use crate::quant::{QuantPlan, Recipe, Statistics};
 use std::sync::Arc;
 
@@ -66,6 +68,10 @@ pub(super) struct Planned {
     pub(super) plan: QuantPlan,
     /// The graph with other weights and biases, where these were changed for the plan.
     pub(super) changed: Option<Graph>,
+    /// What became of each weight, where they were not simply rounded to the nearest codes.
+    pub(super) rounding: Vec<RoundedLayer>,
+    /// The rule for ranges, where that was found by measuring.
+    pub(super) range: Option<RangeChoice>,
 }
 
 impl Planned {
@@ -81,8 +87,8 @@ impl Planned {
 
     /// Nothing else is to be done.
     pub(super) fn decided(self) -> Decided {
-        let Self { equalized, statistics, plan, changed, .. } = self;
-        Decided { statistics, equalized, plan, corrected: changed }
+        let Self { equalized, statistics, plan, changed, rounding, range, .. } = self;
+        Decided { statistics, equalized, plan, changed, rounding, range }
     }
 }
 

@@ -68,12 +68,10 @@ pub(super) fn planned(
         if let Some((weight, quant)) = weight.and_then(|value| value.constant.as_ref()).zip(quant) {
             let read = quant::data_input(node, linear).map(|id| before.value(id).name.as_str());
             row.weight_bits = quant.spec.bits;
-            row.activation_bits = match read {
-                Some(name) if plan.is_dynamic(name) => 8,
-                name => {
-                    name.and_then(|name| plan.activations.get(name)).map_or(FLOAT_BITS, |read| read.spec.bits)
-                }
-            };
+            // Those of a scale that is found while running, or none, are as the graph states.
+            if let Some(read) = read.and_then(|name| plan.activations.get(name)) {
+                row.activation_bits = read.spec.bits;
+            }
             row.weight_sqnr_db = codes.get(&row.name).and_then(|codes| weight_sqnr_db(weight, codes, quant));
         }
     }

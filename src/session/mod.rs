@@ -4,6 +4,7 @@
 //! a time), so that the page stays alive and can cancel; natively `job.run()` is a loop. Views are
 //! plain data for screens and JSON reports. Still free of JavaScript; time comes in as a function.
 
+mod choose;
 mod codes;
 mod compare;
 mod correct;
@@ -19,6 +20,7 @@ mod pictures;
 mod profile;
 mod quantize;
 mod quantized;
+mod round;
 mod runnable;
 mod support;
 pub mod view;
@@ -262,6 +264,9 @@ impl Session {
                 Some(equalized) => self.found.equalized = Some((Arc::clone(equalized), statistics)),
                 None => self.found.plain = Some(statistics),
             }
+        }
+        if let Some(range) = quantized.range() {
+            self.found.held_out = Some(range.held_out());
         }
         self.known.forget_comparisons();
         let view = quantized.view();

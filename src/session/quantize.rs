@@ -1,19 +1,24 @@
 //! The work of quantizing: what is changed, watched and corrected before a network is written.
 //!
 //! ```text
-//! equalize layers ─▶ are the limits of Relu6 needed? ─▶ absorb biases ─▶ calibrate ─▶ plan ─▶ correct ─▶ write
-//!   (recipe)                (a picture a step)             (recipe)      (a picture a step)   (recipe)
+//! equalize layers ─▶ are the limits of Relu6 needed? ─▶ absorb biases ─▶ calibrate
+//!   (recipe)                (a picture a step)             (recipe)      (a picture a step)
+//!
+//! ─▶ which rule for ranges? ─▶ plan ─▶ round ─▶ correct ─▶ write
+//!          (recipe)                   (recipe)  (recipe)
 //! ```
 //!
 //! What was found up to calibration depends on little of a recipe and is handed to the next job ([`Found`]).
 
 use super::SessionError;
+use super::choose::{ChooseJob, HeldOut, RangeChoice};
 use super::correct::{CorrectJob, MomentsJob, Planned};
 use super::equalized::{EqualizedNetwork, LimitCheck, Preparation};
 use super::job::{Job, Progress, Step};
 use super::network::Network;
 use super::pictures::{PictureInput, PictureInputs};
 use super::quantized::QuantizedNetwork;
+use super::round::RoundJob;
 use crate::exec::Executor;
 use crate::ops::{Graph, Isa};
 use crate::quant::{self, Calibrator, Recipe, Statistics};
@@ -43,7 +48,11 @@ impl CalibrateJob {
     }
 
     /// A job that watches a network whose layers were equalized.
-    fn of(network: Arc<Network>, equalized: Option<Arc<EqualizedNetwork>>, inputs: PictureInputs) -> Self {
+    pub(super) fn of(
+        network: Arc<Network>,
+        equalized: Option<Arc<EqualizedNetwork>>,
+        inputs: PictureInputs,
+    ) -> Self {
         let watched = equalized.as_ref().map_or(network.graph(), |equalized| &equalized.graph);
         let calibrator = Calibrator::new(watched);
         Self { network, equalized, inputs, calibrator, reproducible: None, done: 0 }
@@ -91,6 +100,8 @@ pub struct Found {
     pub(super) plain: Option<Arc<Statistics>>,
     /// A network with its layers prepared for quantizing, and its ranges.
     pub(super) equalized: Option<(Arc<EqualizedNetwork>, Arc<Statistics>)>,
+    /// What rules for ranges are chosen by.
+    pub(super) held_out: Option<Arc<HeldOut>>,
 }
 
 /// Quantizes by a recipe: what it asks for before ranges are known, calibration, then the rest.
@@ -112,6 +123,8 @@ enum Stage {
     Absorb(Box<EqualizedNetwork>, Box<MomentsJob>),
     Calibrate(Box<CalibrateJob>),
     Plan(Option<Arc<EqualizedNetwork>>, Arc<Statistics>),
+    Choose(Box<ChooseJob>, Arc<Statistics>),
+    Round(Box<RoundJob>),
     Correct(Box<CorrectJob>),
 }
 
@@ -160,16 +173,43 @@ impl QuantizeJob {
         equalized.map_or(self.network.graph(), |equalized| &equalized.graph)
     }
 
+    /// What ranges are left to be decided by, or else the plan.
+    fn ranges(
+        &self,
+        equalized: Option<Arc<EqualizedNetwork>>,
+        statistics: Arc<Statistics>,
+    ) -> Result<Stage, SessionError> {
+        if !self.recipe.leaves_ranges_open() {
+            return self.plan(equalized, statistics, None);
+        }
+        let network = Arc::clone(&self.network);
+        let job =
+            ChooseJob::new(network, equalized, &self.recipe, &self.inputs, self.found.held_out.as_ref());
+        Ok(Stage::Choose(Box::new(job), statistics))
+    }
+
     /// The plan, and what is left to do then.
     fn plan(
         &self,
         equalized: Option<Arc<EqualizedNetwork>>,
         statistics: Arc<Statistics>,
+        range: Option<RangeChoice>,
     ) -> Result<Stage, SessionError> {
-        let plan = quant::plan(self.graph(equalized.as_ref()), &statistics, &self.recipe)?;
+        let rule = range.as_ref().map_or(self.recipe.activation_range, RangeChoice::rule);
+        let recipe = Recipe { activation_range: rule, ..self.recipe.clone() };
+        let plan = quant::plan(self.graph(equalized.as_ref()), &statistics, &recipe)?;
         let network = self.network.graph().clone();
-        let planned = Planned { network, equalized, statistics, plan, changed: None };
-        Ok(Stage::Correct(Box::new(CorrectJob::new(planned, &self.recipe))))
+        let rounding = Vec::new();
+        let planned = Planned { network, equalized, statistics, plan, changed: None, rounding, range };
+        if self.recipe.rounds_weights() {
+            let job = RoundJob::new(planned, &self.recipe, self.inputs.len())?;
+            return Ok(Stage::Round(Box::new(job)));
+        }
+        Ok(self.correct(planned))
+    }
+
+    fn correct(&self, planned: Planned) -> Stage {
+        Stage::Correct(Box::new(CorrectJob::new(planned, &self.recipe)))
     }
 }
 
@@ -199,7 +239,15 @@ impl Job for QuantizeJob {
                         (Stage::Plan(equalized, Arc::new(found)), None)
                     }
                 },
-                Stage::Plan(equalized, statistics) => (self.plan(equalized, statistics)?, None),
+                Stage::Plan(equalized, statistics) => (self.ranges(equalized, statistics)?, None),
+                Stage::Choose(mut job, statistics) => match job.step()? {
+                    Step::Running(progress) => (Stage::Choose(job, statistics), Some(progress)),
+                    Step::Done(range) => (self.plan(job.equalized.take(), statistics, Some(range))?, None),
+                },
+                Stage::Round(mut job) => match job.step(&self.inputs)? {
+                    Some(progress) => (Stage::Round(job), Some(progress)),
+                    None => (self.correct(job.finish()?), None),
+                },
                 Stage::Correct(mut job) => match job.step(&self.inputs)? {
                     Step::Running(progress) => (Stage::Correct(job), Some(progress)),
                     Step::Done(decided) => {
@@ -220,6 +268,7 @@ impl Job for QuantizeJob {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::quant::recipe::{RoundingChoice, WeightRange};
     use crate::session::Session;
     use wasm_bindgen_test::wasm_bindgen_test;
 
@@ -230,8 +279,8 @@ mod tests {
         })
     }
 
-    /// What decides a file, of a bundled network calibrated on four bundled pictures.
-    fn plan(network: &[u8]) -> String {
+    /// A bundled network quantized with four bundled pictures.
+    fn quantized(network: &[u8], recipe: &Recipe) -> QuantizedNetwork {
         let pictures: [(&str, &[u8]); 4] = [
             ("boat.png", include_bytes!("../../www/public/sample/boat_0.png")),
             ("car.png", include_bytes!("../../www/public/sample/car_0.png")),
@@ -244,8 +293,12 @@ mod tests {
         session.read_preprocess("preprocessor_config.json", settings).unwrap();
         let files = pictures.map(|(name, bytes)| (name.to_owned(), bytes.to_vec()));
         assert!(session.add_pictures(files.to_vec()).1.is_empty());
-        let quantized = session.quantize(&Recipe::default()).unwrap().run(&mut |_| ()).unwrap();
-        serde_json::to_string(quantized.plan()).unwrap()
+        session.quantize(recipe).unwrap().run(&mut |_| ()).unwrap()
+    }
+
+    /// What decides its file.
+    fn plan(network: &[u8]) -> String {
+        serde_json::to_string(quantized(network, &Recipe::default()).plan()).unwrap()
     }
 
     /// Where a number here is meant to change (other networks, pictures or rules), the failing test
@@ -256,6 +309,26 @@ mod tests {
         let depthwise = plan(include_bytes!("../../www/public/sample/sample_mobilenet.onnx"));
         let found = [hash(dense.as_bytes()), hash(depthwise.as_bytes())];
         let known = [0xac0e_dcbf_8723_5ac9, 0x44c7_6c35_3b57_1018];
+        assert_eq!(found, known, "{found:#x?} on {}", Isa::best());
+    }
+
+    /// As above, of ranges and codes: sums in f32 and f64, a Cholesky factor, and what is decided by them.
+    #[wasm_bindgen_test(unsupported = test)]
+    fn every_build_rounds_alike() {
+        let recipe = Recipe { weight_bits: 3, weight_range: WeightRange::Output, ..Recipe::default() };
+        let of = |rounding, network: &[u8]| {
+            let quantized = quantized(network, &Recipe { rounding, ..recipe.clone() });
+            let mut decided = serde_json::to_vec(quantized.plan()).unwrap();
+            let constants = quantized.graph().values().filter_map(|(_, value)| value.constant.as_ref());
+            let codes = constants.filter_map(|constant| constant.as_slice::<i8>().ok());
+            decided.extend(codes.flatten().map(|&code| code as u8));
+            hash(&decided)
+        };
+        let found = [
+            of(RoundingChoice::Gptq, include_bytes!("../../www/public/sample/sample_resnet.onnx")),
+            of(RoundingChoice::Comq, include_bytes!("../../www/public/sample/sample_mobilenet.onnx")),
+        ];
+        let known = [0x9821_43d4_1963_2527, 0xf254_281d_f83a_2a5f];
         assert_eq!(found, known, "{found:#x?} on {}", Isa::best());
     }
 }

@@ -1,16 +1,18 @@
 //! A quantized network: its definition, what runs, and its file.
 
 use super::SessionError;
+use super::choose::RangeChoice;
 use super::equalized::EqualizedNetwork;
 use super::layers::{self, LayerValues};
 use super::network::Network;
 use super::runnable::QuantizedModel;
 use super::support;
-use super::view::{ByteSizes, LayerPath, LayerView, OperatorView, QuantizedView, RunPath};
+use super::view::{ByteSizes, LayerPath, LayerView, OperatorView, QuantizedView, RoundingView, RunPath};
 use crate::data::Preprocess;
 use crate::onnx::{self, ExportOptions};
 use crate::ops::{Graph, Isa};
 use crate::passes;
+use crate::quant::round::RoundedLayer;
 use crate::quant::{self, QuantPlan, Recipe, Statistics};
 use crate::tensor::Value;
 use std::collections::BTreeMap;
@@ -38,6 +40,10 @@ pub struct QuantizedNetwork {
     full_size_bytes: usize,
     /// What was quantized, where that is not the network as it is.
     equalized: Option<Arc<EqualizedNetwork>>,
+    /// What became of the weights, where a recipe asks for other codes or ranges than a plan gives.
+    rounding: Vec<RoundedLayer>,
+    /// The rule for ranges, where that was found by measuring.
+    range: Option<RangeChoice>,
 }
 
 /// What is decided before anything is written.
@@ -48,8 +54,12 @@ pub(super) struct Decided {
     /// What is quantized, where that is not the network as it is.
     pub(super) equalized: Option<Arc<EqualizedNetwork>>,
     pub(super) plan: QuantPlan,
-    /// The graph with other biases, where these were corrected.
-    pub(super) corrected: Option<Graph>,
+    /// The graph with other weights and biases, where these were changed for the plan.
+    pub(super) changed: Option<Graph>,
+    /// What became of each weight, where they were not simply rounded to the nearest codes.
+    pub(super) rounding: Vec<RoundedLayer>,
+    /// The rule for ranges, where that was found by measuring.
+    pub(super) range: Option<RangeChoice>,
 }
 
 impl QuantizedNetwork {
@@ -66,7 +76,8 @@ impl QuantizedNetwork {
         isa: Isa,
     ) -> Result<Self, SessionError> {
         let plan = quant::plan(network.graph(), &statistics, &recipe)?;
-        let decided = Decided { statistics, equalized: None, plan, corrected: None };
+        let rounding = Vec::new();
+        let decided = Decided { statistics, equalized: None, plan, changed: None, rounding, range: None };
         Self::of(network, decided, recipe, preprocess, isa)
     }
 
@@ -81,9 +92,9 @@ impl QuantizedNetwork {
         preprocess: &Preprocess,
         isa: Isa,
     ) -> Result<Self, SessionError> {
-        let Decided { statistics, equalized, plan, corrected } = decided;
+        let Decided { statistics, equalized, plan, changed, rounding, range } = decided;
         let before = equalized.as_ref().map_or(network.graph(), |equalized| &equalized.graph);
-        let quantized = quant::apply(corrected.as_ref().unwrap_or(before), &plan)?;
+        let quantized = quant::apply(changed.as_ref().unwrap_or(before), &plan)?;
         let model = QuantizedModel::from_graph(&quantized.graph, isa)?;
         // Whoever opens the file again needs the same inputs for the same answers.
         let preprocess = serde_json::to_string(preprocess).unwrap_or_default();
@@ -104,6 +115,8 @@ impl QuantizedNetwork {
             layers,
             full_size_bytes: network.info.size_bytes,
             equalized,
+            rounding,
+            range,
         })
     }
 
@@ -133,12 +146,19 @@ impl QuantizedNetwork {
             layers,
             full_size_bytes: network.info.size_bytes,
             equalized: None,
+            rounding: Vec::new(),
+            range: None,
         })
     }
 
     /// The network with equalized layers that was quantized in place of the one that was opened.
     pub(super) fn equalized(&self) -> Option<&Arc<EqualizedNetwork>> {
         self.equalized.as_ref()
+    }
+
+    /// The rule for ranges of activations, where the recipe left that open.
+    pub(super) fn range(&self) -> Option<&RangeChoice> {
+        self.range.as_ref()
     }
 
     /// What was asked.
@@ -201,6 +221,8 @@ impl QuantizedNetwork {
             size_bytes: self.sizes(),
             layers: self.layers.clone(),
             operators: self.operators.clone(),
+            rounding: self.rounding.iter().map(RoundingView::from).collect(),
+            range: self.range.as_ref().map(RangeChoice::view),
         }
     }
 

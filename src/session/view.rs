@@ -21,8 +21,12 @@ macro_rules! views {
     )* };
 }
 
+mod ranges;
+mod rounding;
 mod times;
 
+pub use ranges::{RangeChoiceView, TriedRangeView};
+pub use rounding::RoundingView;
 pub use times::{LatencyView, NodeTime, NodeTimes, ProfileView, QuantizedTimes, Times};
 
 views! {
@@ -196,6 +200,14 @@ views! {
         pub layers: Vec<LayerView>,
         /// Operators of the simplified network, and which of their nodes run on integers.
         pub operators: Vec<OperatorView>,
+        /// What became of each weight, where the recipe asks for other codes or ranges than the usual.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        #[cfg_attr(feature = "web", tsify(optional))]
+        pub rounding: Vec<RoundingView>,
+        /// The rule for ranges of activations, where the recipe left it to be found by measuring.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "web", tsify(optional))]
+        pub range: Option<RangeChoiceView>,
     }
 
     /// A layer with weights.

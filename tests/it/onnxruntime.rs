@@ -152,6 +152,9 @@ fn onnxruntime_gives_the_answers_of_every_form_of_file() {
         "int8 activationGrid=symmetric",
         "int8 activationBits=16",
         "w4a8 weightGrid=asymmetric",
+        "w4a8 rounding=gptq",
+        "w4a8 rounding=comq",
+        "int8 weightRange=output",
         "int8 activationRange=dynamic",
         "w4a8 activationRange=dynamic",
     ];

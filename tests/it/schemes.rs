@@ -43,7 +43,12 @@ pub(crate) fn schemes() -> Vec<(String, Recipe)> {
     add(&Recipe::preset(Preset::W4a8), "weightGranularity", "group-32");
     add(&Recipe::preset(Preset::WeightOnly4), "weightRange", "mse");
     add(&Recipe::preset(Preset::W4a4), "activationGrid", "symmetric");
+    for rounding in ["gptq", "comq", "hqq"] {
+        add(&Recipe::preset(Preset::W4a8), "rounding", rounding);
+    }
     add(&Recipe::preset(Preset::W4a8), "activationRange", "dynamic");
+    add(&Recipe::preset(Preset::Int8Corrected), "activationRange", "dynamic");
+    add(&Recipe::preset(Preset::W4a8).with("rounding", "gptq").unwrap(), "activationRange", "dynamic");
     add(&Recipe::default().with("weightGrid", "asymmetric").unwrap(), "activationRange", "dynamic");
     all
 }
@@ -297,7 +302,7 @@ fn what_was_found_for_one_recipe_is_not_looked_for_again() {
     let mut session = sample_session(SAMPLES[0]);
     let corrected = Recipe::preset(Preset::Int8Corrected);
     let equalized = Recipe { bias_correction: BiasChoice::None, ..corrected.clone() };
-    assert_eq!(phases(&mut session, &corrected), ["calibrating", "correcting biases"]);
+    assert_eq!(phases(&mut session, &corrected), ["calibrating", "choosing ranges", "correcting biases"]);
     // Another estimator and other bits, with layers equalized as before.
     let other = Recipe { activation_range: ActivationRange::Mse, weight_bits: 4, ..equalized };
     assert!(phases(&mut session, &other).is_empty());
@@ -339,13 +344,15 @@ fn layers_of_an_equalized_network_are_compared_with_its_own() {
 /// Weights of 4 bits shift the means of channels and stretch them, which is what corrections take back.
 #[test]
 fn corrected_layers_bring_integers_nearer_to_full_precision() {
-    for network in SAMPLES {
+    let calibrated = Recipe::preset(Preset::W4a8);
+    let dynamic = calibrated.with("activationRange", "dynamic").unwrap();
+    for (network, plain) in SAMPLES.into_iter().flat_map(|n| [(n, calibrated.clone()), (n, dynamic.clone())])
+    {
         let mut session = sample_session(network);
         let mut sqnr = |recipe: &Recipe| {
             quantize(&mut session, recipe);
             session.compare().unwrap().run(&mut |_| ()).unwrap().summary.sqnr_db.unwrap()
         };
-        let plain = Recipe::preset(Preset::W4a8);
         let before = sqnr(&plain);
         for &bias_correction in BiasChoice::ALL.iter().filter(|&&choice| choice != BiasChoice::None) {
             let after = sqnr(&Recipe { bias_correction, ..plain.clone() });

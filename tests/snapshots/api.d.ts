@@ -305,6 +305,10 @@ export interface QuantizedView {
      * Operators of the simplified network, and which of their nodes run on integers.
      */
     operators: OperatorView[];
+    /**
+     * What became of each weight, where the recipe asks for other codes or ranges than the usual.
+     */
+    rounding?: RoundingView[];
 }
 
 /**
@@ -479,6 +483,33 @@ export interface ByteSizes {
 }
 
 /**
+ * How a weight was rounded in the end. Errors are shares of what losing the weight would be: of the
+ * layer's output, or for `hqq`, which sees no output, of the weights to the power of 0.7.
+ */
+export interface RoundingView {
+    /**
+     * Name of the layer's node.
+     */
+    layer: string;
+    /**
+     * How its codes were found.
+     */
+    rounding: RoundingChoice;
+    /**
+     * Error of nearest codes; none where it was not measured.
+     */
+    nearest: number | null;
+    /**
+     * Error of what was accepted, at most that.
+     */
+    accepted: number | null;
+    /**
+     * Why nearest codes were kept, where others were asked for.
+     */
+    note: string | null;
+}
+
+/**
  * How each layer makes up for what quantizing changes of its channels (methods §1.3, §3).
  */
 export type BiasChoice = "none" | "empirical" | "analytic" | "deviations" | "least-squares";
@@ -503,14 +534,19 @@ export interface LayerSqnr {
 }
 
 /**
+ * How the codes of weights are found (methods §3).
+ */
+export type RoundingChoice = "nearest" | "gptq" | "comq" | "hqq";
+
+/**
  * How the range of a weight is chosen.
  */
-export type WeightRange = "max" | "mse";
+export type WeightRange = "max" | "mse" | "output";
 
 /**
  * How the range of an activation is chosen (methods §2). All are read from one look at the pictures.
  */
-export type ActivationRange = "max" | "ema" | "percentile" | "mse" | "kl" | "kl-tolerant" | "aciq" | "best" | "dynamic";
+export type ActivationRange = "max" | "ema" | "percentile" | "mse" | "kl" | "kl-tolerant" | "aciq" | "best" | "held-out" | "dynamic";
 
 /**
  * How weights are kept in the file.
@@ -1005,6 +1041,10 @@ export interface Recipe {
      * How ranges of weights are chosen.
      */
     weightRange?: WeightRange;
+    /**
+     * How the codes of weights are found.
+     */
+    rounding?: RoundingChoice;
     /**
      * The numbers that codes of activations stand for.
      */

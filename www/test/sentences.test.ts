@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { DEFAULT_RECIPE } from '../src/state/state';
-import { bitsOf, formWords, oneMoreBit, quantizedLabel, storageSentence, steepestDrop, truth, whatHappened } from '../src/lib/sentences';
+import { bitsOf, formWords, oneMoreBit, quantizedLabel, rangeSentence, roundingSentence, storageSentence, steepestDrop, truth, whatHappened } from '../src/lib/sentences';
 import { lens, quantized } from './fixtures';
 
 const plain = (text: string | null): string | null => text && text.replaceAll('\u00a0', ' ');
@@ -95,4 +95,23 @@ test('the bits of a file are said as its layers have them', () => {
   expect(bitsOf([layer(8), layer(8)], 'weightBits')).toBe('8 bits');
   expect(bitsOf([layer(4), layer(8), layer(32)], 'weightBits')).toBe('4 to 8 bits, 1 layer in float');
   expect(bitsOf([layer(32)], 'weightBits')).toBe('float');
+});
+
+test('rounding is told by the error that is left, and by the layers without a choice', () => {
+  const layer = (nearest: number | null, accepted: number | null, note: string | null = null) => ({ layer: 'conv', rounding: 'gptq' as const, nearest, accepted, note });
+  expect(roundingSentence([])).toBeNull();
+  expect(plain(roundingSentence([layer(0.3, 0.1), layer(0.1, 0.1)]))).toBe('What was chosen for the weights leaves 50 % of the error of nearest codes.');
+  expect(plain(roundingSentence([layer(0.4, 0.1), layer(null, null, 'too large')]))).toBe('What was chosen for the weights leaves 25 % of the error of nearest codes. 1 layer kept the nearest codes.');
+  expect(plain(roundingSentence([layer(null, null, 'a'), layer(null, null, 'b')]))).toBe('Nothing could be chosen for the weights. 2 layers kept the nearest codes.');
+});
+
+test('the rule for ranges that was found is held beside the extremes', () => {
+  const titles: Record<string, string> = { max: 'Extremes', mse: 'Least squared error' };
+  const tried = [
+    { rule: 'max' as const, kl: 0.0391 },
+    { rule: 'mse' as const, kl: 0.02604 },
+  ];
+  const said = (rule: 'max' | 'mse', pictures: number, allSeen: boolean): string | null => plain(rangeSentence({ rule, tried, pictures, allSeen }, (name) => titles[name] ?? name));
+  expect(said('mse', 10, false)).toBe('Of 2 rules for ranges, “Least squared error” keeps answers nearest to full precision on 10 pictures held out, KL 0.0260; with “Extremes” 0.0391.');
+  expect(said('max', 3, true)).toBe('Of 2 rules for ranges, “Extremes” keeps answers nearest to full precision on your 3 pictures, too few to hold any out.');
 });

@@ -6,7 +6,7 @@ use crate::output::{Bar, bytes, json_line};
 use crate::{data, model};
 use bitlens::ops::Isa;
 use bitlens::quant::Recipe;
-use bitlens::session::view::QuantizedView;
+use bitlens::session::view::{QuantizedView, RangeChoiceView, RoundingView};
 use bitlens::session::{Found, Job as _, PictureInputs, QuantizeJob};
 use serde::Serialize;
 use std::sync::Arc;
@@ -55,6 +55,34 @@ pub(crate) fn quantize(args: &QuantizeArgs) -> Result<(), Failure> {
         full as f64 / small as f64
     );
     say!("calibrated on {} pictures; {}", view.calibration_pictures, view.path_reason);
+    view.range.as_ref().map_or(Ok(()), say_range)?;
+    say_rounding(&view.rounding)
+}
+
+/// The rule for ranges that was chosen, beside the others.
+fn say_range(range: &RangeChoiceView) -> Result<(), Failure> {
+    let pictures = match (range.pictures, range.all_seen) {
+        (count, false) => format!("{count} pictures held out"),
+        (count, true) => format!("{count} pictures, too few to hold any out"),
+    };
+    let tried: Vec<_> =
+        range.tried.iter().map(|tried| format!("{} {:.5}", tried.rule.name(), tried.kl)).collect();
+    say!("ranges: {}, by divergence on {pictures}: {}", range.rule.name(), tried.join(", "));
+    Ok(())
+}
+
+/// What rounding has won, and where nearest codes were kept.
+fn say_rounding(layers: &[RoundingView]) -> Result<(), Failure> {
+    let measured = layers.iter().filter_map(|layer| Some([layer.nearest?, layer.accepted?]));
+    let sums =
+        measured.clone().fold([0.0; 2], |[near, own], [nearest, accepted]| [near + nearest, own + accepted]);
+    if measured.clone().count() > 0 {
+        let count = measured.count();
+        say!("rounding: error of {count} layers {:.4} in all, {:.4} with nearest codes", sums[1], sums[0]);
+    }
+    for (layer, note) in layers.iter().filter_map(|layer| Some((&layer.layer, layer.note.as_ref()?))) {
+        say!("  {layer}: nearest codes, because {note}");
+    }
     Ok(())
 }
 

@@ -16,7 +16,7 @@
 //! docs/numerics.md. Codes of weights stay what they are. Where a weight has no scale of its own for each
 //! channel, or serves several layers, only the shift is fitted, which is empirical bias correction.
 //!
-//! Both networks are walked side by side. [`walk`](super::walk) says what that holds in memory.
+//! Both networks are walked side by side. `correct::walk` says what that holds in memory.
 
 use super::bias::{planned_layers, with_biases};
 use super::channel_moments::without_clamps;

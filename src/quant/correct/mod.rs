@@ -29,7 +29,7 @@ pub mod fit;
 mod layer;
 mod part;
 #[cfg(test)]
-mod testing;
+pub(in crate::quant) mod testing;
 mod walk;
 pub mod weight_moments;
 

@@ -9,10 +9,10 @@ use crate::quant::{Calibrator, QuantPlan, Recipe};
 use crate::tensor::{DType, Shape, TensorType, Value};
 
 /// Numbers from a seed (SplitMix64).
-pub(super) struct Random(u64);
+pub(in crate::quant) struct Random(u64);
 
 impl Random {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(in crate::quant) fn new(seed: u64) -> Self {
         Self(seed)
     }
 
@@ -24,38 +24,38 @@ impl Random {
     }
 
     /// A number of `-1..1`.
-    pub(super) fn between(&mut self) -> f32 {
+    pub(in crate::quant) fn between(&mut self) -> f32 {
         (2.0 * self.unit() - 1.0) as f32
     }
 
-    pub(super) fn tensor(&mut self, shape: &[usize]) -> Value {
+    pub(in crate::quant) fn tensor(&mut self, shape: &[usize]) -> Value {
         let data = (0..shape.iter().product()).map(|_| self.between()).collect();
         Value::from_vec(shape, data).unwrap()
     }
 }
 
 /// A network as it is built. Its weights are random, and their rows of very different ranges.
-pub(super) struct Net {
+pub(in crate::quant) struct Net {
     builder: GraphBuilder<Op>,
     random: Random,
     /// The network's input.
-    pub(super) input: ValueId,
+    pub(in crate::quant) input: ValueId,
     /// An output channel of the next layer that gets no weights.
-    pub(super) empty_row: Option<usize>,
+    pub(in crate::quant) empty_row: Option<usize>,
     /// What is added to the biases of the next layer.
-    pub(super) lift: f32,
+    pub(in crate::quant) lift: f32,
     last_weight: Option<ValueId>,
 }
 
 impl Net {
-    pub(super) fn new(input: [usize; 4], seed: u64) -> Self {
+    pub(in crate::quant) fn new(input: [usize; 4], seed: u64) -> Self {
         let mut builder = GraphBuilder::new("net");
         let input = builder.input("x", TensorType::new(DType::F32, Shape::fixed(&input)));
         Self { builder, random: Random::new(seed), input, empty_row: None, lift: 0.0, last_weight: None }
     }
 
     /// A window of that many taps and steps in both directions.
-    pub(super) fn window(size: usize) -> Window {
+    pub(in crate::quant) fn window(size: usize) -> Window {
         Window { kernel: vec![size; 2], strides: vec![size; 2], ..Window::default() }
     }
 
@@ -86,7 +86,7 @@ impl Net {
     }
 
     /// A convolution that keeps the size of the picture.
-    pub(super) fn conv(
+    pub(in crate::quant) fn conv(
         &mut self,
         name: &str,
         x: ValueId,
@@ -98,26 +98,31 @@ impl Net {
     }
 
     /// The operator of [`Net::conv`].
-    pub(super) fn convolution(groups: usize, clamp: Option<Clamp>) -> Op {
+    pub(in crate::quant) fn convolution(groups: usize, clamp: Option<Clamp>) -> Op {
         let window = Window { padding: Padding::SameUpper, ..Window::default() };
         Conv { window, groups, clamp }.into()
     }
 
     /// A matrix product with `[columns, outputs]`.
-    pub(super) fn gemm(&mut self, name: &str, x: ValueId, [columns, outputs]: [usize; 2]) -> ValueId {
+    pub(in crate::quant) fn gemm(
+        &mut self,
+        name: &str,
+        x: ValueId,
+        [columns, outputs]: [usize; 2],
+    ) -> ValueId {
         self.layer(name, Gemm { trans_b: true, ..Gemm::default() }.into(), (x, &[outputs, columns]))
     }
 
-    pub(super) fn op(&mut self, name: &str, op: Op, inputs: &[ValueId]) -> ValueId {
+    pub(in crate::quant) fn op(&mut self, name: &str, op: Op, inputs: &[ValueId]) -> ValueId {
         self.builder.op(name, op, inputs)
     }
 
     /// The weight of the layer that was added last.
-    pub(super) fn last_weight(&self) -> ValueId {
+    pub(in crate::quant) fn last_weight(&self) -> ValueId {
         self.last_weight.unwrap()
     }
 
-    pub(super) fn finish(mut self, results: &[ValueId]) -> Graph {
+    pub(in crate::quant) fn finish(mut self, results: &[ValueId]) -> Graph {
         for &id in results {
             self.builder.output(id);
         }
@@ -126,38 +131,42 @@ impl Net {
 }
 
 /// Pictures for a network: random, the same ones every time.
-pub(super) fn pictures(graph: &Graph, count: usize) -> Vec<Value> {
+pub(in crate::quant) fn pictures(graph: &Graph, count: usize) -> Vec<Value> {
     let shape = graph.value(graph.inputs()[0]).ty.as_ref().unwrap().shape.to_fixed().unwrap();
     let mut random = Random::new(77);
     (0..count).map(|_| random.tensor(&shape)).collect()
 }
 
 /// The first result of a network on each of four pictures.
-pub(super) fn outputs(graph: &Graph) -> Vec<Vec<f32>> {
+pub(in crate::quant) fn outputs(graph: &Graph) -> Vec<Vec<f32>> {
     let executor = Executor::new(graph.clone(), Isa::Portable).unwrap();
     let run = |x: Value| executor.run(&[x], &mut NoProbe).unwrap()[0].as_slice::<f32>().unwrap().to_vec();
     pictures(graph, 4).into_iter().map(run).collect()
 }
 
 /// Largest magnitude.
-pub(super) fn largest(outputs: &[Vec<f32>]) -> f32 {
+pub(in crate::quant) fn largest(outputs: &[Vec<f32>]) -> f32 {
     outputs.iter().flatten().fold(0.0, |m, v| m.max(v.abs()))
 }
 
 /// Largest difference between the results of two networks, relative to the largest result.
-pub(super) fn relative_difference(a: &Graph, b: &Graph) -> f32 {
+pub(in crate::quant) fn relative_difference(a: &Graph, b: &Graph) -> f32 {
     let (a, b) = (outputs(a), outputs(b));
     let pairs = a.iter().flatten().zip(b.iter().flatten());
     pairs.fold(0.0, |m: f32, (a, b)| m.max((a - b).abs())) / largest(&a)
 }
 
 /// The node of that name.
-pub(super) fn node<'a>(graph: &'a Graph, name: &str) -> &'a Node<Op> {
+pub(in crate::quant) fn node<'a>(graph: &'a Graph, name: &str) -> &'a Node<Op> {
     graph.nodes().find(|(_, node)| node.name == name).unwrap().1
 }
 
 /// A plan for a network, with ranges from pictures.
-pub(super) fn plan(graph: &Graph, pictures: &[Value], [weight_bits, activation_bits]: [u8; 2]) -> QuantPlan {
+pub(in crate::quant) fn plan(
+    graph: &Graph,
+    pictures: &[Value],
+    [weight_bits, activation_bits]: [u8; 2],
+) -> QuantPlan {
     let executor = Executor::new(graph.clone(), Isa::Portable).unwrap();
     let mut calibrator = Calibrator::new(graph);
     for (number, picture) in pictures.iter().enumerate() {
@@ -169,7 +178,7 @@ pub(super) fn plan(graph: &Graph, pictures: &[Value], [weight_bits, activation_b
 }
 
 /// Mean and deviation of the channels of every layer's pre-activation.
-pub(super) fn moments(graph: &Graph, pictures: &[Value]) -> ChannelMoments {
+pub(in crate::quant) fn moments(graph: &Graph, pictures: &[Value]) -> ChannelMoments {
     let watch = ChannelWatch::new(graph, Isa::Portable).unwrap();
     let mut moments = watch.moments();
     for picture in pictures {
@@ -179,7 +188,7 @@ pub(super) fn moments(graph: &Graph, pictures: &[Value]) -> ChannelMoments {
 }
 
 /// The pre-activations of a node, quantized or not, on each picture.
-pub(super) fn outputs_on(graph: &Graph, name: &str, pictures: &[Value]) -> Vec<Value> {
+pub(in crate::quant) fn outputs_on(graph: &Graph, name: &str, pictures: &[Value]) -> Vec<Value> {
     let graph = without_clamps(graph).unwrap();
     let value = node(&graph, name).outputs[0];
     let executor = Executor::new(graph, Isa::Portable).unwrap();
@@ -189,7 +198,7 @@ pub(super) fn outputs_on(graph: &Graph, name: &str, pictures: &[Value]) -> Vec<V
 }
 
 /// Mean of each channel of the pre-activation of a node.
-pub(super) fn means(graph: &Graph, name: &str, pictures: &[Value]) -> Vec<f64> {
+pub(in crate::quant) fn means(graph: &Graph, name: &str, pictures: &[Value]) -> Vec<f64> {
     let mut all = ChannelSums::default();
     for value in outputs_on(graph, name, pictures) {
         all.add(&ChannelSums::of(&value).unwrap());

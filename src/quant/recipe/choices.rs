@@ -49,7 +49,7 @@ choices! {
     Preset {
         #[default]
         "int8" Int8 "int8": "One scale per weight channel, one per activation; ranges from the smallest and largest values on your pictures.",
-        "int8-corrected" Int8Corrected "int8-corrected": "As int8, with layers equalized and biases corrected: the best of 8 bits without training.",
+        "int8-corrected" Int8Corrected "int8-corrected": "As int8, with layers equalized, the rule for ranges chosen on held-out pictures, and biases corrected: the best of 8 bits without training.",
         "int8-per-tensor" Int8PerTensor "int8-per-tensor": "One scale for a whole weight, as some small devices want it: one channel of large weights costs all others their levels.",
         "w4a8" W4a8 "w4a8": "Weights of 4 bits, activations of 8.",
         "w4a4" W4a4 "w4a4": "Weights and activations of 4 bits; the first and the last layer keep 8.",
@@ -117,6 +117,7 @@ choices! {
         "kl-tolerant" KlTolerant "Small divergence": "The largest threshold whose divergence is at most 1.3 times the least.",
         "aciq" Aciq "By formula": "The threshold that is best for a Gaussian or Laplace distribution (ACIQ).",
         "best" Best "Best for each": "For each tensor the rule with the least squared error.",
+        "held-out" HeldOut "Best on held-out pictures": "The one of these rules that keeps answers nearest to full precision on pictures which its ranges were not found on.",
         "dynamic" Dynamic "While running": "The extremes of the tensor itself, anew for each picture: nothing to calibrate. Only what layers with weights read is quantized, with 8 bits; all between them runs in float.",
     }
 }
@@ -127,6 +128,18 @@ choices! {
         #[default]
         "max" Max "Extremes": "From the smallest weight to the largest: nothing is clipped.",
         "mse" Mse "Least squared error": "The part of the range that makes the squared rounding error least.",
+        "output" Output "Least error of the output": "The part of the range that makes the error of the layer's output least on your pictures; not for groups.",
+    }
+}
+
+choices! {
+    /// How the codes of weights are found (methods §3).
+    RoundingChoice {
+        #[default]
+        "nearest" Nearest "Nearest": "Each weight gets the nearest code.",
+        "gptq" Gptq "One after the other": "Weights are rounded one after the other, each making up for the errors of those before, by what the layer reads on your pictures (GPTQ).",
+        "comq" Comq "Each beside the others": "Weights are rounded again and again, each to what is best beside all others, by what the layer reads on your pictures; then the scales are fitted (COMQ).",
+        "hqq" Hqq "By the weights alone": "Scales and zero points for which most weights are met well and a few may be missed, without pictures (HQQ).",
     }
 }
 

@@ -5,8 +5,8 @@ mod layers;
 mod options;
 
 pub use choices::{
-    ActivationGrid, ActivationRange, BiasChoice, Ends, LayerKind, Preset, Storage, WeightGranularity,
-    WeightGrid, WeightRange,
+    ActivationGrid, ActivationRange, BiasChoice, Ends, LayerKind, Preset, RoundingChoice, Storage,
+    WeightGranularity, WeightGrid, WeightRange,
 };
 pub use layers::{LayerBits, LayerFacts, LayerRule};
 pub use options::{ChoiceInfo, Offer, OptionInfo, OptionKind, PresetInfo, Section, options};
@@ -46,6 +46,8 @@ pub struct Recipe {
     pub weight_full_range: bool,
     /// How ranges of weights are chosen.
     pub weight_range: WeightRange,
+    /// How the codes of weights are found.
+    pub rounding: RoundingChoice,
     /// The numbers that codes of activations stand for.
     pub activation_grid: ActivationGrid,
     /// How ranges of activations are chosen.
@@ -88,6 +90,7 @@ impl Recipe {
             weight_granularity: WeightGranularity::Channel,
             weight_full_range: false,
             weight_range: WeightRange::Max,
+            rounding: RoundingChoice::Nearest,
             activation_grid: ActivationGrid::Asymmetric,
             activation_range: ActivationRange::Max,
             share_sum_scales: false,
@@ -101,7 +104,12 @@ impl Recipe {
         };
         match preset {
             Preset::Int8 => plain,
-            Preset::Int8Corrected => Self { equalize: true, bias_correction: BiasChoice::Empirical, ..plain },
+            Preset::Int8Corrected => Self {
+                equalize: true,
+                activation_range: ActivationRange::HeldOut,
+                bias_correction: BiasChoice::Empirical,
+                ..plain
+            },
             Preset::Int8PerTensor => Self { weight_granularity: WeightGranularity::Tensor, ..plain },
             Preset::W4a8 => Self { weight_bits: 4, storage: Storage::Packed, ..plain },
             Preset::W4a4 => Self {
@@ -197,11 +205,38 @@ impl Recipe {
 
     /// Whether pictures decide anything: ranges, or what corrections measure.
     pub fn needs_pictures(&self) -> bool {
-        let measures = self.equalize || self.absorb || self.weight_moments;
+        let measures = self.equalize || self.absorb || self.weight_moments || self.rounds_weights();
         measures || self.bias_correction != BiasChoice::None || self.calibrates()
     }
 
-    /// Checks version and ranges.
+    /// Whether the rule for ranges is to be found by measuring before there can be a plan.
+    pub fn leaves_ranges_open(&self) -> bool {
+        self.activation_range == ActivationRange::HeldOut && self.calibrates()
+    }
+
+    /// Whether weights get other codes or ranges than a plan gives them: the matter of
+    /// [`WeightRounding`](crate::quant::round::WeightRounding).
+    pub fn rounds_weights(&self) -> bool {
+        self.rounding != RoundingChoice::Nearest || self.weight_range == WeightRange::Output
+    }
+
+    /// Refuses what contradicts itself.
+    fn check_rounding(&self) -> Result<(), RecipeError> {
+        let reason = match (self.weight_grid, self.weight_range) {
+            _ if self.rounding != RoundingChoice::Hqq => return Ok(()),
+            (WeightGrid::PowerOfTwo, _) => {
+                "`hqq` moves scales, which powers of two cannot do: take `nearest`, `gptq` or `comq`"
+            }
+            (_, WeightRange::Output) => {
+                "`hqq` sees the weights alone, but the range `output` needs pictures: take the range `max` or `mse`, \
+                 or another rounding"
+            }
+            _ => return Ok(()),
+        };
+        Err(RecipeError::Option { key: "rounding".to_owned(), reason: reason.to_owned() })
+    }
+
+    /// Checks version, ranges, and what goes together.
     ///
     /// # Errors
     /// [`RecipeError::Schema`], [`RecipeError::Bits`], [`RecipeError::Option`] of what does not go together.
@@ -237,7 +272,7 @@ impl Recipe {
             );
             return Err(RecipeError::Option { key: "activationRange".to_owned(), reason });
         }
-        Ok(())
+        self.check_rounding()
     }
 }
 

@@ -1,8 +1,8 @@
 //! What can be chosen, as data: forms, the command line and documents are made of it.
 
 use super::{
-    ActivationGrid, ActivationRange, BiasChoice, Ends, Preset, Recipe, Storage, WeightGranularity,
-    WeightGrid, WeightRange,
+    ActivationGrid, ActivationRange, BiasChoice, Ends, Preset, Recipe, RoundingChoice, Storage,
+    WeightGranularity, WeightGrid, WeightRange,
 };
 use serde::Serialize;
 use serde_json::Value as Json;
@@ -167,6 +167,13 @@ pub fn options() -> Vec<OptionInfo> {
             OptionKind::Switch,
         ),
         option(Weights, "weightRange", "Range", "How the range of a weight is chosen.", choice!(WeightRange)),
+        option(
+            Weights,
+            "rounding",
+            "Rounding",
+            "How the codes of weights are found.",
+            choice!(RoundingChoice),
+        ),
         option(
             Activations,
             "activationBits",

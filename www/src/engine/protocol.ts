@@ -32,6 +32,9 @@ export type AskedRecipe = wire.Recipe;
 /** A whole one: the engine takes what is missing from the preset `int8`, the page leaves nothing out but rules. */
 export type Recipe = Required<Omit<wire.Recipe, 'layers'>> & Pick<wire.Recipe, 'layers'>;
 export type Refused = wire.Refused;
+export type ActivationRange = wire.ActivationRange;
+export type RangeChoiceView = wire.RangeChoiceView;
+export type RoundingView = wire.RoundingView;
 export type StepResult = wire.StepResult;
 export type Summary = wire.Summary;
 export type SupportView = wire.SupportView;

@@ -1,7 +1,7 @@
 /** What happened, in sentences. Words first, figures second, jargon last. */
-import type { AskedRecipe, LayerView, LensView, QuantizedView, Recipe } from '../engine/protocol';
+import type { ActivationRange, AskedRecipe, LayerView, LensView, QuantizedView, RangeChoiceView, Recipe, RoundingView } from '../engine/protocol';
 import { FLOAT_BITS, MAX_BITS } from '../state/state';
-import { correlation, percent, plural, shortName } from './format';
+import { correlation, digits, percent, plural, shortName } from './format';
 
 /** Below these rank correlations two maps are said to have moved a little, or a lot. */
 const STAYED = 0.85;
@@ -116,4 +116,23 @@ export function storageSentence(layers: LayerView[]): string {
   const wholeBytes = quantized.every(({ sizeBytes, weights }) => sizeBytes.quantized >= weights);
   if (!wholeBytes) return `Its weights are packed integers of ${range}, with their scales beside them.`;
   return `Its weights are integers of ${range}, each stored in a whole byte, so the file is no smaller than with 8 bits.`;
+}
+
+/** What choosing codes and ranges of weights has won, and how many layers kept the nearest codes instead; null where nothing was chosen. */
+export function roundingSentence(layers: RoundingView[]): string | null {
+  if (layers.length === 0) return null;
+  const kept = layers.filter(({ note }) => note !== null).length;
+  const where = kept > 0 ? ` ${plural(kept, 'layer')} kept the nearest codes.` : '';
+  const sum = (error: 'nearest' | 'accepted'): number => layers.reduce((all, layer) => all + (layer[error] ?? 0), 0);
+  const [nearest, accepted] = [sum('nearest'), sum('accepted')];
+  return (nearest > 0 ? `What was chosen for the weights leaves ${percent(accepted / nearest)} of the error of nearest codes.` : 'Nothing could be chosen for the weights.') + where;
+}
+
+/** How the rule for ranges was found, beside the extremes, which clip nothing; `title` says what people call a rule. */
+export function rangeSentence({ rule, tried, pictures, allSeen }: RangeChoiceView, title: (rule: ActivationRange) => string): string {
+  const named = (name: ActivationRange): string => `“${title(name)}”`;
+  const kl = (name: ActivationRange): string => digits(tried.find((one) => one.rule === name)?.kl ?? Number.NaN, 3);
+  const where = allSeen ? `your ${plural(pictures, 'picture')}, too few to hold any out` : `${plural(pictures, 'picture')} held out`;
+  const beside = rule === 'max' ? '' : `, KL ${kl(rule)}; with ${named('max')} ${kl('max')}`;
+  return `Of ${plural(tried.length, 'rule')} for ranges, ${named(rule)} keeps answers nearest to full precision on ${where}${beside}.`;
 }

@@ -43,6 +43,12 @@ export function presetRecipe(name: string | null): Recipe {
   return preset.recipe;
 }
 
+/** What people call a choice of an option. */
+export function choiceTitle(key: OptionKey, name: string): string {
+  const kind = OPTIONS.find((option) => option.key === key)?.kind;
+  return (kind?.kind === 'choice' && kind.choices.find((choice) => choice.name === name)?.title) || name;
+}
+
 /** The recipe with one option changed. */
 export const withOption = (recipe: Recipe, key: OptionKey, value: Recipe[OptionKey]): Recipe => ({ ...recipe, [key]: value });
 

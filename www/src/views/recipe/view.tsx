@@ -1,10 +1,10 @@
 /** What is done to the network: the preset, then the bits, acting as they move. */
-import type { Recipe } from '../../engine/protocol';
+import type { ActivationRange, Recipe } from '../../engine/protocol';
 import { BitSlider } from '../../components/bit-slider';
-import { PRESETS, presetRecipe, withOption } from '../../state/recipe';
+import { PRESETS, choiceTitle, presetRecipe, withOption } from '../../state/recipe';
 import { More } from './more';
 import { Chevron } from '../../components/icons';
-import { bitsOf, pathTitle } from '../../lib/sentences';
+import { bitsOf, pathTitle, rangeSentence, roundingSentence } from '../../lib/sentences';
 import { plural } from '../../lib/format';
 import { FLOAT_BITS, MAX_BITS, MIN_BITS } from '../../state/state';
 import { useDispatch, useSlice } from '../../state/store';
@@ -73,13 +73,18 @@ function Choices() {
 
 const inWords = (bits: number): string => (bits === FLOAT_BITS ? 'full precision' : `${bits} bits`);
 
+const rangeTitle = (rule: ActivationRange): string => choiceTitle('activationRange', rule);
+
 /** Which arithmetic runs, and why. */
 function Path() {
   const quantized = useSlice((state) => state.quantized?.value);
   if (!quantized) return <p class="note path quiet">Which arithmetic will run is known after quantizing.</p>;
+  const rounding = roundingSentence(quantized.rounding ?? []);
   return (
     <p class="note path" data-testid={testids.path} data-path={quantized.path}>
       <strong>{pathTitle(quantized.path)}.</strong> {quantized.pathReason} {quantized.calibrationPictures > 0 && <span class="quiet">Ranges seen on {plural(quantized.calibrationPictures, 'picture')}.</span>}
+      {quantized.range && <span class="quiet"> {rangeSentence(quantized.range, rangeTitle)}</span>}
+      {rounding && <span class="quiet"> {rounding}</span>}
     </p>
   );
 }
