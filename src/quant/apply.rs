@@ -24,9 +24,9 @@ pub struct Quantized {
 /// Every planned activation is followed by QuantizeLinear and DequantizeLinear, and every reader
 /// reads the latter; results of the network keep the unquantized value. Where the scale is found while
 /// the network runs, DynamicQuantizeLinear takes the place of QuantizeLinear, and quantized layers alone
-/// read what it makes. A planned weight becomes
-/// signed codes, a byte each or packed, its operator's bias `int32` codes of scale `input scale ·
-/// weight scale` (methods §0.3), each behind a DequantizeLinear.
+/// read what it makes; their biases stay real. A planned weight becomes signed codes, a byte each or
+/// packed, its operator's bias `int32` codes of scale `input scale · weight scale` (methods §0.3), each
+/// behind a DequantizeLinear.
 ///
 /// # Errors
 /// [`QuantError::Tensor`] when the plan is of another graph, [`QuantError::Graph`].
