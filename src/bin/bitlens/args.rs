@@ -87,11 +87,13 @@ pub(crate) struct RunArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(mut_arg("data", |data| data.required(false)))]
 pub(crate) struct QuantizeArgs {
     /// The ONNX file in full precision.
     pub(crate) model: PathBuf,
+    /// Left out where no picture decides anything.
     #[command(flatten)]
-    pub(crate) data: DataArgs,
+    pub(crate) data: Option<DataArgs>,
     /// Choices to start from.
     #[arg(long, default_value = "int8", value_parser = PossibleValuesParser::new(presets()).map(preset))]
     pub(crate) preset: Preset,
