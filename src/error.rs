@@ -63,6 +63,12 @@ pub enum Error {
         /// Classes of the quantized network.
         quantized: usize,
     },
+    /// The file was quantized before.
+    #[error("The network's file is quantized already, so what quantizing costs cannot be measured.")]
+    AlreadyQuantized,
+    /// A job was stepped again when it was over.
+    #[error("The work is over already.")]
+    JobOver,
     /// The network takes more memory than it may.
     #[error(
         "To quantize and compare this network takes about {} of memory, and {} may be used.",
@@ -109,6 +115,8 @@ impl Error {
             Self::NoSuchShare { .. } => "session/no-such-share".into(),
             Self::NotAnImageNetwork { .. } => "session/not-an-image-network".into(),
             Self::OtherClasses { .. } => "session/other-classes".into(),
+            Self::AlreadyQuantized => "session/already-quantized".into(),
+            Self::JobOver => "session/job-over".into(),
             Self::Memory { .. } => "session/memory".into(),
             Self::Import(e) => e.code().into(),
             Self::Export(e) => e.code().into(),
@@ -158,6 +166,7 @@ impl Error {
             Self::NoPictures { .. } => Some("Drop some pictures, or a folder of them."),
             Self::NotAnImageNetwork { .. } => Some("Choose an image classifier."),
             Self::OtherClasses { .. } => Some("Compare a network with what was quantized from it."),
+            Self::AlreadyQuantized => Some("Open the network that it was made of, in full precision."),
             Self::Memory { .. } => {
                 Some("Use a smaller network, or the command line, which has no such limit.")
             }

@@ -31,24 +31,8 @@ pub struct Quantized {
 /// # Errors
 /// [`QuantError::Tensor`] when the plan is of another graph, [`QuantError::Graph`].
 pub fn apply(graph: &Graph, plan: &QuantPlan) -> Result<Quantized, QuantError> {
-    let mut writer = Writer {
-        graph,
-        plan,
-        patch: GraphPatch::new(graph),
-        replaced: ValueMap::new(),
-        dynamic: ValueMap::new(),
-    };
-    for (id, value) in graph.values() {
-        if value.constant.is_some()
-            && let Some(quant) = plan.weights.get(&value.name)
-        {
-            writer.weight(id, quant)?;
-        } else if let Some(quant) = plan.activations.get(&value.name) {
-            writer.activation(id, quant);
-        } else if plan.is_dynamic(&value.name) {
-            writer.dynamic_activation(id);
-        }
-    }
+    let mut writer = Writer::new(graph, plan);
+    writer.tensors()?;
     for (id, node) in graph.nodes() {
         let inputs = writer.inputs_of(node)?;
         if inputs != node.inputs {
@@ -60,17 +44,43 @@ pub fn apply(graph: &Graph, plan: &QuantPlan) -> Result<Quantized, QuantError> {
     Ok(Quantized { graph, plan: plan.clone() })
 }
 
-struct Writer<'a> {
+/// Writes what a plan says into a patch.
+pub(super) struct Writer<'a> {
     graph: &'a Graph,
     plan: &'a QuantPlan,
-    patch: GraphPatch,
+    /// What was written.
+    pub(super) patch: GraphPatch,
     /// What readers of a value are to read instead.
     replaced: ValueMap<ValueId>,
     /// What quantized layers are to read instead.
     dynamic: ValueMap<ValueId>,
 }
 
-impl Writer<'_> {
+impl<'a> Writer<'a> {
+    pub(super) fn new(graph: &'a Graph, plan: &'a QuantPlan) -> Self {
+        let (replaced, dynamic) = (ValueMap::new(), ValueMap::new());
+        Self { graph, plan, patch: GraphPatch::new(graph), replaced, dynamic }
+    }
+
+    /// Every tensor of the plan, beside what it stands for: readers stay as they are.
+    ///
+    /// # Errors
+    /// As [`apply`].
+    pub(super) fn tensors(&mut self) -> Result<(), QuantError> {
+        for (id, value) in self.graph.values() {
+            if value.constant.is_some()
+                && let Some(quant) = self.plan.weights.get(&value.name)
+            {
+                self.weight(id, quant)?;
+            } else if let Some(quant) = self.plan.activations.get(&value.name) {
+                self.activation(id, quant);
+            } else if self.plan.is_dynamic(&value.name) {
+                self.dynamic_activation(id);
+            }
+        }
+        Ok(())
+    }
+
     fn activation(&mut self, id: ValueId, quant: &TensorQuant) {
         let name = &self.graph.value(id).name;
         let (spec, scale, zero_point) = (&quant.spec, quant.params.scale[0], quant.params.zero_point[0]);
@@ -137,7 +147,7 @@ impl Writer<'_> {
     }
 
     /// What a node reads in the quantized graph.
-    fn inputs_of(&mut self, node: &Node) -> Result<Vec<Option<ValueId>>, QuantError> {
+    pub(super) fn inputs_of(&mut self, node: &Node) -> Result<Vec<Option<ValueId>>, QuantError> {
         let replaced = |id: &ValueId| self.replaced.get(*id).copied().unwrap_or(*id);
         let mut inputs: Vec<_> = node.inputs.iter().map(|id| id.as_ref().map(replaced)).collect();
         let Some(linear) = quantizable_linear(self.graph, node) else { return Ok(inputs) };

@@ -10,17 +10,21 @@
 //! QuantizeLinear, DequantizeLinear); integer execution is `passes::lower_int8` of it.
 
 pub mod affine;
+pub mod allocate;
 mod apply;
+mod beside;
 pub mod correct;
 pub mod estimate;
 pub mod observe;
 mod params;
+pub mod parts;
 mod plan;
 pub mod recipe;
 pub mod round;
 mod spec;
 
 pub use apply::{Quantized, apply};
+pub use beside::{Beside, LayerBeside, beside};
 pub use observe::{Calibrator, Statistics};
 pub use params::{QuantParams, Range, TensorQuant};
 pub use plan::{LARGEST_REDUCTION, QuantPlan, data_input, plan};
@@ -85,6 +89,9 @@ pub enum QuantError {
         /// Largest number that cannot overflow.
         limit: usize,
     },
+    /// Bits cannot be chosen so.
+    #[error(transparent)]
+    Allocation(#[from] allocate::AllocationError),
     /// The recipe is not valid.
     #[error(transparent)]
     Recipe(#[from] RecipeError),

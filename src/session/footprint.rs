@@ -16,9 +16,10 @@
 //! this against measurements.
 
 use super::SessionError;
+use super::network::Network;
 use super::runnable::is_quantized;
 use crate::exec::least_peak;
-use crate::ir::ValueId;
+use crate::ir::{NameMap, ValueId};
 use crate::ops::{Graph, GraphPatch, Kind, Node};
 use crate::passes;
 use crate::tensor::{DType, Dim, Shape, TensorType};
@@ -77,6 +78,15 @@ impl Footprint {
         let runs = self.activations.saturating_mul(2).saturating_add(self.layers);
         (self.weights / 100).saturating_mul(hundredths).saturating_add(runs).saturating_add(EMPTY)
     }
+}
+
+/// Multiply-accumulates of each layer with weights on one picture, by the name of its node; those whose sizes are
+/// not known are left out.
+pub(super) fn layer_products(network: &Network) -> Result<NameMap<u64>, SessionError> {
+    let graph = network.graph();
+    let typed = at_size(graph, network.probe()?.shape()).unwrap_or_else(|| graph.clone());
+    let nodes = typed.nodes().map(|(_, node)| node);
+    Ok(nodes.filter_map(|node| Some((node.name.clone(), multiply_accumulates(&typed, node)?))).collect())
 }
 
 /// Products of a layer: each number of the output sums as many as one channel of the weight has.

@@ -4,10 +4,12 @@
 //! a time), so that the page stays alive and can cancel; natively `job.run()` is a loop. Views are
 //! plain data for screens and JSON reports. Still free of JavaScript; time comes in as a function.
 
+pub mod allocate;
 mod choose;
 mod codes;
 mod compare;
 mod correct;
+mod diagnose;
 mod equalized;
 mod footprint;
 mod job;
@@ -20,15 +22,20 @@ mod pictures;
 mod profile;
 mod quantize;
 mod quantized;
+mod reference;
 mod round;
 mod runnable;
+pub mod sensitivity;
 mod support;
+mod tried;
 pub mod view;
 
 pub use crate::error::Error as SessionError;
 pub use crate::onnx::ExternalFiles;
+pub use allocate::AllocateJob;
 pub use codes::codes;
 pub use compare::{CompareJob, Compared, ComparedPicture, Explained, Known, METHOD, answer};
+pub use diagnose::DiagnoseJob;
 pub use footprint::Footprint;
 pub use job::{Job, Progress, Step};
 pub use latency::{Clock, LatencyJob};
@@ -39,6 +46,7 @@ pub use profile::ProfileJob;
 pub use quantize::{CalibrateJob, Found, QuantizeJob};
 pub use quantized::{PREPROCESS_KEY, QuantizedNetwork, RECIPE_KEY};
 pub use runnable::QuantizedModel;
+pub use sensitivity::SensitivityJob;
 
 use crate::data::{self, Preprocess, labels};
 use crate::ops::Isa;
@@ -257,17 +265,7 @@ impl Session {
 
     /// Keeps what a [`QuantizeJob`] made.
     pub fn set_quantized(&mut self, quantized: QuantizedNetwork) -> QuantizedView {
-        // Where no activation is quantized, nothing was calibrated.
-        if quantized.statistics().runs() > 0 {
-            let statistics = Arc::clone(quantized.statistics());
-            match quantized.equalized() {
-                Some(equalized) => self.found.equalized = Some((Arc::clone(equalized), statistics)),
-                None => self.found.plain = Some(statistics),
-            }
-        }
-        if let Some(range) = quantized.range() {
-            self.found.held_out = Some(range.held_out());
-        }
+        self.found.learn(&quantized);
         self.known.forget_comparisons();
         let view = quantized.view();
         self.quantized = Some(Arc::new(quantized));

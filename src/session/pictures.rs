@@ -309,6 +309,13 @@ impl PictureInputs {
         Ok(self)
     }
 
+    /// The first of these pictures, at most so many.
+    #[must_use]
+    pub fn limited(mut self, most: usize) -> Self {
+        self.chosen.truncate(most);
+        self
+    }
+
     /// Number, in the session, of the picture at a position of this list.
     pub fn number(&self, position: usize) -> Option<usize> {
         self.chosen.get(position).copied()

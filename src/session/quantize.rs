@@ -104,6 +104,23 @@ pub struct Found {
     pub(super) held_out: Option<Arc<HeldOut>>,
 }
 
+impl Found {
+    /// Keeps what was found on the way to a quantized network.
+    pub(super) fn learn(&mut self, quantized: &QuantizedNetwork) {
+        // Where no activation is quantized, nothing was calibrated.
+        if quantized.statistics().runs() > 0 {
+            let statistics = Arc::clone(quantized.statistics());
+            match quantized.equalized() {
+                Some(equalized) => self.equalized = Some((Arc::clone(equalized), statistics)),
+                None => self.plain = Some(statistics),
+            }
+        }
+        if let Some(range) = quantized.range() {
+            self.held_out = Some(range.held_out());
+        }
+    }
+}
+
 /// Quantizes by a recipe: what it asks for before ranges are known, calibration, then the rest.
 #[derive(Debug)]
 pub struct QuantizeJob {

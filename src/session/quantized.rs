@@ -12,6 +12,7 @@ use crate::data::Preprocess;
 use crate::onnx::{self, ExportOptions};
 use crate::ops::{Graph, Isa};
 use crate::passes;
+use crate::quant::recipe::ActivationRange;
 use crate::quant::round::RoundedLayer;
 use crate::quant::{self, QuantPlan, Recipe, Statistics};
 use crate::tensor::Value;
@@ -154,6 +155,22 @@ impl QuantizedNetwork {
     /// The network with equalized layers that was quantized in place of the one that was opened.
     pub(super) fn equalized(&self) -> Option<&Arc<EqualizedNetwork>> {
         self.equalized.as_ref()
+    }
+
+    /// What was quantized: the graph of `network`, which this was made of, or that with its layers equalized.
+    /// Biases are as they were before any correction of them.
+    pub(super) fn before<'a>(&'a self, network: &'a Network) -> &'a Graph {
+        self.equalized.as_ref().map_or(network.graph(), |equalized| &equalized.graph)
+    }
+
+    /// A recipe for the same network with the rule for ranges that was found for this one, where it leaves
+    /// that open.
+    pub(super) fn settled(&self, recipe: &Recipe) -> Recipe {
+        let mut recipe = recipe.clone();
+        if recipe.activation_range == ActivationRange::HeldOut {
+            recipe.activation_range = self.range.as_ref().map_or(ActivationRange::Max, RangeChoice::rule);
+        }
+        recipe
     }
 
     /// The rule for ranges of activations, where the recipe left that open.

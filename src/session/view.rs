@@ -21,12 +21,18 @@ macro_rules! views {
     )* };
 }
 
+mod allocation;
+mod diagnosis;
 mod ranges;
 mod rounding;
+mod sensitivity;
 mod times;
 
+pub use allocation::{Allocated, AllocatedLayer, AllocationView};
+pub use diagnosis::{Cause, Change, DiagnosisView, Evidence, Finding, InputEffect, Remedy, Suggestion};
 pub use ranges::{RangeChoiceView, TriedRangeView};
 pub use rounding::RoundingView;
+pub use sensitivity::{BitsEffect, Effect, LayerNoise, LayerSensitivity, SensitivityView};
 pub use times::{LatencyView, NodeTime, NodeTimes, ProfileView, QuantizedTimes, Times};
 
 views! {
@@ -454,7 +460,8 @@ pub struct LensView {
 }
 
 impl PreprocessView {
-    pub(super) fn new(preprocess: &Preprocess, source: PreprocessSource) -> Self {
+    /// Smallest and largest value that pixels become.
+    pub(super) fn range_of(preprocess: &Preprocess) -> [f32; 2] {
         let ends = |channel: usize| {
             let at = |list: &[f32]| list.get(channel).or(list.first()).copied().unwrap_or(0.0);
             let value =
@@ -462,7 +469,11 @@ impl PreprocessView {
             [value(0.0), value(255.0)]
         };
         let all = (0..preprocess.channel_order.channels()).flat_map(ends);
-        let range = all.fold([f32::INFINITY, f32::NEG_INFINITY], |[lo, hi], v| [lo.min(v), hi.max(v)]);
+        all.fold([f32::INFINITY, f32::NEG_INFINITY], |[lo, hi], v| [lo.min(v), hi.max(v)])
+    }
+
+    pub(super) fn new(preprocess: &Preprocess, source: PreprocessSource) -> Self {
+        let range = Self::range_of(preprocess);
         let guessed = "guessed from the network's input: check it against how the network was trained";
         let notes = if source == PreprocessSource::Guessed { vec![guessed.to_owned()] } else { Vec::new() };
         Self { preprocess: preprocess.clone(), source, range, notes }

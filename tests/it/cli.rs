@@ -173,6 +173,50 @@ fn quantize_asks_for_pictures_only_where_they_decide_something() {
 }
 
 #[test]
+fn diagnose_says_what_helps_and_writes_it() {
+    let (sample, folder) = (Sample::new(), folder("diagnose"));
+    let recipe = folder.join("recipe.json");
+    let asked = ["--weight-bits", "3", "--activation-bits", "3", "--pictures", "16", "-o", text(&recipe)];
+    let lines = printed(&sample.command("diagnose", &asked));
+    assert!(
+        lines.contains("of 16 pictures") && lines.contains("→ ") && lines.contains("together: "),
+        "{lines}"
+    );
+    let found = &self::lines(&sample.command("diagnose", &[&asked[..], &["--json"]].concat()))[0];
+    let written: Json = serde_json::from_slice(&fs::read(&recipe).unwrap()).unwrap();
+    assert_eq!(written, found["suggestion"]["recipe"]);
+    assert_eq!(found["before"]["images"], 16);
+    let kl = |effect: &Json| effect["kl"].as_f64().unwrap();
+    assert!(kl(&found["suggestion"]["after"]) < kl(&found["before"]));
+    let healthy = printed(&sample.command("diagnose", &[]));
+    assert!(healthy.starts_with("Nothing to repair.") && !healthy.contains('→'), "{healthy}");
+    let (code, _) = refused(&sample.command("diagnose", &["--weight-bits", "9"]));
+    assert_eq!(code, 2);
+}
+
+#[test]
+fn allocate_writes_a_recipe_that_quantize_takes() {
+    let (sample, folder) = (Sample::new(), folder("allocate"));
+    let (recipe, file) = (folder.join("recipe.json"), folder.join("q.onnx"));
+    let asked = ["--preset", "w4a8", "--budget", "bytes=w5", "-o", text(&recipe)];
+    let lines = printed(&sample.command("allocate", &asked));
+    assert!(lines.contains("stem/conv") && lines.contains("all the same"), "{lines}");
+    let found = &self::lines(&sample.command("allocate", &[&asked[..], &["--json"]].concat()))[0];
+    let written: Json = serde_json::from_slice(&fs::read(&recipe).unwrap()).unwrap();
+    assert_eq!(written, found["chosen"]["recipe"]);
+    assert!(found["chosen"]["cost"].as_u64() <= found["budget"].as_u64());
+    let quantize = ["--recipe", text(&recipe), "--role", "calib", "-o", text(&file), "--json"];
+    let quantized = &self::lines(&sample.command("quantize", &quantize))[0];
+    let bits = |rows: &Json| -> Vec<Json> {
+        rows.as_array().unwrap().iter().map(|row| row["weightBits"].clone()).collect()
+    };
+    assert_eq!(bits(&quantized["layers"]), bits(&found["layers"]));
+    let (code, message) = refused(&sample.command("allocate", &["--budget", "bytes=2", "-o", text(&recipe)]));
+    assert!(code == 2 && message.contains("the fewest bits cost"), "{code} {message}");
+    assert_eq!(refused(&sample.command("allocate", &["--budget", "4 bits", "-o", "x"])).0, 2);
+}
+
+#[test]
 fn compare_prints_one_object_with_every_figure() {
     let sample = Sample::new();
     let file = sample.quantized("compare");

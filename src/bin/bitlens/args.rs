@@ -1,6 +1,7 @@
 //! What can be asked on the command line.
 
 use bitlens::quant::Preset;
+use bitlens::session::allocate::{AllocationMethod, Budget};
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser as _};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -23,6 +24,10 @@ pub(crate) enum Command {
     Quantize(QuantizeArgs),
     /// Say what a recipe may ask for: presets, options and their values.
     Options(OptionsArgs),
+    /// Find out which layers a recipe breaks, why, and what helps.
+    Diagnose(DiagnoseArgs),
+    /// Choose bits for each layer under a budget, and write the recipe.
+    Allocate(AllocateArgs),
     /// Compare a network with a quantized version of it.
     Compare(CompareArgs),
     /// Show where a network looks.
@@ -86,14 +91,9 @@ pub(crate) struct RunArgs {
     pub(crate) json: bool,
 }
 
+/// What is asked of a quantizer.
 #[derive(Debug, Args)]
-#[command(mut_arg("data", |data| data.required(false)))]
-pub(crate) struct QuantizeArgs {
-    /// The ONNX file in full precision.
-    pub(crate) model: PathBuf,
-    /// Left out where no picture decides anything.
-    #[command(flatten)]
-    pub(crate) data: Option<DataArgs>,
+pub(crate) struct RecipeArgs {
     /// Choices to start from.
     #[arg(long, default_value = "int8", value_parser = PossibleValuesParser::new(presets()).map(preset))]
     pub(crate) preset: Preset,
@@ -109,6 +109,18 @@ pub(crate) struct QuantizeArgs {
     /// Any option of the recipe, as `weightGrid=asymmetric`; `bitlens options` lists them.
     #[arg(long = "set", value_name = "OPTION=VALUE")]
     pub(crate) options: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(mut_arg("data", |data| data.required(false)))]
+pub(crate) struct QuantizeArgs {
+    /// The ONNX file in full precision.
+    pub(crate) model: PathBuf,
+    /// Left out where no picture decides anything.
+    #[command(flatten)]
+    pub(crate) data: Option<DataArgs>,
+    #[command(flatten)]
+    pub(crate) recipe: RecipeArgs,
     /// Where to write the quantized network.
     #[arg(short, long)]
     pub(crate) output: PathBuf,
@@ -118,6 +130,64 @@ pub(crate) struct QuantizeArgs {
     /// Print the report as JSON.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DiagnoseArgs {
+    /// The ONNX file in full precision.
+    pub(crate) model: PathBuf,
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    #[command(flatten)]
+    pub(crate) recipe: RecipeArgs,
+    /// Compare on at most this many pictures.
+    #[arg(long, default_value_t = 64)]
+    pub(crate) pictures: usize,
+    /// Where to write the recipe with all remedies that help together.
+    #[arg(short, long)]
+    pub(crate) output: Option<PathBuf>,
+    /// Print the report as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AllocateArgs {
+    /// The ONNX file in full precision.
+    pub(crate) model: PathBuf,
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    #[command(flatten)]
+    pub(crate) recipe: RecipeArgs,
+    /// What the layers may cost together: `bytes=0.5` (a share of what 8 bits cost), `bytes=w4`,
+    /// `bytes=150000`, or operations times bits: `bops=0.25`, `bops=w4a4`.
+    #[arg(long)]
+    pub(crate) budget: Budget,
+    /// How bits are chosen.
+    #[arg(long, default_value = "exact", value_parser = PossibleValuesParser::new(methods()).map(method))]
+    pub(crate) method: AllocationMethod,
+    /// Bits of weights to choose from; 2,4,8 or, where operations count, 2,4,6,8 otherwise.
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) weight_widths: Vec<u8>,
+    /// Bits of activations to choose from where operations count; 4,6,8 otherwise.
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) activation_widths: Vec<u8>,
+    /// Where to write the recipe.
+    #[arg(short, long)]
+    pub(crate) output: PathBuf,
+    /// Print all that was measured as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+fn methods() -> [&'static str; 3] {
+    AllocationMethod::ALL.map(AllocationMethod::name)
+}
+
+#[allow(clippy::needless_pass_by_value, reason = "what a parser of clap is given")]
+fn method(name: String) -> AllocationMethod {
+    // Only names of methods get here.
+    AllocationMethod::ALL.into_iter().find(|method| method.name() == name).unwrap_or_default()
 }
 
 fn presets() -> impl Iterator<Item = PossibleValue> {

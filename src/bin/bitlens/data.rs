@@ -15,6 +15,8 @@ const PICTURE_ENDINGS: [&str; 6] = ["jpg", "jpeg", "png", "webp", "bmp", "gif"];
 /// Pictures ready for a network, and names of classes.
 pub(crate) struct Data {
     pub(crate) inputs: PictureInputs,
+    /// Those to calibrate on and those to compare on, by the roles of the label file; all of them without.
+    pub(crate) by_role: (PictureInputs, PictureInputs),
     pub(crate) names: Vec<String>,
     pub(crate) labels: Vec<Option<usize>>,
     pub(crate) classes: Vec<String>,
@@ -34,9 +36,11 @@ pub(crate) fn load(args: &DataArgs, network: &Network) -> Result<Data, Failure> 
     set = set.subset(&chosen);
     let view = set.view();
     let label_offset = preprocess.label_offset;
-    let inputs = set.inputs(&Arc::new(preprocess), Role::Any)?;
+    let preprocess = Arc::new(preprocess);
+    let inputs = |role| set.inputs(&preprocess, role);
     Ok(Data {
-        inputs,
+        inputs: inputs(Role::Any)?,
+        by_role: (inputs(Role::Calibrate)?, inputs(Role::Evaluate)?),
         names: view.iter().map(|p| p.name.clone()).collect(),
         labels: view.iter().map(|p| p.label).collect(),
         classes,

@@ -5,16 +5,19 @@
 #[macro_use]
 mod output;
 
+mod allocate;
 mod args;
 mod attribute;
 mod codes;
 mod compare;
 mod data;
+mod diagnose;
 mod failure;
 mod inspect;
 mod model;
 mod options;
 mod quantize;
+mod recipe;
 mod run;
 
 use args::{Arguments, Command};
@@ -27,6 +30,8 @@ fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Quantize(args) => quantize::quantize(&args),
         Command::Options(args) => options::options(&args),
+        Command::Diagnose(args) => diagnose::diagnose(&args),
+        Command::Allocate(args) => allocate::allocate(&args),
         Command::Compare(args) => compare::compare(&args),
         Command::Attribute(args) => attribute::attribute(&args),
     };

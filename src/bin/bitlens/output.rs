@@ -2,6 +2,7 @@
 
 use crate::failure::Failure;
 use bitlens::session::Progress;
+use bitlens::session::view::Effect;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use std::io::Write as _;
@@ -68,4 +69,11 @@ pub(crate) fn bytes(size: usize) -> String {
 /// Decibels for people.
 pub(crate) fn db(value: Option<f64>) -> String {
     value.map_or("identical".to_owned(), |db| format!("{db:.1} dB"))
+}
+
+/// What quantizing does to the answers, for people.
+pub(crate) fn effect(of: &Effect) -> String {
+    let top1 = of.top1.map_or(String::new(), |top1| format!(", {:.2} % right", 100.0 * top1));
+    let (same, images) = (100.0 * of.agreement, of.images);
+    format!("{same:.2} % the same answer (n = {images}){top1}, KL {:.5} nats", of.kl)
 }

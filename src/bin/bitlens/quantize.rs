@@ -1,11 +1,10 @@
 //! `bitlens quantize`.
 
 use crate::args::QuantizeArgs;
-use crate::failure::{Failure, read, write};
+use crate::failure::{Failure, write};
 use crate::output::{Bar, bytes, json_line};
-use crate::{data, model};
+use crate::{data, model, recipe};
 use bitlens::ops::Isa;
-use bitlens::quant::Recipe;
 use bitlens::session::view::{QuantizedView, RangeChoiceView, RoundingView};
 use bitlens::session::{Found, Job as _, PictureInputs, QuantizeJob};
 use serde::Serialize;
@@ -21,7 +20,7 @@ struct Report {
 
 pub(crate) fn quantize(args: &QuantizeArgs) -> Result<(), Failure> {
     let name = args.model.file_name().unwrap_or_default().to_string_lossy();
-    let recipe = recipe(args)?;
+    let recipe = recipe::recipe(&args.recipe)?;
     let isa = Isa::best();
     let network = model::open(&args.model)?;
     let inputs = match &args.data {
@@ -84,19 +83,4 @@ fn say_rounding(layers: &[RoundingView]) -> Result<(), Failure> {
         say!("  {layer}: nearest codes, because {note}");
     }
     Ok(())
-}
-
-fn recipe(args: &QuantizeArgs) -> Result<Recipe, Failure> {
-    let mut recipe = match &args.recipe {
-        Some(path) => Recipe::from_json(&String::from_utf8_lossy(&read(path)?))?,
-        None => Recipe::preset(args.preset),
-    };
-    recipe.weight_bits = args.weight_bits.unwrap_or(recipe.weight_bits);
-    recipe.activation_bits = args.activation_bits.unwrap_or(recipe.activation_bits);
-    for option in &args.options {
-        let (key, value) = option.split_once('=').unwrap_or((option, ""));
-        recipe = recipe.with(key, value)?;
-    }
-    recipe.check()?;
-    Ok(recipe)
 }

@@ -209,6 +209,11 @@ impl Recipe {
         measures || self.bias_correction != BiasChoice::None || self.calibrates()
     }
 
+    /// Whether weights or biases become others than rounding to nearest makes them.
+    pub fn corrects(&self) -> bool {
+        self.rounds_weights() || self.weight_moments || self.bias_correction != BiasChoice::None
+    }
+
     /// Whether the rule for ranges is to be found by measuring before there can be a plan.
     pub fn leaves_ranges_open(&self) -> bool {
         self.activation_range == ActivationRange::HeldOut && self.calibrates()
