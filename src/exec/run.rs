@@ -433,7 +433,7 @@ mod tests {
         };
         let epilogue = IntegerEpilogue::Codes(codes);
         let weight = Value::from_vec(&shape, vec![40_i8, -100, 7, 127]).unwrap();
-        let conv = QConv { conv, weight, input_zero_point: 9, epilogue };
+        let conv = QConv { conv, weight, input_zero_point: Some(9), epilogue };
         builder.op("conv", conv.into(), &[x])
     }
 

@@ -187,7 +187,7 @@ impl Operator for Conv {
     }
 
     fn lower_int8(&self, context: &LowerContext<'_>) -> Option<Lowered> {
-        let input = context.activation(0)?;
+        let input_zero_point = context.activation(0).map(|codes| codes.zero_point);
         let (scale, axis) = context.scales(1)?;
         let weight = context.weight(1, false)?;
         let &[channels, _, _, _] = weight.shape() else { return None };
@@ -196,7 +196,7 @@ impl Operator for Conv {
         }
         let epilogue = IntegerEpilogue::of(context, channels, self.clamp)?;
         let conv = Self { clamp: None, ..self.clone() };
-        let op = QConv { conv, weight, input_zero_point: input.zero_point, epilogue };
+        let op = QConv { conv, weight, input_zero_point, epilogue };
         Some(Lowered::new(op.into(), vec![0], Layout::Nhwc))
     }
 

@@ -1,9 +1,10 @@
 //! `DynamicQuantizeLinear` (ONNX opset 11): real numbers to `uint8` codes, with a scale and a zero point
 //! from their own range.
 //!
-//! The range is widened to hold 0. Where it is empty the scale is 1, as in ONNX Runtime.
+//! The range is widened to hold 0. Where it is empty the scale is 1, as in ONNX Runtime. Gradients go
+//! straight through the codes, of which none saturates; scale and zero point count as constants.
 
-use super::{Context, ExportStep, ImportNode, Inputs, OpError, Operator, TypeInputs};
+use super::{Context, ExportStep, ImportNode, Inputs, OpError, Operator, Tape, TypeInputs};
 use crate::ir::{AttrError, Attrs};
 use crate::kernels::{self, AffineParams};
 use crate::tensor::{DType, Shape, TensorType, Value};
@@ -41,13 +42,18 @@ impl Operator for DynamicQuantizeLinear {
         kernels::quantize_u8(context.isa, data, &params, &mut codes)?;
         Ok(vec![Value::from_vec(x.shape(), codes)?, Value::scalar(scale), Value::scalar(zero)])
     }
+
+    /// The gradient with respect to codes is understood per real unit, so it passes unchanged.
+    fn backward(&self, _: &Context<'_>, tape: &Tape<'_>) -> Result<Vec<Option<Value>>, OpError> {
+        Ok(vec![tape.gradient(0).filter(|_| tape.wants(0)).cloned()])
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::Op;
     use crate::ops::testing::{Sample, Sampled, run, tensor, try_run};
+    use crate::ops::{Isa, Op};
 
     impl Sampled for DynamicQuantizeLinear {
         /// Expected values from onnxruntime 1.31.
@@ -57,6 +63,22 @@ mod tests {
             let outputs = vec![codes, Value::scalar(5.0_f32 / 255.0), Value::scalar(153_u8)];
             vec![Sample::new(Attrs::new()).opset(11).output_count(3).input(x).gives(outputs)]
         }
+    }
+
+    #[test]
+    fn gradients_go_straight_through_to_the_ends_of_the_range() {
+        let (x, gradient) =
+            (tensor(&[2, 2], &[-1.0, 0.0, 0.4, 3.0]), tensor(&[2, 2], &[1.0, -2.0, 3.0, 0.5]));
+        let op = Op::from(DynamicQuantizeLinear);
+        let outputs = run(&op, std::slice::from_ref(&x));
+        let found = |wanted: bool| {
+            let outputs: Vec<&Value> = outputs.iter().collect();
+            let gradients = [Some(&gradient), None, None];
+            let tape =
+                Tape { inputs: &[Some(&x)], outputs: &outputs, gradients: &gradients, wanted: &[wanted] };
+            op.backward(&Context::new(Isa::best()), &tape).unwrap()
+        };
+        assert_eq!((found(true), found(false)), (vec![Some(gradient.clone())], vec![None]));
     }
 
     #[test]

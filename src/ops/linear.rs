@@ -1,7 +1,7 @@
 //! What Conv, Gemm and MatMul share: biases, a clamp fused into the output, and what becomes of the
 //! accumulators when they work on codes.
 
-use super::{Clamp, ExportStep, LowerContext, LowerInput, OpError, Tape};
+use super::{Clamp, ExportStep, Inputs, LowerContext, LowerInput, OpError, Tape};
 use crate::kernels::Requantize;
 use crate::tensor::Value;
 
@@ -54,6 +54,8 @@ pub enum IntegerEpilogue {
     Codes(Requantize),
     /// Real numbers.
     Real(RealEpilogue),
+    /// Real numbers, of an input whose scale is known when the network runs.
+    Dynamic(DynamicEpilogue),
 }
 
 /// Accumulators to real numbers: `clamp((sum + bias[o]) · scale[o])`.
@@ -77,10 +79,85 @@ impl RealEpilogue {
     }
 }
 
+/// Accumulators to real numbers: `clamp(sum · (s · scale[o]) + bias[o])`, with the input's scale `s`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DynamicEpilogue {
+    /// One per output channel.
+    pub bias: Vec<f32>,
+    /// Scale of the weight: one for all, or one per output channel.
+    pub scale: Vec<f32>,
+    /// Range of the output.
+    pub clamp: Option<Clamp>,
+}
+
+impl DynamicEpilogue {
+    /// Of a linear operator with `channels` outputs, whose weight is input 1 and whose bias, of real numbers,
+    /// is input 2.
+    fn of(context: &LowerContext<'_>, channels: usize, clamp: Option<Clamp>) -> Option<Self> {
+        let (scale, _) = context.scales(1)?;
+        let bias = match context.inputs.get(2) {
+            None | Some(LowerInput::Absent) => vec![0.0; channels],
+            Some(LowerInput::Constant(bias)) => {
+                let numbers = bias.as_slice::<f32>().ok()?;
+                match numbers.len() {
+                    1 => vec![numbers[0]; channels],
+                    count if count == channels && bias.shape().last() == Some(&channels) => numbers.to_vec(),
+                    _ => return None,
+                }
+            }
+            Some(_) => return None,
+        };
+        let fits = scale.len() == 1 || scale.len() == channels;
+        fits.then(|| Self { bias, scale: scale.to_vec(), clamp })
+    }
+
+    /// Factor and summand of a channel's accumulators, of an input with that scale.
+    fn line(&self, input_scale: f32, channel: usize) -> (f32, f32) {
+        let scale = if self.scale.len() == 1 { self.scale[0] } else { self.scale[channel] };
+        (input_scale * scale, self.bias[channel])
+    }
+
+    /// The real numbers of accumulators of one channel.
+    pub(super) fn plane(&self, input_scale: f32, channel: usize, sums: &[i32], out: &mut [f32]) {
+        let (factor, bias) = self.line(input_scale, channel);
+        for (out, &sum) in out.iter_mut().zip(sums) {
+            *out = sum as f32 * factor + bias;
+        }
+        apply_clamp(out, self.clamp);
+    }
+
+    /// The real numbers of accumulators that have their channels last.
+    pub(super) fn rows(&self, input_scale: f32, sums: &[i32], out: &mut [f32]) {
+        let lines: Vec<_> = (0..self.bias.len()).map(|channel| self.line(input_scale, channel)).collect();
+        let channels = lines.len().max(1);
+        for (out, sums) in out.chunks_exact_mut(channels).zip(sums.chunks_exact(channels)) {
+            for ((out, &sum), &(factor, bias)) in out.iter_mut().zip(sums).zip(&lines) {
+                *out = sum as f32 * factor + bias;
+            }
+        }
+        apply_clamp(out, self.clamp);
+    }
+}
+
+/// Scale and code of zero of an input that was quantized while the network runs, which follow its codes.
+pub(super) fn dynamic_codes(inputs: &Inputs) -> Result<(f32, u8), OpError> {
+    let (scale, zero_point) = (inputs.get(1)?, inputs.get(2)?);
+    if let (&[scale], &[zero_point]) = (scale.as_slice::<f32>()?, zero_point.as_slice::<u8>()?) {
+        return Ok((scale, zero_point));
+    }
+    let (what, expected) = ("scale and zero point", "one number each".to_owned());
+    let got = format!("{:?} and {:?}", scale.shape(), zero_point.shape());
+    Err(OpError::Shape { what, expected, got })
+}
+
 impl IntegerEpilogue {
     /// The epilogue of a linear operator with `channels` outputs, whose weight is input 1 and whose
-    /// bias is input 2, where that is quantized in units of the accumulator.
+    /// bias is input 2, where that is quantized in units of the accumulator; real where the input is
+    /// quantized while the network runs.
     pub(super) fn of(context: &LowerContext<'_>, channels: usize, clamp: Option<Clamp>) -> Option<Self> {
+        if matches!(context.inputs.first(), Some(LowerInput::Dynamic)) {
+            return DynamicEpilogue::of(context, channels, clamp).map(Self::Dynamic);
+        }
         let input = context.activation(0)?;
         let (weight_scale, _) = context.scales(1)?;
         if weight_scale.len() != 1 && weight_scale.len() != channels {

@@ -77,6 +77,8 @@ pub enum LowerInput<'a> {
         /// Its type in the layout of the file.
         ty: Option<&'a TensorType>,
     },
+    /// An activation that is quantized while the network runs: its scale and zero point are values as well.
+    Dynamic,
     /// A quantized constant: `int8` or `uint8` weights, `int32` biases.
     Quantized {
         /// The codes.
@@ -184,7 +186,7 @@ pub struct Lowered {
     /// The operator on codes.
     pub op: Op,
     /// Which of the inputs it still reads, in its own order: activations as codes, constants as they
-    /// are.
+    /// are. Codes of [`LowerInput::Dynamic`] are followed by their scale and zero point.
     pub inputs: Vec<usize>,
     /// Constants that take the place of inputs, by the number of the input.
     pub constants: Vec<(usize, Value)>,

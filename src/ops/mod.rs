@@ -62,7 +62,7 @@ pub use facts::{ChannelAffine, Clamp, Facts, Kind, Linear};
 pub use file_form::{ExportStep, ImportInput, ImportNode};
 pub use file_type::FileType;
 pub use grid_sample::Outside;
-pub use linear::{IntegerEpilogue, RealEpilogue};
+pub use linear::{DynamicEpilogue, IntegerEpilogue, RealEpilogue};
 pub use lower::{Codes, Layout, LowerContext, LowerInput, Lowered, unsigned};
 pub use lp_pool::LpNorm;
 pub use max_pool::StorageOrder;

@@ -2,16 +2,17 @@
 //! [`Conv`] becomes between DequantizeLinear and QuantizeLinear. No file can contain it.
 //!
 //! Activations are NHWC. The weights, zero points and factors are part of the operator, so its only
-//! input is the tensor of codes.
+//! input is the tensor of codes; where that is quantized while the network runs, its scale and its zero
+//! point follow.
 
-use super::linear::IntegerEpilogue;
+use super::linear::{DynamicEpilogue, IntegerEpilogue, dynamic_codes};
 use super::weight::pack_conv;
 use super::{
     Context, Conv, ExportStep, ImportNode, Inputs, Isa, MakesSum, NextSum, Op, OpError, Operator, Prepared,
     QAdd, Summed, TypeInputs, refuse_import,
 };
 use crate::ir::AttrError;
-use crate::kernels::{self, PackedConvI8, QuantizedInput, RequantizeAdd};
+use crate::kernels::{self, ImageLayout, PackedConvI8, QuantizedInput, RequantizeAdd};
 use crate::tensor::{DType, Shape, TensorType, Value};
 
 /// A convolution on codes: `[N, H, W, C]` `uint8` to `[N, OH, OW, O]` `uint8`, or to real numbers
@@ -23,8 +24,8 @@ pub struct QConv {
     /// The weight in units of its scales, `[O, C/groups, KH, KW]`: `int8`, or `int16` of at most 255 in
     /// magnitude.
     pub weight: Value,
-    /// Code of zero in the input.
-    pub input_zero_point: u8,
+    /// Code of zero in the input; `None` where it is an input of its own.
+    pub input_zero_point: Option<u8>,
     /// What becomes of the accumulators.
     pub epilogue: IntegerEpilogue,
 }
@@ -62,7 +63,11 @@ impl Operator for QConv {
             made_now = pack_conv(context.isa, &geometry, &self.weight)?;
             &made_now
         };
-        let data = QuantizedInput { data: input.as_slice()?, zero_point: self.input_zero_point };
+        let (input_scale, zero_point) = match self.input_zero_point {
+            Some(zero_point) => (1.0, zero_point),
+            None => dynamic_codes(&inputs)?,
+        };
+        let data = QuantizedInput { data: input.as_slice()?, zero_point };
         let [oh, ow] = geometry.window().output;
         let o = geometry.out_channels();
         let output = match &self.epilogue {
@@ -83,6 +88,13 @@ impl Operator for QConv {
                         }
                     }
                 }
+                Value::from_vec(&[n, o, oh, ow], out)?
+            }
+            IntegerEpilogue::Dynamic(dynamic) => {
+                let mut sums = Value::zeros::<i32>(&[n, oh, ow, o])?.into_vec::<i32>()?;
+                kernels::conv2d_i32(&geometry, data, packed, &mut sums)?;
+                let layout = ImageLayout { batch: n, channels: o, pixels: oh * ow };
+                let out = real_planes(context.isa, layout, &sums, (dynamic, input_scale))?;
                 Value::from_vec(&[n, o, oh, ow], out)?
             }
         };
@@ -117,9 +129,10 @@ impl MakesSum for QConv {
         let shape = [n, oh, ow, geometry.out_channels()];
         if let (Op::QAdd(QAdd { add }), IntegerEpilogue::Codes(requantize)) = (sum.op, &self.epilogue)
             && let Some(packed) = context.prepared::<PackedConvI8>()
+            && let Some(zero_point) = self.input_zero_point
             && (sum.other.dtype(), sum.other.shape()) == (DType::U8, &shape)
         {
-            let data = QuantizedInput { data: input.as_slice()?, zero_point: self.input_zero_point };
+            let data = QuantizedInput { data: input.as_slice()?, zero_point };
             let finish = RequantizeAdd { requantize, add: *add, is_lhs: sum.slot == 0 };
             let mut out = sum.other.into_vec::<u8>()?;
             kernels::conv2d_add_u8(&geometry, data, packed, finish, &mut out)?;
@@ -127,6 +140,23 @@ impl MakesSum for QConv {
         }
         sum.apart(self.forward(context, inputs)?)
     }
+}
+
+/// The real numbers `[N, O, H, W]` of accumulators `[N, H, W, O]`, of an input with that scale.
+fn real_planes(
+    isa: Isa,
+    layout: ImageLayout,
+    sums: &[i32],
+    (dynamic, input_scale): (&DynamicEpilogue, f32),
+) -> Result<Vec<f32>, OpError> {
+    let mut planes = vec![0_i32; sums.len()];
+    kernels::transpose_nhwc_to_nchw(isa, layout, sums, &mut planes)?;
+    let mut out = vec![0.0_f32; sums.len()];
+    let plane = layout.pixels.max(1);
+    for (at, (out, sums)) in out.chunks_exact_mut(plane).zip(planes.chunks_exact(plane)).enumerate() {
+        dynamic.plane(input_scale, at % layout.channels, sums, out);
+    }
+    Ok(out)
 }
 
 /// The sizes of an image of codes.
@@ -143,7 +173,7 @@ impl IntegerEpilogue {
     pub(super) fn dtype(&self) -> DType {
         match self {
             Self::Codes(_) => DType::U8,
-            Self::Real(_) => DType::F32,
+            Self::Real(_) | Self::Dynamic(_) => DType::F32,
         }
     }
 }

@@ -1,8 +1,10 @@
 //! `bitlens.QGemm`: `uint8` codes times integer weights with 32-bit accumulators; what Gemm and
 //! MatMul with a constant right-hand side become between DequantizeLinear and QuantizeLinear. No
 //! file can contain it.
+//!
+//! Input: the codes; where they are made while the network runs, then their scale and zero point.
 
-use super::linear::IntegerEpilogue;
+use super::linear::{IntegerEpilogue, dynamic_codes};
 use super::weight::pack_gemm;
 use super::{
     Clamp, Context, ExportStep, ImportNode, Inputs, Isa, Layout, LowerContext, Lowered, OpError, Operator,
@@ -17,8 +19,8 @@ use crate::tensor::{Shape, TensorType, Value};
 pub struct QGemm {
     /// The weight in units of its scales, `[N, K]`: `int8`, or `int16` of at most 255 in magnitude.
     pub weight: Value,
-    /// Code of zero in the input.
-    pub input_zero_point: u8,
+    /// Code of zero in the input; `None` where it is an input of its own.
+    pub input_zero_point: Option<u8>,
     /// What becomes of the accumulators.
     pub epilogue: IntegerEpilogue,
 }
@@ -32,7 +34,7 @@ impl QGemm {
 
 /// Lowers a product with a weight of two dimensions, `[N, K]` when `transposed`, else `[K, N]`.
 pub(super) fn lower(context: &LowerContext<'_>, transposed: bool, clamp: Option<Clamp>) -> Option<Lowered> {
-    let input = context.activation(0)?;
+    let input_zero_point = context.activation(0).map(|codes| codes.zero_point);
     let (scale, axis) = context.scales(1)?;
     let weight = context.weight(1, !transposed)?;
     let per_column = scale.len() == 1 || axis == usize::from(!transposed);
@@ -40,7 +42,7 @@ pub(super) fn lower(context: &LowerContext<'_>, transposed: bool, clamp: Option<
         return None;
     }
     let epilogue = IntegerEpilogue::of(context, weight.shape()[0], clamp)?;
-    let op = QGemm { weight, input_zero_point: input.zero_point, epilogue };
+    let op = QGemm { weight, input_zero_point, epilogue };
     Some(Lowered::new(op.into(), vec![0], Layout::Nchw))
 }
 
@@ -80,7 +82,11 @@ impl Operator for QGemm {
             return Err(OpError::Shape { what: "codes", expected, got });
         };
         *last = packed.columns();
-        let data = QuantizedInput { data: input.as_slice()?, zero_point: self.input_zero_point };
+        let (input_scale, zero_point) = match self.input_zero_point {
+            Some(zero_point) => (1.0, zero_point),
+            None => dynamic_codes(&inputs)?,
+        };
+        let data = QuantizedInput { data: input.as_slice()?, zero_point };
         let output = match &self.epilogue {
             IntegerEpilogue::Codes(requantize) => {
                 let mut out = Value::zeros::<u8>(&shape)?.into_vec::<u8>()?;
@@ -92,6 +98,13 @@ impl Operator for QGemm {
                 kernels::gemm_i32(data, packed, &mut sums)?;
                 let columns = packed.columns();
                 let out = sums.iter().enumerate().map(|(at, &sum)| real.of(sum, at % columns)).collect();
+                Value::from_vec(&shape, out)?
+            }
+            IntegerEpilogue::Dynamic(dynamic) => {
+                let mut sums = Value::zeros::<i32>(&shape)?.into_vec::<i32>()?;
+                kernels::gemm_i32(data, packed, &mut sums)?;
+                let mut out = Value::zeros::<f32>(&shape)?.into_vec::<f32>()?;
+                dynamic.rows(input_scale, &sums, &mut out);
                 Value::from_vec(&shape, out)?
             }
         };

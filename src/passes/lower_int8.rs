@@ -11,6 +11,9 @@
 //! exist in two layouts, and a transposition is written only where an operator wants the other one.
 //! What cannot be lowered runs in float between DequantizeLinear and QuantizeLinear, as before.
 //!
+//! Codes of a DynamicQuantizeLinear come with a scale and a zero point that the run finds. Operators that
+//! take those as inputs (convolutions and matrix products) make real numbers of them.
+//!
 //! Between a linear operator and its QuantizeLinear there may be an upper limit for each channel
 //! ([`Op::channel_limits`]), as equalization leaves it of a Relu6: rounding keeps order, so the limits of
 //! the reals become limits of the codes, and a part of the linear operator.
@@ -18,7 +21,8 @@
 use super::PassError;
 use crate::ir::{GraphBuilder, NodeId, ValueId, ValueMap};
 use crate::ops::{
-    Codes, Graph, Kind, Layout, LowerContext, LowerInput, Lowered, Node, Op, QLookup, QTranspose,
+    Codes, DequantizeLinear, Graph, Kind, Layout, LowerContext, LowerInput, Lowered, Node, Op, QLookup,
+    QTranspose,
 };
 use crate::tensor::{DType, Shape, Value};
 
@@ -113,11 +117,19 @@ impl<'a> Lowering<'a> {
         match node.op.facts().kind {
             // Written where, and if, somebody needs the real numbers.
             Kind::Dequantize if self.source_codes(node.outputs[0]).is_some() => {}
+            Kind::Dequantize if self.dynamic_codes(node.outputs[0]).is_some() => {}
             Kind::Quantize if self.codes.contains(node.outputs[0]) => {}
             _ if node.outputs.first().is_some_and(|&output| self.taken.contains(output)) => {}
             Kind::Quantize if self.output_codes(node).is_some() => {
                 let new = self.copy(node);
                 self.codes.insert(node.outputs[0], Versions { nchw: Some(new[0]), nhwc: None });
+            }
+            _ if matches!(node.op, Op::DynamicQuantizeLinear(_)) => {
+                let new = self.copy(node);
+                self.codes.insert(node.outputs[0], Versions { nchw: Some(new[0]), nhwc: None });
+                for (old, new) in node.outputs.iter().zip(new).skip(1) {
+                    self.real.insert(*old, new);
+                }
             }
             _ => self.compute(node),
         }
@@ -145,6 +157,10 @@ impl<'a> Lowering<'a> {
     /// The operator on codes for a node.
     fn try_lower(&self, node: &Node) -> Option<Found<'a>> {
         let [made] = node.outputs[..] else { return None };
+        let mut inputs = node.inputs.iter().map(|&input| self.describe(input)).collect::<Option<Vec<_>>>()?;
+        if inputs.iter().any(|input| matches!(input, LowerInput::Dynamic)) {
+            return self.try_dynamic(node, (inputs, made));
+        }
         let limit = self.limit_behind(node, made);
         let output = limit.as_ref().map_or(made, |(limit, _)| limit.outputs[0]);
         let readers: Vec<&'a Node> =
@@ -160,7 +176,6 @@ impl<'a> Lowering<'a> {
             Some(quantize) => Some(self.output_codes(quantize)?),
             None => None,
         };
-        let mut inputs = node.inputs.iter().map(|&input| self.describe(input)).collect::<Option<Vec<_>>>()?;
         if !inputs.iter().any(|i| matches!(i, LowerInput::Activation { .. })) {
             return None;
         }
@@ -181,6 +196,15 @@ impl<'a> Lowering<'a> {
         let context = LowerContext { inputs, output: codes, output_type, limits };
         let lowered = node.op.lower_int8(&context).or_else(|| lookup(&node.op, &context))?;
         Some(Found { lowered, limit: limit.map(|(limit, _)| limit), quantize, requantize })
+    }
+
+    /// The operator on codes for a node that reads some which are made while the network runs. What it makes
+    /// are real numbers.
+    fn try_dynamic(&self, node: &Node, (inputs, made): (Vec<LowerInput<'a>>, ValueId)) -> Option<Found<'a>> {
+        let output_type = self.graph.value(made).ty.as_ref();
+        let context = LowerContext { inputs, output: None, output_type, limits: Vec::new() };
+        let lowered = node.op.lower_int8(&context)?;
+        Some(Found { lowered, limit: None, quantize: None, requantize: None })
     }
 
     /// The node that alone reads the output of a linear operator, limits each of its channels, and is itself
@@ -207,6 +231,9 @@ impl<'a> Lowering<'a> {
         }
         if let Some((_, codes)) = self.source_codes(id) {
             return Some(LowerInput::Activation { codes, ty: self.graph.value(id).ty.as_ref() });
+        }
+        if self.dynamic_codes(id).is_some() {
+            return Some(LowerInput::Dynamic);
         }
         let node = self.graph.node(self.producers[id.index()]?)?;
         if node.op.facts().kind != Kind::Dequantize {
@@ -238,6 +265,20 @@ impl<'a> Lowering<'a> {
         Some((source, self.parameters(node)?))
     }
 
+    /// Codes, scale and zero point behind an activation that is quantized while the network runs, where a
+    /// DynamicQuantizeLinear makes all three.
+    fn dynamic_codes(&self, real: ValueId) -> Option<[ValueId; 3]> {
+        let node = self.graph.node(self.producers[real.index()]?)?;
+        let &[Some(codes), Some(scale), Some(zero)] = &node.inputs[..] else { return None };
+        let made_by = self.graph.node(self.producers[codes.index()]?)?;
+        let is_dynamic = matches!(
+            (&node.op, &made_by.op),
+            (Op::DequantizeLinear(DequantizeLinear { block_size: 0, .. }), Op::DynamicQuantizeLinear(_))
+        );
+        let found = [codes, scale, zero];
+        (is_dynamic && made_by.outputs == found && self.codes.contains(codes)).then_some(found)
+    }
+
     /// The codes that a QuantizeLinear makes, when an integer operator can make them.
     fn output_codes(&self, node: &Node) -> Option<Codes> {
         let codes = self.parameters(node)?;
@@ -260,24 +301,27 @@ impl<'a> Lowering<'a> {
 
     fn write_lowered(&mut self, node: &Node, found: Found<'_>) {
         let Found { lowered, quantize, requantize, .. } = found;
-        let inputs: Vec<Option<ValueId>> = lowered
-            .inputs
-            .iter()
-            .map(|&slot| {
-                if let Some((_, value)) = lowered.constants.iter().find(|(at, _)| *at == slot) {
-                    let name = format!("{}_input{slot}", node.name);
-                    return Some(self.builder.constant(name, value.clone()));
-                }
-                let id = node.inputs.get(slot).copied().flatten()?;
-                Some(match self.source_codes(id) {
-                    Some((source, codes)) => {
-                        let value = self.codes_in(source, lowered.layout);
-                        requantize.map_or(value, |output| self.requantized(value, codes, output))
-                    }
-                    None => self.real_value(id),
-                })
-            })
-            .collect();
+        let mut inputs: Vec<Option<ValueId>> = Vec::new();
+        for &slot in &lowered.inputs {
+            if let Some((_, value)) = lowered.constants.iter().find(|(at, _)| *at == slot) {
+                let name = format!("{}_input{slot}", node.name);
+                inputs.push(Some(self.builder.constant(name, value.clone())));
+                continue;
+            }
+            let Some(id) = node.inputs.get(slot).copied().flatten() else {
+                inputs.push(None);
+                continue;
+            };
+            if let Some((source, codes)) = self.source_codes(id) {
+                let value = self.codes_in(source, lowered.layout);
+                inputs.push(Some(requantize.map_or(value, |output| self.requantized(value, codes, output))));
+            } else if let Some([codes, scale, zero]) = self.dynamic_codes(id) {
+                inputs.push(Some(self.codes_in(codes, lowered.layout)));
+                inputs.extend([scale, zero].map(|id| Some(self.real_value(id))));
+            } else {
+                inputs.push(Some(self.real_value(id)));
+            }
+        }
         let (made, ty) = match quantize {
             // A narrower range than the type's is a clamp of the QuantizeLinear.
             Some(quantize) => (quantize.outputs[0], None),

@@ -5,6 +5,7 @@
 //! facts, never for names, so that a new operator needs no change here. [`simplify`] is the pipeline
 //! that every network goes through.
 
+mod dynamic;
 mod fold_affine;
 mod fold_constants;
 mod fuse_clamps;
@@ -16,6 +17,7 @@ mod settle_codes;
 mod settle_forms;
 mod sink_transposes;
 
+pub use dynamic::{read_dynamic, write_dynamic};
 pub use fold_affine::fold_affine;
 pub use fold_constants::{Dequantized, fold_constants};
 pub use fuse_clamps::fuse_clamps;
@@ -59,7 +61,7 @@ impl PassError {
 /// Makes a network ready to run and to quantize: types inferred, constants folded, dead nodes gone,
 /// transpositions that cancel each other removed, BatchNormalization and channel-wise constants folded
 /// into weights, Relu and Clip fused into the operator before them, operators between quantized
-/// ones on real numbers.
+/// ones on real numbers, and those on codes that are made while running as well.
 ///
 /// # Errors
 /// [`PassError::Node`] when the network is inconsistent, with the node to blame.
@@ -68,6 +70,7 @@ pub fn simplify(graph: &Graph) -> Result<Graph, PassError> {
     let graph = fold_constants(&graph, Dequantized::Keep)?;
     // What nobody needs would count as a reader, and keep a value from being folded or fused.
     let graph = eliminate_dead(&graph)?;
+    let graph = eliminate_dead(&read_dynamic(&graph)?)?;
     let graph = sink_transposes(&infer_types(&graph)?)?;
     let graph = fold_affine(&infer_types(&graph)?)?;
     let graph = fuse_clamps(&graph)?;

@@ -1,10 +1,13 @@
 //! Writing a plan into a graph: QuantizeLinear and DequantizeLinear nodes, integer constants.
 
 use super::affine::{scale_shape, weight_codes};
-use super::plan::{data_input, quantizable_linear};
+use super::plan::{data_input, data_slot, quantizable_linear};
 use super::{Granularity, QuantError, QuantPlan, TensorQuant};
 use crate::ir::{ValueId, ValueMap};
-use crate::ops::{Clamp, DequantizeLinear, Graph, GraphPatch, Linear, Node, QuantizeLinear};
+use crate::ops::{
+    Clamp, DequantizeLinear, DynamicQuantizeLinear, Graph, GraphPatch, Linear, Node, Operator as _,
+    QuantizeLinear,
+};
 use crate::tensor::{DType, I2, I4, Value};
 
 /// A network with QuantizeLinear and DequantizeLinear nodes, and the plan that they express.
@@ -19,9 +22,11 @@ pub struct Quantized {
 /// Quantizes a graph by a plan.
 ///
 /// Every planned activation is followed by QuantizeLinear and DequantizeLinear, and every reader
-/// reads the latter; results of the network keep the unquantized value. A planned weight becomes
-/// signed codes, a byte each or packed, its operator's bias `int32` codes of scale `input scale ·
-/// weight scale` (methods §0.3), each behind a DequantizeLinear.
+/// reads the latter; results of the network keep the unquantized value. Where the scale is found while
+/// the network runs, DynamicQuantizeLinear takes the place of QuantizeLinear, and quantized layers alone
+/// read what it makes; their biases stay real. A planned weight becomes signed codes, a byte each or
+/// packed, its operator's bias `int32` codes of scale `input scale · weight scale` (methods §0.3), each
+/// behind a DequantizeLinear.
 ///
 /// # Errors
 /// [`QuantError::Tensor`] when the plan is of another graph, [`QuantError::Graph`].
@@ -47,11 +52,14 @@ pub(super) struct Writer<'a> {
     pub(super) patch: GraphPatch,
     /// What readers of a value are to read instead.
     replaced: ValueMap<ValueId>,
+    /// What quantized layers are to read instead.
+    dynamic: ValueMap<ValueId>,
 }
 
 impl<'a> Writer<'a> {
     pub(super) fn new(graph: &'a Graph, plan: &'a QuantPlan) -> Self {
-        Self { graph, plan, patch: GraphPatch::new(graph), replaced: ValueMap::new() }
+        let (replaced, dynamic) = (ValueMap::new(), ValueMap::new());
+        Self { graph, plan, patch: GraphPatch::new(graph), replaced, dynamic }
     }
 
     /// Every tensor of the plan, beside what it stands for: readers stay as they are.
@@ -66,6 +74,8 @@ impl<'a> Writer<'a> {
                 self.weight(id, quant)?;
             } else if let Some(quant) = self.plan.activations.get(&value.name) {
                 self.activation(id, quant);
+            } else if self.plan.is_dynamic(&value.name) {
+                self.dynamic_activation(id);
             }
         }
         Ok(())
@@ -97,6 +107,20 @@ impl<'a> Writer<'a> {
         self.replaced.insert(id, real);
     }
 
+    fn dynamic_activation(&mut self, id: ValueId) {
+        let name = &self.graph.value(id).name;
+        let op = DynamicQuantizeLinear;
+        let node = format!("{name}_{}", DynamicQuantizeLinear::OP_TYPE);
+        let made = [node.clone(), format!("{name}_scale"), format!("{name}_zero_point")];
+        let made = made.map(|name| self.patch.add_value(name, None));
+        let node = Node { name: node, op: op.into(), inputs: vec![Some(id)], outputs: made.to_vec() };
+        self.patch.add_node(node);
+        let op = DequantizeLinear::along(1);
+        let name = format!("{name}_{}", DequantizeLinear::OP_TYPE);
+        let real = self.patch.add_op(&name, op.into(), made.map(Some).to_vec(), None);
+        self.dynamic.insert(id, real);
+    }
+
     fn weight(&mut self, id: ValueId, quant: &TensorQuant) -> Result<(), QuantError> {
         let value = self.graph.value(id);
         let Some(weight) = &value.constant else { return Ok(()) };
@@ -126,10 +150,16 @@ impl<'a> Writer<'a> {
     pub(super) fn inputs_of(&mut self, node: &Node) -> Result<Vec<Option<ValueId>>, QuantError> {
         let replaced = |id: &ValueId| self.replaced.get(*id).copied().unwrap_or(*id);
         let mut inputs: Vec<_> = node.inputs.iter().map(|id| id.as_ref().map(replaced)).collect();
-        if let Some(linear) = quantizable_linear(self.graph, node)
-            && let Some((slot, bias)) = self.bias(node, linear)?
-        {
+        let Some(linear) = quantizable_linear(self.graph, node) else { return Ok(inputs) };
+        if let Some((slot, bias)) = self.bias(node, linear)? {
             inputs[slot] = Some(bias);
+        }
+        // Its weight is quantized, unlike that of a layer that is to stay float.
+        if inputs[linear.weight] != node.inputs[linear.weight]
+            && let Some(slot) = data_slot(node, linear)
+        {
+            let codes = node.inputs[slot].and_then(|read| self.dynamic.get(read));
+            inputs[slot] = codes.copied().or(inputs[slot]);
         }
         Ok(inputs)
     }

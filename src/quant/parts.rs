@@ -52,13 +52,14 @@ impl QuantPlan {
     /// Weights quantized, activations in full precision.
     #[must_use]
     pub fn weights_only(&self) -> Self {
-        Self { activations: BTreeMap::new(), weights: self.weights.clone(), storage: self.storage }
+        Self { activations: BTreeMap::new(), dynamic: Vec::new(), ..self.clone() }
     }
 
-    /// Activations quantized, weights in full precision.
+    /// Activations quantized, weights in full precision. Without those whose scales are found while the network
+    /// runs: only layers with quantized weights read their codes.
     #[must_use]
     pub fn activations_only(&self) -> Self {
-        Self { weights: BTreeMap::new(), activations: self.activations.clone(), storage: self.storage }
+        Self { weights: BTreeMap::new(), dynamic: Vec::new(), ..self.clone() }
     }
 
     /// One layer quantized, with the activation that it reads; all others in full precision.
@@ -94,6 +95,7 @@ impl QuantPlan {
         let mut part = self.clone();
         part.weights.retain(|name, _| weights(name));
         part.activations.retain(|name, _| activations(name));
+        part.dynamic.retain(|name| activations(name));
         part
     }
 }

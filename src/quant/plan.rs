@@ -4,7 +4,8 @@
 //! operator with constant weights, a sum of two activations, an average; or an operator that hands
 //! values on (Reshape, MaxPool, Relu) to such a one. Whatever only float operators read, such as
 //! the logits, stays float. Tensors that an operator hands on unchanged share one scale, so that it
-//! works on the codes themselves.
+//! works on the codes themselves. Where scales are found while the network runs, only what layers with
+//! weights read is quantized, for them alone.
 
 use super::affine::weight_params;
 use super::estimate::{self, Estimator, GUIDELINE, lowest_mse};
@@ -39,6 +40,17 @@ pub struct QuantPlan {
     pub weights: BTreeMap<String, TensorQuant>,
     /// How codes of weights are kept.
     pub storage: Storage,
+    /// Values whose scale and zero point are found while the network runs, in alphabetical order: layers
+    /// read their codes, all others the values themselves.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dynamic: Vec<String>,
+}
+
+impl QuantPlan {
+    /// Whether the scale of a value is found while the network runs.
+    pub fn is_dynamic(&self, name: &str) -> bool {
+        self.dynamic.binary_search_by(|known| known.as_str().cmp(name)).is_ok()
+    }
 }
 
 /// Decides what is quantized and with which parameters. A pure function of its arguments.
@@ -52,13 +64,17 @@ pub fn plan(graph: &Graph, statistics: &Statistics, recipe: &Recipe) -> Result<Q
     if layers.is_empty() {
         return Err(QuantError::NothingToQuantize);
     }
-    let activations = plan_activations(graph, statistics, recipe, &layers)?;
+    let (activations, dynamic) = if recipe.is_dynamic() {
+        (BTreeMap::new(), dynamic_activations(graph, &layers))
+    } else {
+        (plan_activations(graph, statistics, recipe, &layers)?, Vec::new())
+    };
     let mut weights = BTreeMap::new();
     for layer in layers.iter().filter(|layer| layer.bits.is_some()) {
         let (name, quant) = plan_weight(graph, layer, recipe, &activations)?;
         weights.entry(name).or_insert(quant);
     }
-    Ok(QuantPlan { activations, weights, storage: recipe.storage })
+    Ok(QuantPlan { activations, weights, storage: recipe.storage, dynamic })
 }
 
 /// Where a node has its constant weight, when it is a linear operator with one.
@@ -73,8 +89,12 @@ pub(super) fn quantizable_linear(graph: &Graph, node: &Node) -> Option<Linear> {
 
 /// The values that a linear operator multiplies with its weight.
 pub fn data_input(node: &Node, linear: Linear) -> Option<ValueId> {
-    let slot = (0..node.inputs.len()).find(|&slot| slot != linear.weight && Some(slot) != linear.bias)?;
-    node.inputs[slot]
+    node.inputs[data_slot(node, linear)?]
+}
+
+/// The input that they are.
+pub(super) fn data_slot(node: &Node, linear: Linear) -> Option<usize> {
+    (0..node.inputs.len()).find(|&slot| slot != linear.weight && Some(slot) != linear.bias)
 }
 
 /// A layer, and the bits that it gets.
@@ -119,6 +139,19 @@ pub(super) fn layer_kind(graph: &Graph, node: &Node, linear: Linear) -> LayerKin
         [_, _, window @ ..] if window.iter().all(|&size| size == 1) => LayerKind::Pointwise,
         _ => LayerKind::Conv,
     }
+}
+
+/// What quantized layers read, in alphabetical order.
+fn dynamic_activations(graph: &Graph, layers: &[Layer<'_>]) -> Vec<String> {
+    let read = |layer: &Layer<'_>| {
+        layer.bits.filter(|bits| bits.activation < FLOAT_BITS)?;
+        let id = data_input(layer.node, layer.linear)?;
+        graph.constant(id).is_none().then(|| graph.value(id).name.clone())
+    };
+    let mut names: Vec<String> = layers.iter().filter_map(read).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
 }
 
 fn plan_activations(
@@ -174,7 +207,8 @@ fn plan_activations(
 /// [`QuantError::RuleNotChosen`].
 fn activation_range(choice: ActivationRange, seen: &Observed, spec: &QuantSpec) -> Result<Range, QuantError> {
     let estimator = match choice {
-        ActivationRange::Max => Estimator::Max,
+        // Dynamic ones are found by no estimator.
+        ActivationRange::Max | ActivationRange::Dynamic => Estimator::Max,
         ActivationRange::Ema => Estimator::Ema { decay: 0.1 },
         ActivationRange::Percentile => Estimator::Percentile { percent: 99.99 },
         ActivationRange::Mse => Estimator::Mse { power: 2.0 },

@@ -135,7 +135,9 @@ impl ChooseJob {
     }
 
     fn rules() -> impl Iterator<Item = ActivationRange> {
-        ActivationRange::ALL.iter().copied().filter(|&rule| rule != ActivationRange::HeldOut)
+        let is_rule =
+            |rule: &ActivationRange| !matches!(rule, ActivationRange::HeldOut | ActivationRange::Dynamic);
+        ActivationRange::ALL.iter().copied().filter(is_rule)
     }
 
     /// Parts into which the pictures are divided: one where there are too few.

@@ -67,9 +67,11 @@ pub(super) fn planned(
         let quant = weight.and_then(|value| plan.weights.get(&value.name));
         if let Some((weight, quant)) = weight.and_then(|value| value.constant.as_ref()).zip(quant) {
             let read = quant::data_input(node, linear).map(|id| before.value(id).name.as_str());
-            let read = read.and_then(|name| plan.activations.get(name));
             row.weight_bits = quant.spec.bits;
-            row.activation_bits = read.map_or(FLOAT_BITS, |read| read.spec.bits);
+            // Those of a scale that is found while running, or none, are as the graph states.
+            if let Some(read) = read.and_then(|name| plan.activations.get(name)) {
+                row.activation_bits = read.spec.bits;
+            }
             row.weight_sqnr_db = codes.get(&row.name).and_then(|codes| weight_sqnr_db(weight, codes, quant));
         }
     }
@@ -115,7 +117,7 @@ impl<'a> Stated<'a> {
             weight_shape: Shape::fixed(weight.shape()).to_string(),
             weights: weight.len(),
             weight_bits: weight_bits(weight).unwrap_or(FLOAT_BITS),
-            activation_bits: self.read_codes(node, read).map_or(FLOAT_BITS, Codes::bits),
+            activation_bits: self.read_bits(node, read).unwrap_or(FLOAT_BITS),
             size_bytes: ByteSizes {
                 full: 4 * (weight.len() + bias_len),
                 quantized: weight_bytes + bias_bytes,
@@ -147,12 +149,16 @@ impl<'a> Stated<'a> {
         Some((codes, codes.size_bytes() + beside.map(Value::size_bytes).sum::<usize>()))
     }
 
-    /// The codes of an activation that a node reads.
-    fn read_codes(&self, node: &Node, slot: usize) -> Option<Codes> {
+    /// Bits of the codes of an activation that a node reads.
+    fn read_bits(&self, node: &Node, slot: usize) -> Option<u8> {
         let real = self.producer(node, slot).filter(|n| n.op.facts().kind == Kind::Dequantize)?;
+        let made_by = self.producer(real, 0);
+        if made_by.is_some_and(|n| matches!(n.op, Op::DynamicQuantizeLinear(_))) {
+            return Some(8);
+        }
         // Where the codes are an input of the network, or moved about, their type is all that is known.
-        let made_by = self.producer(real, 0).filter(|n| n.op.facts().kind == Kind::Quantize);
-        self.codes(made_by.unwrap_or(real))
+        let made_by = made_by.filter(|n| n.op.facts().kind == Kind::Quantize);
+        self.codes(made_by.unwrap_or(real)).map(Codes::bits)
     }
 
     /// The codes that a node's output becomes, where it is quantized at once.

@@ -213,7 +213,12 @@ impl Session {
     pub fn quantize(&self, recipe: &Recipe) -> Result<QuantizeJob, SessionError> {
         let network = self.network()?;
         recipe.check().map_err(crate::quant::QuantError::from)?;
-        let inputs = self.pictures.inputs(&self.preprocess, Role::Calibrate)?;
+        let inputs = match self.pictures.inputs(&self.preprocess, Role::Calibrate) {
+            Err(SessionError::NoPictures { .. }) if !recipe.needs_pictures() => {
+                PictureInputs::none((*self.preprocess).clone())
+            }
+            inputs => inputs?,
+        };
         // The network before is kept, since the job may be stopped, but makes place.
         if let Some(before) = &self.quantized {
             before.model().release_definition();

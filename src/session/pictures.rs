@@ -276,6 +276,11 @@ pub struct PictureInput {
 }
 
 impl PictureInputs {
+    /// No picture, for what needs none but states what would be done to them.
+    pub fn none(preprocess: Preprocess) -> Self {
+        Self { items: Arc::default(), preprocess: Arc::new(preprocess), chosen: Vec::new() }
+    }
+
     /// Number of pictures.
     pub fn len(&self) -> usize {
         self.chosen.len()

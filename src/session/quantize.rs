@@ -158,7 +158,7 @@ impl QuantizeJob {
         if wanted == Preparation::default() {
             return Ok(match &self.found.plain {
                 Some(plain) => Stage::Plan(None, Arc::clone(plain)),
-                None if !self.recipe.quantizes_activations() => Stage::Plan(None, none()),
+                None if !self.recipe.calibrates() => Stage::Plan(None, none()),
                 None => self.calibrate(None),
             });
         }

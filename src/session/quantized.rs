@@ -11,6 +11,7 @@ use super::view::{ByteSizes, LayerPath, LayerView, OperatorView, QuantizedView, 
 use crate::data::Preprocess;
 use crate::onnx::{self, ExportOptions};
 use crate::ops::{Graph, Isa};
+use crate::passes;
 use crate::quant::recipe::ActivationRange;
 use crate::quant::round::RoundedLayer;
 use crate::quant::{self, QuantPlan, Recipe, Statistics};
@@ -101,7 +102,7 @@ impl QuantizedNetwork {
         let mut metadata = BTreeMap::new();
         metadata.insert(RECIPE_KEY.to_owned(), recipe.to_json());
         metadata.insert(PREPROCESS_KEY.to_owned(), preprocess);
-        let file = onnx::export(&quantized.graph, &ExportOptions { metadata })?;
+        let file = onnx::export(&passes::write_dynamic(&quantized.graph)?, &ExportOptions { metadata })?;
         let layers = layers::planned(before, &plan, &quantized.graph, &model.integer_nodes);
         Ok(Self {
             recipe,
@@ -141,7 +142,7 @@ impl QuantizedNetwork {
             layer_values: layers::values(&layers, &graph, model.definition_graph()),
             operators: support::operators(&graph, Some(&model.integer_nodes)),
             model: Arc::new(model),
-            file: onnx::export(&graph, &ExportOptions { metadata })?,
+            file: onnx::export(&passes::write_dynamic(&graph)?, &ExportOptions { metadata })?,
             graph,
             layers,
             full_size_bytes: network.info.size_bytes,

@@ -6,7 +6,7 @@ use super::runnable::QuantizedModel;
 use super::view::{OperatorView, RefusedNodeView, SupportView};
 use crate::ir::{NameMap, Operation as _};
 use crate::onnx::{OperatorSupport, RefusedNode, Support};
-use crate::ops::{Graph, Isa, Kind};
+use crate::ops::{Graph, Isa, Kind, Op};
 use crate::quant::{self, Calibrator, Recipe};
 use std::collections::BTreeSet;
 
@@ -44,7 +44,8 @@ pub(super) fn operators(graph: &Graph, integers: Option<&BTreeSet<String>>) -> V
         });
         entry.nodes += 1;
         // Where codes begin and end is neither computed on integers nor in float.
-        let is_border = matches!(node.op.facts().kind, Kind::Quantize | Kind::Dequantize);
+        let is_border = matches!(node.op.facts().kind, Kind::Quantize | Kind::Dequantize)
+            || matches!(node.op, Op::DynamicQuantizeLinear(_));
         match (integers, &mut entry.integer_nodes) {
             (Some(names), Some(count)) if names.contains(&node.name) => *count += 1,
             (Some(_), _) if !is_border => entry.float_nodes.push(node.name.clone()),

@@ -8,6 +8,7 @@ use bitlens::ir::{GraphBuilder, ValueId};
 use bitlens::metrics::{kendall_tau_b, spearman, top_1};
 use bitlens::onnx;
 use bitlens::ops::{Flatten, GlobalAveragePool, Graph, Isa};
+use bitlens::quant::Recipe;
 use bitlens::session::{CompareJob, Job as _, Network, QuantizedModel, Role, SessionError};
 use bitlens::tensor::{DType, Shape, TensorType, Value};
 
@@ -145,9 +146,10 @@ fn networks_of_other_classes_are_not_compared() {
 
 #[test]
 fn int8_looks_at_almost_the_same_places() {
-    for network in SAMPLES {
+    let dynamic = Recipe::default().with("activationRange", "dynamic").unwrap();
+    for (network, recipe) in SAMPLES.into_iter().flat_map(|n| [(n, bits(8, 8)), (n, dynamic.clone())]) {
         let mut session = sample_session(network);
-        quantize(&mut session, &bits(8, 8));
+        quantize(&mut session, &recipe);
         let compared = session.compare().unwrap().run(&mut |_| ()).unwrap();
         let mean = compared.summary.attribution.spearman_mean.unwrap();
         println!("{network}: mean Spearman of int8's maps {mean:.4}");
@@ -166,6 +168,35 @@ fn int8_looks_at_almost_the_same_places() {
             let found = row.attribution.as_ref().unwrap();
             assert_eq!(found.spearman, spearman(&a.map, &b.map));
             assert_eq!(found.kendall_tau_b, kendall_tau_b(&a.map, &b.map));
+        }
+    }
+}
+
+/// Gradients go straight through all codes, also of scales that are found while running: with respect to
+/// the picture itself they point where full precision's do.
+#[test]
+fn gradients_of_codes_point_where_those_of_full_precision_do() {
+    let dynamic = Recipe::default().with("activationRange", "dynamic").unwrap();
+    for network in SAMPLES {
+        let mut session = sample_session(network);
+        let full = session.network().unwrap();
+        let input = inputs(&session, Role::Evaluate).remove(0).value;
+        let of = |model: &Model, class: Option<usize>| {
+            let run = whole_run(model, input.clone());
+            let class = class.unwrap_or_else(|| top_1(&run.logits).unwrap());
+            (class, gradient(model, &run, (class, model.executor.graph().inputs()[0])))
+        };
+        let (class, expected) = of(&full.model, None);
+        for recipe in [bits(8, 8), dynamic.clone()] {
+            quantize(&mut session, &recipe);
+            let definition = session.quantized().unwrap().model().definition().unwrap();
+            let (_, found) = of(&definition, Some(class));
+            let dot = |a: &[f32], b: &[f32]| -> f64 {
+                a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
+            };
+            let cosine = dot(&found, &expected) / (dot(&found, &found) * dot(&expected, &expected)).sqrt();
+            println!("{network} {:?}: cosine {cosine:.3}", recipe.activation_range);
+            assert!(cosine > 0.8, "{network} {:?}: {cosine:.3}", recipe.activation_range);
         }
     }
 }

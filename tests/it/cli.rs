@@ -156,6 +156,22 @@ fn quantize_takes_bits_and_recipes() {
     assert!(!Path::new("nowhere.onnx").exists());
 }
 
+/// What finds its scales while running needs no pictures; what looks at them says so.
+#[test]
+fn quantize_asks_for_pictures_only_where_they_decide_something() {
+    let network = sample_path("sample_resnet.onnx");
+    let file = folder("no_pictures").join("q.onnx");
+    let recipe = ["quantize", text(&network), "--set", "activationRange=dynamic", "-o", text(&file)];
+    let found = lines(&[&recipe[..], &["--json"]].concat()).remove(0);
+    assert_eq!((&found["path"], &found["calibrationPictures"]), (&Json::from("int8"), &Json::from(0)));
+    let (code, message) = refused(&["quantize", text(&network), "-o", "nowhere.onnx"]);
+    assert!(code == 2 && message.contains("--data must say where"), "{message}");
+    let (code, message) = refused(&[&recipe[..], &["--set", "biasCorrection=empirical"]].concat());
+    assert!(code == 2 && message.contains("--data must say where"), "{message}");
+    let (code, message) = refused(&[&recipe[..], &["--activation-bits", "4"]].concat());
+    assert!(code == 2 && message.contains("activationBits must be 8"), "{message}");
+}
+
 #[test]
 fn diagnose_says_what_helps_and_writes_it() {
     let (sample, folder) = (Sample::new(), folder("diagnose"));

@@ -13,7 +13,7 @@ use bitlens::ops::{
 use bitlens::passes::{infer_types, simplify};
 use bitlens::quant::{Preset, Recipe};
 use bitlens::session::view::{Cause, Change, DiagnosisView, Finding};
-use bitlens::session::{DiagnoseJob, Found, Job as _, Role, Session};
+use bitlens::session::{DiagnoseJob, Found, Job as _, Role, Session, SessionError};
 use bitlens::tensor::{DType, Shape, TensorType, Value};
 
 use crate::support::{
@@ -376,9 +376,18 @@ fn a_quantized_file_is_refused() {
     quantize(&mut session, &Recipe::default());
     let file = session.quantized().unwrap().file().to_vec();
     session.load_model("quantized.onnx", file).unwrap();
+    assert_eq!(refusal(&session, Recipe::default()).code(), "session/already-quantized");
+}
+
+fn refusal(session: &Session, recipe: Recipe) -> SessionError {
     let inputs = session.pictures().inputs_of(session.preprocess(), Role::Any).unwrap();
     let (network, pictures) = (session.network().unwrap(), (inputs.clone(), inputs));
-    let error =
-        DiagnoseJob::new(network, Recipe::default(), pictures, Found::default(), Isa::best()).unwrap_err();
-    assert_eq!(error.code(), "session/already-quantized");
+    DiagnoseJob::new(network, recipe, pictures, Found::default(), Isa::best()).unwrap_err()
+}
+
+#[test]
+fn ranges_that_are_found_while_running_are_refused() {
+    let recipe = Recipe::default().with("activationRange", "dynamic").unwrap();
+    let refused = refusal(&sample_session(SAMPLES[0]), recipe).to_string();
+    assert!(refused.contains("`activationRange`") && refused.contains("`max`"), "{refused}");
 }

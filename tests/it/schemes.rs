@@ -3,14 +3,15 @@
 
 use std::sync::Arc;
 
+use bitlens::ops::{Isa, Kind, Op};
 use bitlens::quant::recipe::{ActivationRange, BiasChoice, LayerKind, LayerRule, Offer, OptionKind};
 use bitlens::quant::{Preset, Recipe};
-use bitlens::session::Job as _;
-use bitlens::session::Role;
+use bitlens::session::view::{LayerPath, LayerView};
+use bitlens::session::{Job as _, Network, QuantizedNetwork, Role, Session};
 use bitlens::tensor::{DType, Value};
 
 use crate::forced::{Agreement, node_by_node};
-use crate::support::{SAMPLES, inputs, quantize, quantized_sample, sample_session};
+use crate::support::{SAMPLES, inputs, quantize, quantized_sample, sample_network, sample_session};
 
 /// The presets, and the preset `int8` with each option at each of its values by name; a name for each.
 pub(crate) fn schemes() -> Vec<(String, Recipe)> {
@@ -45,6 +46,10 @@ pub(crate) fn schemes() -> Vec<(String, Recipe)> {
     for rounding in ["gptq", "comq", "hqq"] {
         add(&Recipe::preset(Preset::W4a8), "rounding", rounding);
     }
+    add(&Recipe::preset(Preset::W4a8), "activationRange", "dynamic");
+    add(&Recipe::preset(Preset::Int8Corrected), "activationRange", "dynamic");
+    add(&Recipe::preset(Preset::W4a8).with("rounding", "gptq").unwrap(), "activationRange", "dynamic");
+    add(&Recipe::default().with("weightGrid", "asymmetric").unwrap(), "activationRange", "dynamic");
     all
 }
 
@@ -211,6 +216,71 @@ fn inputs_of_sums_share_a_scale_where_asked() {
     }
 }
 
+/// Scales found while running are of what layers read, once each; sums and averages read the real numbers.
+#[test]
+fn dynamic_codes_are_made_once_and_read_by_layers_alone() {
+    for network in SAMPLES {
+        // A session without pictures.
+        let mut session = Session::new(Isa::best());
+        session.load_model("model.onnx", sample_network(network)).unwrap();
+        assert!(session.quantize(&Recipe::default()).is_err());
+        quantize(&mut session, &Recipe::default().with("activationRange", "dynamic").unwrap());
+        let quantized = session.quantized().unwrap();
+        let before = session.network().unwrap();
+        let (before, graph) = (before.graph(), quantized.graph());
+        let mut read: Vec<_> =
+            before.nodes().filter(|(_, n)| is_layer(&n.op)).map(|(_, n)| n.inputs[0].unwrap()).collect();
+        let layers = read.len();
+        read.sort_unstable();
+        read.dedup();
+        let makers: Vec<_> =
+            graph.nodes().filter(|(_, n)| matches!(n.op, Op::DynamicQuantizeLinear(_))).collect();
+        assert_eq!(makers.len(), read.len(), "{network}");
+        // The residual network has two layers that read one tensor.
+        assert!(read.len() < layers || network != SAMPLES[0]);
+        let (producers, consumers) = (graph.producers(), graph.consumers());
+        for (_, maker) in makers {
+            let [reader] = consumers[maker.outputs[0].index()][..] else { panic!("{network}: one reader") };
+            let real = graph.node(reader).unwrap().outputs[0];
+            for &layer in &consumers[real.index()] {
+                assert!(is_layer(&graph.node(layer).unwrap().op), "{network}");
+            }
+            // It reads what the network makes, not what another node has quantized.
+            let made_by = producers[maker.inputs[0].unwrap().index()].and_then(|id| graph.node(id));
+            assert!(made_by.is_none_or(|n| n.op.facts().kind != Kind::Dequantize), "{network}");
+        }
+        let is_int8 = |layer: &LayerView| (layer.activation_bits, layer.path) == (8, LayerPath::Int8);
+        assert!(quantized.layers().len() == layers && quantized.layers().iter().all(is_int8), "{network}");
+        // In the file they are operators on integers, which are read as layers again.
+        let file = bitlens::onnx::import(quantized.file()).unwrap().graph;
+        let integers = |op: &Op| matches!(op, Op::ConvInteger(_) | Op::MatMulInteger(_));
+        assert_eq!(file.nodes().filter(|(_, n)| integers(&n.op)).count(), layers, "{network}");
+        assert!(!file.nodes().any(|(_, n)| is_layer(&n.op)), "{network}");
+        let again = Network::load("q.onnx", quantized.file().to_vec(), Isa::best()).unwrap();
+        let again = QuantizedNetwork::opened(&again).unwrap();
+        assert!(again.layers().len() == layers && again.layers().iter().all(is_int8), "{network}");
+    }
+}
+
+fn is_layer(op: &Op) -> bool {
+    matches!(op.facts().kind, Kind::Linear(_))
+}
+
+/// A rule can leave a layer float next to one that reads the same tensor's codes.
+#[test]
+fn a_float_layer_reads_real_numbers_beside_dynamic_codes() {
+    let dynamic = Recipe::default().with("activationRange", "dynamic").unwrap();
+    let (_, all) = quantized_sample(SAMPLES[1], &dynamic);
+    let first = &all.layers()[0].name;
+    let rule = LayerRule { float: true, ..LayerRule::named(first) };
+    let (_, quantized) = quantized_sample(SAMPLES[1], &Recipe { layers: vec![rule], ..dynamic });
+    let count = |quantized: &QuantizedNetwork| {
+        quantized.graph().nodes().filter(|(_, n)| matches!(n.op, Op::DynamicQuantizeLinear(_))).count()
+    };
+    assert_eq!(count(&all), count(&quantized) + 1);
+    assert_eq!((quantized.layers()[0].weight_bits, quantized.layers()[0].activation_bits), (32, 32));
+}
+
 /// The phases of quantizing, each once, in order.
 fn phases(session: &mut bitlens::session::Session, recipe: &Recipe) -> Vec<&'static str> {
     let mut seen = Vec::new();
@@ -247,6 +317,8 @@ fn what_was_found_for_one_recipe_is_not_looked_for_again() {
     // And it is not watched in vain where no activation is quantized.
     let mut session = sample_session(SAMPLES[0]);
     assert!(phases(&mut session, &Recipe::preset(Preset::WeightOnly4)).is_empty());
+    let dynamic = Recipe { activation_range: ActivationRange::Dynamic, ..Recipe::default() };
+    assert!(phases(&mut session, &dynamic).is_empty());
     assert_eq!(phases(&mut session, &Recipe::default()), ["calibrating"]);
 }
 
@@ -272,13 +344,15 @@ fn layers_of_an_equalized_network_are_compared_with_its_own() {
 /// Weights of 4 bits shift the means of channels and stretch them, which is what corrections take back.
 #[test]
 fn corrected_layers_bring_integers_nearer_to_full_precision() {
-    for network in SAMPLES {
+    let calibrated = Recipe::preset(Preset::W4a8);
+    let dynamic = calibrated.with("activationRange", "dynamic").unwrap();
+    for (network, plain) in SAMPLES.into_iter().flat_map(|n| [(n, calibrated.clone()), (n, dynamic.clone())])
+    {
         let mut session = sample_session(network);
         let mut sqnr = |recipe: &Recipe| {
             quantize(&mut session, recipe);
             session.compare().unwrap().run(&mut |_| ()).unwrap().summary.sqnr_db.unwrap()
         };
-        let plain = Recipe::preset(Preset::W4a8);
         let before = sqnr(&plain);
         for &bias_correction in BiasChoice::ALL.iter().filter(|&&choice| choice != BiasChoice::None) {
             let after = sqnr(&Recipe { bias_correction, ..plain.clone() });

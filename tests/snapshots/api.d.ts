@@ -693,7 +693,7 @@ export type WeightRange = "max" | "mse" | "output";
 /**
  * How the range of an activation is chosen (methods §2). All are read from one look at the pictures.
  */
-export type ActivationRange = "max" | "ema" | "percentile" | "mse" | "kl" | "kl-tolerant" | "aciq" | "best" | "held-out";
+export type ActivationRange = "max" | "ema" | "percentile" | "mse" | "kl" | "kl-tolerant" | "aciq" | "best" | "held-out" | "dynamic";
 
 /**
  * How weights are kept in the file.

@@ -24,7 +24,8 @@ Prints one JSON object:
   max_abs_diff      largest difference of the logits
   tensors           the three counts for each tensor, where the codes were compared
   bytes             sizes of both files; float_weights: bytes of float
-                    initializers of rank 2 or more that remain in Q.onnx
+                    initializers that remain in Q.onnx and have more than
+                    one dimension that is not 1
 
 Exit code 1 when the checker or onnxruntime refuses Q.onnx.
 """
@@ -155,7 +156,9 @@ def float_weight_bytes(model: onnx.ModelProto) -> int:
     wide = [
         weight
         for weight in model.graph.initializer
-        if weight.data_type == TensorProto.FLOAT and len(weight.dims) >= 2 and weight.name not in scales
+        if weight.data_type == TensorProto.FLOAT
+        and sum(size > 1 for size in weight.dims) >= 2
+        and weight.name not in scales
     ]
     return sum(4 * int(np.prod(weight.dims)) for weight in wide)
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { DEFAULT_RECIPE } from '../src/state/state';
-import { bitsOf, oneMoreBit, quantizedLabel, rangeSentence, roundingSentence, storageSentence, steepestDrop, truth, whatHappened } from '../src/lib/sentences';
+import { bitsOf, formWords, oneMoreBit, quantizedLabel, rangeSentence, roundingSentence, storageSentence, steepestDrop, truth, whatHappened } from '../src/lib/sentences';
 import { lens, quantized } from './fixtures';
 
 const plain = (text: string | null): string | null => text && text.replaceAll('\u00a0', ' ');
@@ -82,6 +82,12 @@ test('the file is not called smaller than it is', () => {
   expect(storageSentence([layer(8, 120)])).toContain('8-bit integers');
   expect(storageSentence([layer(4, 120)])).toContain('each stored in a whole byte');
   expect(storageSentence([layer(4, 60), layer(6, 80)])).toContain('packed integers of 4 to 6 bits');
+});
+
+test('what stands for layers in the file is said by its name', () => {
+  expect(formWords({ activationRange: 'dynamic', activationBits: 8 })).toContain('behind DynamicQuantizeLinear');
+  expect(formWords({ activationRange: 'dynamic', activationBits: 32 })).toContain('as QuantizeLinear');
+  expect(formWords({ activationRange: 'max', activationBits: 8 })).toContain('as QuantizeLinear');
 });
 
 test('the bits of a file are said as its layers have them', () => {

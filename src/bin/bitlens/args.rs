@@ -112,11 +112,13 @@ pub(crate) struct RecipeArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(mut_arg("data", |data| data.required(false)))]
 pub(crate) struct QuantizeArgs {
     /// The ONNX file in full precision.
     pub(crate) model: PathBuf,
+    /// Left out where no picture decides anything.
     #[command(flatten)]
-    pub(crate) data: DataArgs,
+    pub(crate) data: Option<DataArgs>,
     #[command(flatten)]
     pub(crate) recipe: RecipeArgs,
     /// Where to write the quantized network.

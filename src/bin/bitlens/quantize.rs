@@ -6,7 +6,7 @@ use crate::output::{Bar, bytes, json_line};
 use crate::{data, model, recipe};
 use bitlens::ops::Isa;
 use bitlens::session::view::{QuantizedView, RangeChoiceView, RoundingView};
-use bitlens::session::{Found, Job as _, QuantizeJob};
+use bitlens::session::{Found, Job as _, PictureInputs, QuantizeJob};
 use serde::Serialize;
 use std::sync::Arc;
 
@@ -23,9 +23,16 @@ pub(crate) fn quantize(args: &QuantizeArgs) -> Result<(), Failure> {
     let recipe = recipe::recipe(&args.recipe)?;
     let isa = Isa::best();
     let network = model::open(&args.model)?;
-    let data = data::load(&args.data, &network)?;
+    let inputs = match &args.data {
+        Some(data) => data::load(data, &network)?.inputs,
+        None if recipe.needs_pictures() => {
+            let needed = "this recipe looks at pictures, so --data must say where they are";
+            return Err(Failure::Usage(needed.to_owned()));
+        }
+        None => PictureInputs::none(network.stated_preprocess().unwrap_or(network.default_preprocess())),
+    };
     let bar = Bar::new();
-    let mut job = QuantizeJob::new(Arc::new(network), recipe, data.inputs, Found::default(), isa);
+    let mut job = QuantizeJob::new(Arc::new(network), recipe, inputs, Found::default(), isa);
     let quantized = job.run(&mut |progress| bar.show(progress))?;
     drop(bar);
     write(&args.output, quantized.file())?;

@@ -41,18 +41,20 @@ impl Map {
     }
 
     /// What must be kept of a value so that it can be computed again cheaply: nothing of one that is the
-    /// same in every run, codes of a dequantized one, otherwise itself.
-    fn root(&self, graph: &Graph, mut id: ValueId) -> Option<ValueId> {
-        loop {
+    /// same in every run, codes of a dequantized one (with their scale and zero point, where these are found
+    /// while running), otherwise itself.
+    fn roots(&self, graph: &Graph, id: ValueId) -> Vec<ValueId> {
+        let (mut roots, mut open) = (Vec::new(), vec![id]);
+        while let Some(id) = open.pop() {
             if self.fixed[id.index()] {
-                return None;
+                continue;
             }
-            let Some(node) = self.maker(graph, id).filter(|node| node.op.facts().kind == Kind::Dequantize)
-            else {
-                return Some(id);
-            };
-            id = node.inputs.first().copied().flatten()?;
+            match self.maker(graph, id).filter(|node| node.op.facts().kind == Kind::Dequantize) {
+                Some(node) => open.extend(node.inputs.iter().flatten()),
+                None => roots.push(id),
+            }
         }
+        roots
     }
 
     /// What nodes from `place` of the order on need of what is made before it, in the order of the
@@ -61,7 +63,7 @@ impl Map {
         let nodes = self.order[place..].iter().filter_map(|&id| graph.node(id));
         let read = nodes.flat_map(|node| node.inputs.iter().flatten().copied());
         let is_before = |id: &ValueId| self.producers[id.index()].is_none() || self.made[id.index()] < place;
-        let mut needed: Vec<ValueId> = read.filter(is_before).filter_map(|id| self.root(graph, id)).collect();
+        let mut needed: Vec<ValueId> = read.filter(is_before).flat_map(|id| self.roots(graph, id)).collect();
         needed.sort_unstable();
         needed.dedup();
         needed

@@ -106,7 +106,7 @@ choices! {
 }
 
 choices! {
-    /// How the range of an activation is chosen (methods §2). All are read from one look at the pictures.
+    /// How the range of an activation is chosen (methods §2). All but the last are read from one look at the pictures.
     ActivationRange {
         #[default]
         "max" Max "Extremes": "From the smallest to the largest value on any picture: nothing is clipped.",
@@ -118,6 +118,7 @@ choices! {
         "aciq" Aciq "By formula": "The threshold that is best for a Gaussian or Laplace distribution (ACIQ).",
         "best" Best "Best for each": "For each tensor the rule with the least squared error.",
         "held-out" HeldOut "Best on held-out pictures": "The one of these rules that keeps answers nearest to full precision on pictures which its ranges were not found on.",
+        "dynamic" Dynamic "While running": "The extremes of the tensor itself, anew for each picture: nothing to calibrate. Only what layers with weights read is quantized, with 8 bits; all between them runs in float.",
     }
 }
 

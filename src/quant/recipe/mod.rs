@@ -191,9 +191,22 @@ impl Recipe {
         serde_json::to_string_pretty(self).unwrap_or_default()
     }
 
-    /// Whether activations are quantized: what needs pictures to calibrate on.
-    pub fn quantizes_activations(&self) -> bool {
-        self.activation_bits < FLOAT_BITS || self.layers.iter().any(|rule| rule.activation_bits.is_some())
+    /// Whether ranges of activations are found by each run anew.
+    pub fn is_dynamic(&self) -> bool {
+        self.activation_range == ActivationRange::Dynamic
+    }
+
+    /// Whether ranges of activations come from pictures.
+    pub fn calibrates(&self) -> bool {
+        let quantizes = self.activation_bits < FLOAT_BITS
+            || self.layers.iter().any(|rule| rule.activation_bits.is_some());
+        quantizes && !self.is_dynamic()
+    }
+
+    /// Whether pictures decide anything: ranges, or what corrections measure.
+    pub fn needs_pictures(&self) -> bool {
+        let measures = self.equalize || self.absorb || self.weight_moments || self.rounds_weights();
+        measures || self.bias_correction != BiasChoice::None || self.calibrates()
     }
 
     /// Whether weights or biases become others than rounding to nearest makes them.
@@ -203,7 +216,7 @@ impl Recipe {
 
     /// Whether the rule for ranges is to be found by measuring before there can be a plan.
     pub fn leaves_ranges_open(&self) -> bool {
-        self.activation_range == ActivationRange::HeldOut && self.quantizes_activations()
+        self.activation_range == ActivationRange::HeldOut && self.calibrates()
     }
 
     /// Whether weights get other codes or ranges than a plan gives them: the matter of
@@ -231,7 +244,7 @@ impl Recipe {
     /// Checks version, ranges, and what goes together.
     ///
     /// # Errors
-    /// [`RecipeError::Schema`], [`RecipeError::Bits`], [`RecipeError::Option`].
+    /// [`RecipeError::Schema`], [`RecipeError::Bits`], [`RecipeError::Option`] of what does not go together.
     pub fn check(&self) -> Result<(), RecipeError> {
         if self.schema != RECIPE_SCHEMA {
             return Err(RecipeError::Schema { expected: RECIPE_SCHEMA, got: self.schema.into() });
@@ -242,11 +255,27 @@ impl Recipe {
                 return Err(RecipeError::Bits { what: "weightBits", bits, allowed: "2 to 8" });
             }
         }
-        for bits in [self.activation_bits].into_iter().chain(rules.filter_map(|rule| rule.activation_bits)) {
+        let rules = rules.filter_map(|rule| rule.activation_bits);
+        for bits in [self.activation_bits].into_iter().chain(rules) {
             if !matches!(bits, 2..=8 | 16 | FLOAT_BITS) {
                 let allowed = "2 to 8, 16, or 32 for none";
                 return Err(RecipeError::Bits { what: "activationBits", bits, allowed });
             }
+            if self.is_dynamic() && !matches!(bits, 8 | FLOAT_BITS) {
+                let reason = format!(
+                    "ranges found while running have codes of 8 bits (ONNX DynamicQuantizeLinear), so \
+                     activationBits must be 8, or 32 for none, and not {bits}"
+                );
+                return Err(RecipeError::Option { key: "activationRange".to_owned(), reason });
+            }
+        }
+        if self.is_dynamic() && self.activation_grid != ActivationGrid::Asymmetric {
+            let reason = format!(
+                "ranges found while running have a zero point of their own (ONNX DynamicQuantizeLinear), so \
+                 activationGrid must be asymmetric and not {}",
+                self.activation_grid.name()
+            );
+            return Err(RecipeError::Option { key: "activationRange".to_owned(), reason });
         }
         self.check_rounding()
     }
@@ -330,6 +359,10 @@ mod tests {
             Recipe::from_json(r#"{"schema":7}"#),
             Err(RecipeError::Schema { expected: RECIPE_SCHEMA, got: 7 })
         );
+        let dynamic = |rest: &str| refusal(&format!(r#"{{"schema":2,"activationRange":"dynamic",{rest}}}"#));
+        assert!(dynamic(r#""activationBits":4"#).contains("must be 8, or 32 for none, and not 4"));
+        assert!(dynamic(r#""layers":[{"activationBits":16}]"#).contains("not 16"));
+        assert!(dynamic(r#""activationGrid":"symmetric""#).contains("must be asymmetric and not symmetric"));
         assert!(refusal("{}").contains("schema") && refusal("4").contains("schema"));
     }
 

@@ -30,7 +30,7 @@ use crate::ops::{Graph, Isa};
 use crate::passes::{self, Dequantized};
 use crate::quant::parts::{self, LayerParts};
 use crate::quant::recipe::Ends;
-use crate::quant::{self, QuantPlan, Recipe};
+use crate::quant::{self, QuantPlan, Recipe, RecipeError};
 use std::sync::Arc;
 
 /// What is asked beside the recipe.
@@ -101,11 +101,15 @@ struct Work {
     trial: Option<Trial>,
 }
 
+/// Why ranges that are found while running are refused.
+const DYNAMIC: &str = "`dynamic` quantizes an activation only together with a weight, so what each does cannot be told \
+    apart: choose another rule, such as `max`";
+
 impl SensitivityJob {
     /// A job that calibrates on `calibration` what was not found before, and compares on `evaluation`.
     ///
     /// # Errors
-    /// [`SessionError::AlreadyQuantized`]; when bits are out of range.
+    /// [`SessionError::AlreadyQuantized`]; when bits are out of range; where ranges are found while running.
     pub fn new(
         network: Arc<Network>,
         (recipe, questions): (Recipe, Questions),
@@ -117,6 +121,10 @@ impl SensitivityJob {
             return Err(SessionError::AlreadyQuantized);
         }
         recipe.check().map_err(quant::QuantError::from)?;
+        if recipe.is_dynamic() {
+            let (key, reason) = ("activationRange".to_owned(), DYNAMIC.to_owned());
+            return Err(quant::QuantError::from(RecipeError::Option { key, reason }).into());
+        }
         let quantize = QuantizeJob::new(Arc::clone(&network), recipe.clone(), calibration, found, isa);
         let stage = Stage::Quantize(Box::new(quantize), Reference::new(evaluation));
         Ok(Self { network, recipe, questions, isa, stage })

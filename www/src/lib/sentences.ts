@@ -101,6 +101,12 @@ export function bitsOf(layers: LayerView[], side: 'weightBits' | 'activationBits
   return quantized.length < all.length ? `${range}, ${plural(all.length - quantized.length, 'layer')} in float` : range;
 }
 
+/** What stands for the quantized layers in the file. */
+export function formWords({ activationRange, activationBits }: Pick<Recipe, 'activationRange' | 'activationBits'>): string {
+  const isDynamic = activationRange === 'dynamic' && activationBits < FLOAT_BITS;
+  return isDynamic ? 'as operators behind DynamicQuantizeLinear' : 'as QuantizeLinear and DequantizeLinear around ordinary operators';
+}
+
 /** How the file holds the weights: with fewer than 8 bits it may still spend a byte on each. */
 export function storageSentence(layers: LayerView[]): string {
   const quantized = layers.filter(({ weightBits }) => weightBits < FLOAT_BITS);

@@ -2,7 +2,7 @@
 import { Dialog } from '../../components/dialog';
 import { Down } from '../../components/icons';
 import { bytes, plural, times } from '../../lib/format';
-import { storageSentence } from '../../lib/sentences';
+import { formWords, storageSentence } from '../../lib/sentences';
 import { commandLine, recipeJson } from '../../state/recipe';
 import { FLOAT_BITS } from '../../state/state';
 import { useDispatch, useSlice } from '../../state/store';
@@ -39,7 +39,7 @@ function Network() {
     <section class="take">
       <h3>Network</h3>
       <p class="small">
-        An ONNX file with {plural(layers.filter(({ weightBits }) => weightBits < FLOAT_BITS).length, 'quantized layer')} as QuantizeLinear and DequantizeLinear around ordinary operators. {storageSentence(layers)} It is{' '}
+        An ONNX file with {plural(layers.filter(({ weightBits }) => weightBits < FLOAT_BITS).length, 'quantized layer')} {formWords(quantized.recipe)}. {storageSentence(layers)} It is{' '}
         <strong>{bytes(file?.sizeBytes ?? sizeBytes.quantized)}</strong> instead of {bytes(sizeBytes.full)} ({times(sizeBytes.full / (file?.sizeBytes ?? sizeBytes.quantized))} smaller).
       </p>
       {file ? (
