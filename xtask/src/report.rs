@@ -40,11 +40,12 @@ const NETWORKS: [Network; 4] = [
 ];
 
 /// Presets and what is changed of them.
-const RECIPES: [(&str, &[&str]); 25] = [
+const RECIPES: [(&str, &[&str]); 32] = [
     ("int8", &[]),
     ("int8", &["activationRange=mse"]),
     ("int8-corrected", &[]),
-    ("int8-corrected", &["activationRange=mse"]),
+    ("int8-corrected", &["activationRange=max"]),
+    ("int8", &["activationRange=dynamic"]),
     ("int8-per-tensor", &[]),
     ("int8-per-tensor", &["equalize=true"]),
     ("int8-per-tensor", &["equalize=true", "absorb=true", "biasCorrection=empirical"]),
@@ -58,6 +59,9 @@ const RECIPES: [(&str, &[&str]); 25] = [
     ("w4a8", &["biasCorrection=least-squares"]),
     ("w4a8", &["rounding=comq"]),
     ("w4a8", &["rounding=gptq"]),
+    ("w4a8", &["rounding=gptq", "biasCorrection=empirical"]),
+    ("w4a8", &["rounding=gptq", "biasCorrection=least-squares"]),
+    ("w4a8", &["weightRange=mse", "rounding=gptq", "biasCorrection=least-squares"]),
     ("w4a8", &["weightRange=output", "rounding=gptq", "biasCorrection=least-squares"]),
     ("w4a8", &["weightBits=3"]),
     ("w4a8", &["weightBits=3", "weightRange=output", "rounding=gptq", "biasCorrection=least-squares"]),
@@ -65,6 +69,9 @@ const RECIPES: [(&str, &[&str]); 25] = [
     ("weight-only-4", &["rounding=hqq"]),
     ("w4a4", &[]),
     ("w4a4", &["activationRange=mse"]),
+    ("w4a4", &["activationRange=mse", "rounding=gptq", "biasCorrection=least-squares"]),
+    ("w4a4", &["activationRange=mse", "weightRange=mse", "rounding=gptq", "biasCorrection=least-squares"]),
+    ("w4a4", &["activationRange=held-out", "rounding=gptq", "biasCorrection=least-squares"]),
     ("w4a4", &["activationRange=mse", "weightRange=output", "rounding=gptq", "biasCorrection=least-squares"]),
 ];
 
