@@ -190,8 +190,9 @@ fn diagnose_says_what_helps_and_writes_it() {
     assert!(kl(&found["suggestion"]["after"]) < kl(&found["before"]));
     let healthy = printed(&sample.command("diagnose", &[]));
     assert!(healthy.starts_with("Nothing to repair.") && !healthy.contains('→'), "{healthy}");
-    let (code, _) = refused(&sample.command("diagnose", &["--weight-bits", "9"]));
-    assert_eq!(code, 2);
+    for wrong in [["--weight-bits", "9"], ["--set", "activationRange=dynamic"]] {
+        assert_eq!(refused(&sample.command("diagnose", &wrong)).0, 2);
+    }
 }
 
 #[test]

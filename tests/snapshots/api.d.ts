@@ -24,6 +24,11 @@ export interface Preprocess {
 
 
 /**
+ * A change that helps.
+ */
+export type Change = { kind: "recipe"; recipe: Recipe; before: Effect; after: Effect; sizeBytes: number } | { kind: "preprocess"; preprocess: Preprocess; before: InputEffect; after: InputEffect };
+
+/**
  * A class and its probability.
  */
 export interface ClassProbability {
@@ -230,6 +235,20 @@ export interface RefusedNodeView {
 }
 
 /**
+ * A number that a finding rests on.
+ */
+export interface Evidence {
+    /**
+     * What it is.
+     */
+    name: string;
+    /**
+     * How much.
+     */
+    value: number;
+}
+
+/**
  * A part of the pictures.
  */
 export interface Share {
@@ -309,6 +328,36 @@ export interface QuantizedView {
      * What became of each weight, where the recipe asks for other codes or ranges than the usual.
      */
     rounding?: RoundingView[];
+    /**
+     * The rule for ranges of activations, where the recipe left it to be found by measuring.
+     */
+    range?: RangeChoiceView;
+}
+
+/**
+ * A recipe under a budget.
+ */
+export interface Allocated {
+    /**
+     * The recipe.
+     */
+    recipe: Recipe;
+    /**
+     * What it costs, in the budget's unit, as the network is quantized.
+     */
+    cost: number;
+    /**
+     * Sum of what layers lose alone, in nats.
+     */
+    predictedKl: number;
+    /**
+     * What it does to the answers.
+     */
+    measured: Effect;
+    /**
+     * Bytes of the ONNX file.
+     */
+    sizeBytes: number;
 }
 
 /**
@@ -341,6 +390,28 @@ export interface BufferRef {
      * Elements.
      */
     length: number;
+}
+
+/**
+ * All remedies that help together.
+ */
+export interface Suggestion {
+    /**
+     * What is done, in the order in which it was tried.
+     */
+    titles: string[];
+    /**
+     * The recipe.
+     */
+    recipe: Recipe;
+    /**
+     * What it does.
+     */
+    after: Effect;
+    /**
+     * Bytes of the ONNX file.
+     */
+    sizeBytes: number;
 }
 
 /**
@@ -402,6 +473,40 @@ export interface OperatorView {
      * Nodes that cannot be read, and why.
      */
     refused: RefusedNodeView[];
+}
+
+/**
+ * Bits for each layer under a budget.
+ */
+export interface AllocationView {
+    /**
+     * What the budget counts: `bytes` of weights or `bops`, products times bits of both factors.
+     */
+    unit: string;
+    /**
+     * The budget.
+     */
+    budget: number;
+    /**
+     * How bits were chosen.
+     */
+    method: string;
+    /**
+     * Layers in order of execution.
+     */
+    layers: AllocatedLayer[];
+    /**
+     * What was chosen.
+     */
+    chosen: Allocated;
+    /**
+     * The same bits in every layer, as many as the budget allows; none where it allows none.
+     */
+    uniform: Allocated | null;
+    /**
+     * What it was decided by.
+     */
+    sensitivity: SensitivityView;
 }
 
 /**
@@ -518,6 +623,48 @@ export type BiasChoice = "none" | "empirical" | "analytic" | "deviations" | "lea
  * How many scales a weight has (methods §0.2).
  */
 export type WeightGranularity = "tensor" | "channel" | "group-16" | "group-32" | "group-64" | "group-128";
+
+/**
+ * How much quantizing a layer costs.
+ */
+export interface LayerSensitivity {
+    /**
+     * Name of its node.
+     */
+    layer: string;
+    /**
+     * What kind of layer it is.
+     */
+    kind: LayerKind;
+    /**
+     * Elements of its weight.
+     */
+    weights: number;
+    /**
+     * Multiply-accumulates of one picture; 0 where sizes are not known.
+     */
+    multiplyAccumulates: number;
+    /**
+     * What becomes of its output.
+     */
+    output: LayerNoise;
+    /**
+     * This layer alone as the recipe has it; none where the recipe leaves it in full precision.
+     */
+    alone: Effect | null;
+    /**
+     * All layers up to this one as the recipe has them; none where that was not asked for.
+     */
+    accumulated: Effect | null;
+    /**
+     * Its weight alone with other numbers of bits, in the order asked for.
+     */
+    weightBits: BitsEffect[];
+    /**
+     * What it reads alone with other numbers of bits.
+     */
+    activationBits: BitsEffect[];
+}
 
 /**
  * How much signal is left behind a layer.
@@ -708,6 +855,85 @@ export interface Top1 {
 }
 
 /**
+ * Signal-to-quantization-noise ratios of a layer's output in dB; none where nothing was lost or
+ * nothing is quantized.
+ */
+export interface LayerNoise {
+    /**
+     * This layer alone quantized: its weight and what it reads.
+     */
+    aloneDb: number | null;
+    /**
+     * Its weight alone.
+     */
+    weightDb: number | null;
+    /**
+     * What it reads alone.
+     */
+    inputDb: number | null;
+    /**
+     * All layers before it quantized too, as in the quantized network.
+     */
+    accumulatedDb: number | null;
+}
+
+/**
+ * Something that is wrong.
+ */
+export interface Finding {
+    /**
+     * What.
+     */
+    cause: Cause;
+    /**
+     * The layer in which it does harm; none where it is the whole network.
+     */
+    layer: string | null;
+    /**
+     * The layer that makes what this one reads badly, where that is the matter.
+     */
+    origin: string | null;
+    /**
+     * What was found, a sentence or two with numbers.
+     */
+    message: string;
+    /**
+     * The numbers.
+     */
+    evidence: Evidence[];
+    /**
+     * What helps most of all that was tried; none where nothing did.
+     */
+    remedy: Remedy | null;
+}
+
+/**
+ * The bits of a layer.
+ */
+export interface AllocatedLayer {
+    /**
+     * Name of its node.
+     */
+    layer: string;
+    /**
+     * Bits of its weight; 32 in full precision.
+     */
+    weightBits: number;
+    /**
+     * Bits of what it reads; 32 in full precision.
+     */
+    activationBits: number;
+    /**
+     * What it costs, in the budget's unit.
+     */
+    cost: number;
+    /**
+     * What it loses alone: divergence in nats.
+     */
+    kl: number;
+}
+
+/**
  * The preprocessing in force.
  */
 export interface PreprocessView {
@@ -727,6 +953,28 @@ export interface PreprocessView {
      * What the user should know.
      */
     notes: string[];
+}
+
+/**
+ * The rule for ranges that was chosen by measuring.
+ */
+export interface RangeChoiceView {
+    /**
+     * The rule.
+     */
+    rule: ActivationRange;
+    /**
+     * All rules, in the order in which they are offered.
+     */
+    tried: TriedRangeView[];
+    /**
+     * Number of pictures that they were measured on.
+     */
+    pictures: number;
+    /**
+     * Whether there were too few pictures to hold any out: ranges were found on the same ones.
+     */
+    allSeen: boolean;
 }
 
 /**
@@ -828,6 +1076,25 @@ export interface NodeTimes {
 }
 
 /**
+ * What a rule for ranges came to.
+ */
+export interface TriedRangeView {
+    /**
+     * The rule.
+     */
+    rule: ActivationRange;
+    /**
+     * Mean divergence from full precision, in nats.
+     */
+    kl: number;
+}
+
+/**
+ * What can be wrong.
+ */
+export type Cause = "channelOrder" | "inputRange" | "constantAnswers" | "undecided" | "weightChannelDominates" | "depthwiseOneScale" | "fewWeightLevels" | "activationChannelDominates" | "activationOutlier" | "unlikeScales" | "fewActivationLevels" | "unexplained" | "errorsAddUp";
+
+/**
  * What every node takes, here and now.
  */
 export interface ProfileView {
@@ -863,9 +1130,65 @@ export interface ProfileView {
 export type Ends = "same" | "eight" | "float";
 
 /**
+ * What full precision says of the pictures when they are prepared in some way.
+ */
+export interface InputEffect {
+    /**
+     * Pictures.
+     */
+    images: number;
+    /**
+     * Share of right answers; none without labels.
+     */
+    top1: number | null;
+    /**
+     * Mean probability of the first answer.
+     */
+    confidence: number;
+    /**
+     * Different first answers.
+     */
+    answers: number;
+    /**
+     * How much an answer says about its picture, in nats: the mean logarithm of the probability of what is
+     * right where labels say it, otherwise of how much more probable the first answer stays on the picture
+     * moved by a few pixels than on any picture.
+     */
+    information: number;
+}
+
+/**
+ * What helps, measured.
+ */
+export interface Remedy {
+    /**
+     * What is done.
+     */
+    title: string;
+    /**
+     * The change, with what it brings.
+     */
+    change: Change;
+}
+
+/**
  * What one call of `step` came to.
  */
 export type StepResult = { state: "running"; events: Event[] } | { state: "done"; events: Event[]; response: Response };
+
+/**
+ * What one layer costs at a number of bits, all else in full precision.
+ */
+export interface BitsEffect {
+    /**
+     * Bits.
+     */
+    bits: number;
+    /**
+     * What they do.
+     */
+    effect: Effect;
+}
 
 /**
  * What one node takes.
@@ -884,6 +1207,58 @@ export interface NodeTime {
      * Name of the kernel that ran, where the operator has a choice.
      */
     kernel: string | null;
+}
+
+/**
+ * What quantizing costs, layer by layer.
+ */
+export interface SensitivityView {
+    /**
+     * What was asked for.
+     */
+    recipe: Recipe;
+    /**
+     * Pictures that ranges come from.
+     */
+    calibrationPictures: number;
+    /**
+     * The whole network by that recipe.
+     */
+    whole: Effect;
+    /**
+     * Layers that can be quantized, in order of execution.
+     */
+    layers: LayerSensitivity[];
+}
+
+/**
+ * What quantizing something does to the answers, beside full precision's on the same pictures.
+ */
+export interface Effect {
+    /**
+     * Pictures.
+     */
+    images: number;
+    /**
+     * Share with the same first answer, 0 to 1.
+     */
+    agreement: number;
+    /**
+     * Mean Kullback–Leibler divergence of the probabilities in nats; null where one is no number.
+     */
+    kl: number;
+    /**
+     * Mean squared difference of a logit.
+     */
+    distortion: number;
+    /**
+     * Signal-to-quantization-noise ratio of the logits in dB; none where they are identical.
+     */
+    sqnrDb: number | null;
+    /**
+     * Share of right answers among pictures with a label; none without labels.
+     */
+    top1: number | null;
 }
 
 /**
@@ -1085,6 +1460,57 @@ export interface Recipe {
      * What single layers have instead.
      */
     layers?: LayerRule[];
+}
+
+/**
+ * What was found out about a quantized network.
+ */
+export interface DiagnosisView {
+    /**
+     * What was asked for.
+     */
+    recipe: Recipe;
+    /**
+     * Whether there is nothing to repair.
+     */
+    healthy: boolean;
+    /**
+     * All of it in a sentence or two.
+     */
+    summary: string;
+    /**
+     * What full precision says of the pictures.
+     */
+    input: InputEffect;
+    /**
+     * The quantized network as it runs.
+     */
+    before: Effect;
+    /**
+     * Weights rounded to nearest, activations in full precision; without corrections that come after
+     * rounding.
+     */
+    weightsOnly: Effect;
+    /**
+     * Activations quantized, weights in full precision; without those corrections, too.
+     */
+    activationsOnly: Effect;
+    /**
+     * Bytes of the ONNX file.
+     */
+    sizeBytes: number;
+    /**
+     * What is wrong, the worst first.
+     */
+    findings: Finding[];
+    /**
+     * The remedies of recipes together; none where none helps.
+     */
+    suggestion: Suggestion | null;
+    /**
+     * Every layer, alone and accumulated.
+     */
+    layers: LayerSensitivity[];
 }
 
 /**

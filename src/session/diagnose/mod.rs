@@ -283,6 +283,10 @@ impl Work {
             let fix = together.fixes.as_ref()?.get(together.tried)?.clone();
             let current = together.recipe(own);
             let next = fix.applied(&current);
+            if next.check().is_err() {
+                self.together.tried += 1;
+                continue;
+            }
             let Some((after, _)) = self.recipes.of(&next) else {
                 return Some((next, total + together.tried, total + MOST_TOGETHER));
             };
@@ -300,7 +304,7 @@ impl Work {
         let mut recipes: Vec<Recipe> = Vec::new();
         let fixes = self.named.iter().flatten().flat_map(|named| &named.fixes);
         for recipe in fixes.map(|fix| fix.applied(own)) {
-            if recipe != *own && !recipes.contains(&recipe) {
+            if recipe != *own && recipe.check().is_ok() && !recipes.contains(&recipe) {
                 recipes.push(recipe);
             }
         }
