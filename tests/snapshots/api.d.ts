@@ -691,7 +691,7 @@ export type RoundingChoice = "nearest" | "gptq" | "comq" | "hqq";
 export type WeightRange = "max" | "mse" | "output";
 
 /**
- * How the range of an activation is chosen (methods §2). All are read from one look at the pictures.
+ * How the range of an activation is chosen (methods §2). All but the last two are read from one look at the pictures.
  */
 export type ActivationRange = "max" | "ema" | "percentile" | "mse" | "kl" | "kl-tolerant" | "aciq" | "best" | "held-out" | "dynamic";
 

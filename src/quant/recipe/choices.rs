@@ -106,7 +106,7 @@ choices! {
 }
 
 choices! {
-    /// How the range of an activation is chosen (methods §2). All but the last are read from one look at the pictures.
+    /// How the range of an activation is chosen (methods §2). All but the last two are read from one look at the pictures.
     ActivationRange {
         #[default]
         "max" Max "Extremes": "From the smallest to the largest value on any picture: nothing is clipped.",

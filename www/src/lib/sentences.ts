@@ -102,7 +102,7 @@ export function bitsOf(layers: LayerView[], side: 'weightBits' | 'activationBits
 }
 
 /** What stands for the quantized layers in the file. */
-export function formWords({ activationRange, activationBits }: Pick<Recipe, 'activationRange' | 'activationBits'>): string {
+export function formWords({ activationRange, activationBits = MAX_BITS }: Pick<AskedRecipe, 'activationRange' | 'activationBits'>): string {
   const isDynamic = activationRange === 'dynamic' && activationBits < FLOAT_BITS;
   return isDynamic ? 'as operators behind DynamicQuantizeLinear' : 'as QuantizeLinear and DequantizeLinear around ordinary operators';
 }
