@@ -2,8 +2,9 @@
 //!
 //! What a layer loses at a number of bits is measured with that layer alone quantized
 //! ([`SensitivityJob`]); under a budget of bit-operations what its weight and what its input lose are
-//! measured apart and added. The choice is [`quant::allocate`]'s. The recipe that comes of it is
-//! then tried on the same pictures beside the best uniform one, because losses of layers need not add up.
+//! measured apart and added. The choice is that of [`allocate`](crate::quant::allocate). The recipe that comes
+//! of it is then tried on the same pictures beside the best uniform one, because losses of layers need not
+//! add up.
 
 mod budget;
 mod table;
