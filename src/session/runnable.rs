@@ -32,8 +32,7 @@ impl QuantizedModel {
     /// When a constant does not fit its operator.
     pub fn from_graph(graph: &Graph, isa: Isa) -> Result<Self, SessionError> {
         let graph = &passes::unsigned_codes(graph)?;
-        let folded = passes::fold_constants(graph, Dequantized::FoldOthers)?;
-        let definition_graph = passes::eliminate_dead(&folded)?;
+        let definition_graph = definition_graph(graph)?;
         let lowered = passes::lower_int8(graph)?;
         let integer = Model::new(Executor::new(lowered.graph, isa)?)?;
         let mut integer_nodes = BTreeSet::new();
@@ -113,6 +112,15 @@ impl QuantizedModel {
         drop(imported);
         Self::from_graph(&graph, isa)
     }
+}
+
+/// What defines a quantized graph, in float, with nothing left to compute but what depends on its inputs.
+///
+/// # Errors
+/// When the graph is not valid.
+pub(super) fn definition_graph(graph: &Graph) -> Result<Graph, SessionError> {
+    let folded = passes::fold_constants(graph, Dequantized::FoldOthers)?;
+    Ok(passes::eliminate_dead(&folded)?)
 }
 
 /// Whether a graph quantizes anything.

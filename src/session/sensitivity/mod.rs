@@ -23,11 +23,11 @@ use super::pictures::PictureInputs;
 use super::quantize::{Found, QuantizeJob};
 use super::quantized::QuantizedNetwork;
 use super::reference::{Reference, Trial};
+use super::runnable::definition_graph;
 use super::view::{BitsEffect, Effect, LayerNoise, LayerSensitivity, SensitivityView};
 use crate::attribution::Model;
 use crate::exec::Executor;
 use crate::ops::{Graph, Isa};
-use crate::passes::{self, Dequantized};
 use crate::quant::parts::{self, LayerParts};
 use crate::quant::recipe::Ends;
 use crate::quant::{self, QuantPlan, Recipe, RecipeError};
@@ -261,9 +261,8 @@ pub(super) fn definition(graph: &Graph, plan: &QuantPlan, isa: Isa) -> Result<Op
     if plan.weights.is_empty() && plan.activations.is_empty() {
         return Ok(None);
     }
-    let quantized = quant::apply(graph, plan)?.graph;
-    let folded = passes::fold_constants(&quantized, Dequantized::FoldOthers)?;
-    Ok(Some(Model::new(Executor::new(passes::eliminate_dead(&folded)?, isa)?)?))
+    let definition = definition_graph(&quant::apply(graph, plan)?.graph)?;
+    Ok(Some(Model::new(Executor::new(definition, isa)?)?))
 }
 
 impl Effect {
