@@ -157,8 +157,8 @@ impl QuantizeJob {
         let wanted = Preparation::of(&self.recipe);
         if wanted == Preparation::default() {
             return Ok(match &self.found.plain {
+                _ if !self.recipe.calibrates() => Stage::Plan(None, none()),
                 Some(plain) => Stage::Plan(None, Arc::clone(plain)),
-                None if !self.recipe.calibrates() => Stage::Plan(None, none()),
                 None => self.calibrate(None),
             });
         }

@@ -314,6 +314,9 @@ fn what_was_found_for_one_recipe_is_not_looked_for_again() {
     );
     assert!(phases(&mut session, &other).is_empty());
     assert!(phases(&mut session, &Recipe::preset(Preset::WeightOnly4)).is_empty());
+    // Nor said to have been used where it was not.
+    assert_eq!(session.quantized().unwrap().view().calibration_pictures, 0);
+    assert!(phases(&mut session, &Recipe::default()).is_empty());
     // And it is not watched in vain where no activation is quantized.
     let mut session = sample_session(SAMPLES[0]);
     assert!(phases(&mut session, &Recipe::preset(Preset::WeightOnly4)).is_empty());

@@ -64,6 +64,8 @@ test('speed is measured again only when another path runs', () => {
   const state = update(settled(opened()), { type: 'recipeEdited', recipe: { ...DEFAULT_RECIPE, weightBits: 4 }, field: 'weightBits', at: 0 });
   const next = update(state, { type: 'quantized', key: quantizeKey(state), quantized: { ...quantized, path: 'fakeQuant' } });
   expect(names(next)).toEqual(['lens', 'compare', 'latency']);
+  const inFloat = { ...quantized, pathReason: 'Every layer runs on integers; in float: add.' };
+  expect(names(update(state, { type: 'quantized', key: quantizeKey(state), quantized: inFloat }))).toEqual(['lens', 'compare', 'latency']);
 });
 
 test('another picture stops a comparison, which comes back afterwards', () => {

@@ -21,9 +21,11 @@ export const lensKey = (state: AppState): string => `lens ${state.selected} ${qu
 export const compareKey = (state: AppState): string => `compare ${quantizeKey(state)}`;
 export const previewKey = (state: AppState): string => `preview ${state.selected} ${dataKey(state)}`;
 
-/** Speed depends on the network and on the path that runs, not on how values are rounded on it. */
-export const latencyKey = (state: AppState): string =>
-  `latency ${dataKey(state)} ${state.quantized?.key === quantizeKey(state) ? state.quantized.value.path : '?'}`;
+/** Speed depends on the network and on what of it runs on which path, not on how values are rounded there. */
+export function latencyKey(state: AppState): string {
+  const quantized = state.quantized?.key === quantizeKey(state) ? state.quantized.value : null;
+  return `latency ${dataKey(state)} ${quantized ? `${quantized.path} ${quantized.pathReason}` : '?'}`;
+}
 
 /** Which kernel runs depends on the codes of the weights as well. */
 export const profileKey = (state: AppState): string => `profile ${quantizeKey(state)}`;
