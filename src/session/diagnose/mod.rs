@@ -129,6 +129,11 @@ impl DiagnoseJob {
         Ok(Self { network, recipe, calibration, found, isa, stage: Stage::Layers(Box::new(layers)) })
     }
 
+    /// What quantizing in so many ways has found about ranges so far.
+    pub fn found(&self) -> Found {
+        self.found.clone()
+    }
+
     fn work(&mut self, layers: Sensitivity) -> Result<Work, SessionError> {
         self.found.learn(&layers.quantized);
         let parts = parts::layers(layers.quantized.before(&self.network))?;
