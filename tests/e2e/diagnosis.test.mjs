@@ -152,6 +152,7 @@ test('the page stays live meanwhile, and finds what the engine finds', async () 
 
 test('a finding shows its layer, with what that loses alone', async () => {
   await page.getByTestId('finding-layer').click();
+  await person.shown(page);
   const row = page.locator('[data-testid="layer-row"][data-layer="stem/conv"]');
   assert.equal(await row.getAttribute('data-chosen'), 'true');
   const column = (await heads()).findIndex((head) => head.includes('alone loses'));
@@ -182,6 +183,34 @@ test('the remedy is one click, is measured on the page, and can be undone', asyn
   await person.settled(page);
   assert.equal(await agreement(), before);
   assert.equal(await page.getByTestId('diagnosis').getAttribute('data-state'), 'current');
+});
+
+test('pictures that are prepared wrongly are found, and prepared otherwise by a click', async () => {
+  const { buffer } = await sampleFile('preprocessor_config.json');
+  const wrong = { ...JSON.parse(buffer.toString()), rescale_factor: 1 };
+  const pictures = page.getByTestId('preprocess');
+  const before = await pictures.innerText();
+  await person.drop(page, [
+    { name: 'preprocessor_config.json', buffer: Buffer.from(JSON.stringify(wrong)) },
+  ]);
+  await page.waitForFunction(
+    (text) => document.querySelector('[data-testid="preprocess"]').innerText !== text,
+    before,
+  );
+  await person.settled(page);
+  assert.equal(await page.getByTestId('diagnosis').count(), 0, 'it was of other pictures');
+  await page.getByTestId('triage-start').click();
+  await triage('known').waitFor();
+  const finding = page.getByTestId('finding');
+  assert.equal(await finding.getAttribute('data-cause'), 'inputRange');
+  assert.match(await finding.innerText(), /full precision right/);
+  const otherwise = await pictures.innerText();
+  await page.getByTestId('remedy').click();
+  await page.getByTestId('notice').getByText(/Prepare pictures as .*: done/).waitFor();
+  await person.settled(page);
+  assert.match(await pictures.innerText(), /Edited here/);
+  assert.notEqual(await pictures.innerText(), otherwise);
+  assert.equal(await page.getByTestId('diagnosis').count(), 0);
 });
 
 test('ranges that are found while running are refused in words', async () => {
