@@ -111,7 +111,7 @@ test('what a change brings is told as it was measured', () => {
   expect(effectWords(prepared(null))).toEqual([['known about a picture', '0.250\u00a0nats', '2.00\u00a0nats']]);
 });
 
-test.each([[0, '0.000'], [0.0001, '<0.001'], [0.0303, '0.030'], [0.9996, '1.000'], [4.184, '4.18'], [41.84, '41.8']])('%d nats are written as %s', (number, text) => {
+test.each([[0, '0.000'], [0.0001, '<0.001'], [0.0303, '0.030'], [0.9996, '1.000'], [4.184, '4.18'], [-6.7918, '−6.79'], [41.84, '41.8']])('%d nats are written as %s', (number, text) => {
   expect(nats(number)).toBe(`${text}\u00a0nats`);
 });
 

@@ -58,7 +58,8 @@ export const decibels = (value: number | null): string => (value === null ? 'ide
 export function nats(number: number | null): string {
   if (number === null || !Number.isFinite(number)) return 'no number';
   if (number > 0 && number < 5e-4) return `<0.001${GAP}nats`;
-  return `${number < 1 ? number.toFixed(3) : digits(number, 3)}${GAP}nats`;
+  const text = Math.abs(number) < 1 ? number.toFixed(3) : digits(number, 3);
+  return `${text.replace('-', '−')}${GAP}nats`;
 }
 
 /** Any real value of a scale: three significant digits, without zeros that say nothing. */

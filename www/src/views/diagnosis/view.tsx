@@ -22,7 +22,7 @@ function Known({ diagnosis }: { diagnosis: DiagnosisView }) {
   return (
     <section class="diagnosis card" id="diagnosis" tabIndex={-1} aria-labelledby="diagnosis-title" data-testid={testids.diagnosis} data-state="current">
       <header>
-        <h2 id="diagnosis-title">{healthy ? 'Nothing to repair' : 'What went wrong'}</h2>
+        <h2 id="diagnosis-title">{healthy ? 'Nothing went wrong' : 'What went wrong'}</h2>
         <p data-testid={testids.diagnosisSummary}>{summary}</p>
       </header>
       <div class="halves">

@@ -33,7 +33,7 @@ const EVIDENCE: Record<string, [string, (number: number) => string]> = {
   kl: ['lost by this alone', nats],
   answers: ['different answers', count],
   confidence: ['mean of the first answer', share],
-  informationBefore: ['known about a picture', nats],
+  informationBefore: ['score of a picture', nats],
   informationAfter: ['prepared otherwise', nats],
   better: ['better on', (number) => plural(number, 'picture')],
   worse: ['worse on', (number) => plural(number, 'picture')],
