@@ -51,8 +51,8 @@ choices! {
         "int8" Int8 "int8": "One scale per weight channel, one per activation; ranges from the smallest and largest values on your pictures.",
         "int8-corrected" Int8Corrected "int8-corrected": "As int8, with layers equalized, the rule for ranges chosen on held-out pictures, and biases corrected: the best of 8 bits without training.",
         "int8-per-tensor" Int8PerTensor "int8-per-tensor": "One scale for a whole weight, as some small devices want it: one channel of large weights costs all others their levels.",
-        "w4a8" W4a8 "w4a8": "Weights of 4 bits, activations of 8.",
-        "w4a4" W4a4 "w4a4": "Weights and activations of 4 bits; the first and the last layer keep 8.",
+        "w4a8" W4a8 "w4a8": "Weights of 4 bits, activations of 8; weights are rounded by what layers make of them on your pictures, and each channel is fitted again.",
+        "w4a4" W4a4 "w4a4": "As w4a8, with activations of 4 bits in the ranges of least error; the first and the last layer keep 8.",
         "weight-only-4" WeightOnly4 "weight-only-4": "Weights of 4 bits in groups of 32, activations in full precision: a small file, and nothing to calibrate.",
         "fixed-point" FixedPoint "fixed-point": "All scales are powers of two, so that integers are rescaled by shifts.",
     }
