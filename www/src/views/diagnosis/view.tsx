@@ -126,7 +126,7 @@ function FindingRow({ finding: { cause, layer, origin, message, evidence, remedy
       <div class="helps">
         {remedy ? (
           <>
-            <Do offer={{ title: remedy.title, steps: [], change: remedy.change }} testid={testids.remedy} />
+            <Do offer={{ title: remedy.title, steps: [], change: remedy.change }} primary={remedy.change.kind === 'preprocess'} testid={testids.remedy} />
             <Brings change={remedy.change} sizeBytes={sizeBytes} />
           </>
         ) : (
