@@ -26,7 +26,8 @@ pub(crate) fn schemes() -> Vec<(String, Recipe)> {
     for option in Offer::new().options {
         match option.kind {
             OptionKind::Choice { choices } => {
-                for choice in &choices[..] {
+                // Learned codes differ from others by numbers only, and take long (tests/it/rounding.rs).
+                for choice in choices.iter().filter(|choice| choice.name != "adaround") {
                     add(&Recipe::default(), option.key, choice.name);
                 }
             }

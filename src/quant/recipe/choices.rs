@@ -139,6 +139,7 @@ choices! {
         "nearest" Nearest "Nearest": "Each weight gets the nearest code.",
         "gptq" Gptq "One after the other": "Weights are rounded one after the other, each making up for the errors of those before, by what the layer reads on your pictures (GPTQ).",
         "comq" Comq "Each beside the others": "Weights are rounded again and again, each to what is best beside all others, by what the layer reads on your pictures; then the scales are fitted (COMQ).",
+        "adaround" AdaRound "Learned": "For each weight it is learned whether to round up or down, for all weights of a layer at once, by what the layer reads on your pictures (AdaRound): the slowest.",
         "hqq" Hqq "By the weights alone": "Scales and zero points for which most weights are met well and a few may be missed, without pictures (HQQ).",
     }
 }
