@@ -228,11 +228,15 @@ impl Session {
             }
             inputs => inputs?,
         };
-        // The network before is kept, since the job may be stopped, but makes place.
+        self.make_place();
+        Ok(QuantizeJob::new(network, recipe.clone(), inputs, self.found.clone(), self.isa))
+    }
+
+    /// What is quantized is kept while others are made, since that may be stopped, but makes place.
+    fn make_place(&self) {
         if let Some(before) = &self.quantized {
             before.model().release_definition();
         }
-        Ok(QuantizeJob::new(network, recipe.clone(), inputs, self.found.clone(), self.isa))
     }
 
     /// The job that finds out what a recipe does to the network and what helps, compared on at most that many
@@ -249,6 +253,7 @@ impl Session {
             return Err(SessionError::NoPictures { purpose: "look at" });
         }
         let pictures = (calibration, evaluation);
+        self.make_place();
         DiagnoseJob::new(network, recipe.clone(), pictures, self.found.clone(), self.isa)
     }
 
