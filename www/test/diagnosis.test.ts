@@ -97,9 +97,9 @@ test('a network that takes long is diagnosed on fewer pictures', () => {
 });
 
 test('what it came to is said in a sentence', () => {
-  expect(outcome(diagnosis)).toBe('It is conv2. What helps gives 100\u00a0% same answers.');
+  expect(outcome(diagnosis)).toBe('conv2 loses most. What helps gives 100\u00a0% same answers.');
   expect(outcome({ ...diagnosis, findings: [finding('conv2'), finding('conv1'), finding('conv2')], suggestion: null })).toBe('conv2 is the worst of 2 layers.');
-  expect(outcome({ ...diagnosis, findings: [finding(null, 'errorsAddUp')], suggestion: null })).toBe('Small errors of many layers add up.');
+  expect(outcome({ ...diagnosis, findings: [finding('conv2'), finding(null, 'errorsAddUp')], suggestion: null })).toBe('Small errors of many layers add up.');
   expect(outcome({ ...diagnosis, healthy: true, findings: [] })).toMatch(/^Nothing to repair/);
   expect(inputWords({ ...input, top1: 0.125 })).toBe('Full precision gives 1 answer to 8 pictures, 13\u00a0% right, and is 50\u00a0% sure on the mean.');
 });

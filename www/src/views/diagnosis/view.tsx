@@ -87,7 +87,7 @@ function Parts({ diagnosis: { before, weightsOnly, activationsOnly } }: { diagno
 function Suggestion({ offer, sizeBytes }: { offer: Offer; sizeBytes: number }) {
   return (
     <section class="suggestion" aria-labelledby="suggestion-title">
-      <h3 id="suggestion-title">What helps, all together</h3>
+      <h3 id="suggestion-title">{offer.steps.length > 0 ? 'What helps, all together' : 'What helps most'}</h3>
       {offer.steps.length > 0 && (
         <ol class="small">
           {offer.steps.map((step) => (

@@ -71,6 +71,7 @@ export function outcome({ healthy, findings, suggestion }: DiagnosisView): strin
   if (healthy) return 'Nothing to repair: the answers that changed, if any, were hardly decided.';
   if (findings.length === 0) return 'No cause has a name here; how much each layer loses is in the table below.';
   const layers = [...new Set(findings.flatMap(({ layer }) => layer ?? []))];
-  const what = layers[0] === undefined ? CAUSES[findings[0]?.cause ?? 'errorsAddUp'] : layers.length === 1 ? `It is ${layers[0]}` : `${layers[0]} is the worst of ${layers.length} layers`;
+  const whole = findings.find(({ layer }) => layer === null);
+  const what = whole ? CAUSES[whole.cause] : layers.length === 1 ? `${layers[0]} loses most` : `${layers[0]} is the worst of ${layers.length} layers`;
   return suggestion ? `${what}. What helps gives ${percent(suggestion.after.agreement)} same answers.` : `${what}.`;
 }
