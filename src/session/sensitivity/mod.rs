@@ -66,6 +66,7 @@ pub struct SensitivityJob {
     recipe: Recipe,
     questions: Questions,
     isa: Isa,
+    asks_layers: bool,
     stage: Stage,
 }
 
@@ -127,7 +128,16 @@ impl SensitivityJob {
         }
         let quantize = QuantizeJob::new(Arc::clone(&network), recipe.clone(), calibration, found, isa);
         let stage = Stage::Quantize(Box::new(quantize), Reference::new(evaluation));
-        Ok(Self { network, recipe, questions, isa, stage })
+        Ok(Self { network, recipe, questions, isa, asks_layers: true, stage })
+    }
+
+    /// Takes over what full precision said of these pictures, before the first step. Where layers are not
+    /// worth asking, the network is quantized and nothing more.
+    pub(super) fn knowing(&mut self, reference: Reference, asks_layers: bool) {
+        self.asks_layers = asks_layers;
+        if let Stage::Quantize(_, pictures) = &mut self.stage {
+            *pictures = reference;
+        }
     }
 
     /// Everything there is to do once the network is quantized.
@@ -174,6 +184,9 @@ impl SensitivityJob {
         let pictures = work.reference.len();
         if work.reference.step(&self.network.model)? {
             return Ok(progress("looking in full precision", work.reference.pictures.len(), pictures));
+        }
+        if !self.asks_layers {
+            return Ok(None);
         }
         if work.compared < pictures {
             let definition = work.quantized.model().definition()?;
@@ -249,7 +262,7 @@ impl SensitivityJob {
             recipe: self.recipe.clone(),
             calibration_pictures: work.quantized.statistics().runs(),
             whole: effect(Variant::Whole).unwrap_or(Effect::none(0)),
-            layers: work.layers.iter().enumerate().map(row).collect(),
+            layers: work.layers.iter().enumerate().filter(|_| self.asks_layers).map(row).collect(),
         };
         let Work { quantized, plan, reference, .. } = work;
         Ok(Sensitivity { view, quantized, reference, plan })
