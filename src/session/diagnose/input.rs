@@ -149,27 +149,30 @@ impl InputCheck {
     /// The next picture in the next way; how many are done, nothing when all are.
     ///
     /// # Errors
-    /// When a node fails.
+    /// When a picture cannot be read or a node fails.
     pub(super) fn step(
         &mut self,
-        reference: &Reference,
+        reference: &mut Reference,
         full: &Model,
     ) -> Result<Option<usize>, SessionError> {
         let own = self.candidates[0].preprocess.clone();
         let is_labelled = is_labelled(&self.expected);
         let Some(candidate) = self.candidates.get_mut(self.at) else { return Ok(None) };
-        let Some(picture) = reference.pictures.get(candidate.answers.len()) else { return Ok(None) };
+        let position = candidate.answers.len();
+        if position == reference.pictures.len() {
+            return Ok(None);
+        }
+        let input = reference.input(position)?;
         let answer = |value| Ok::<_, SessionError>(softmax(&full.scores(value)?).unwrap_or_default());
         let is_own = self.at == 0;
-        let input = if is_own {
-            picture.input.clone()
-        } else {
-            prepared(&picture.input, &own, &candidate.preprocess)?
-        };
+        let input = if is_own { input } else { prepared(&input, &own, &candidate.preprocess)? };
         let moved = if is_labelled { None } else { Some(answer(moved(&input, own.layout)?)?) };
         // What is in force was asked for already.
-        let probabilities =
-            if is_own { softmax(&picture.logits).unwrap_or_default() } else { answer(input)? };
+        let probabilities = if is_own {
+            softmax(&reference.pictures[position].logits).unwrap_or_default()
+        } else {
+            answer(input)?
+        };
         candidate.answers.push(Answer { probabilities, moved });
         if self.is_over() {
             self.at += 1;

@@ -23,7 +23,7 @@ use super::job::{Job, Progress, Step};
 use super::network::Network;
 use super::pictures::PictureInputs;
 use super::quantize::Found;
-use super::reference::{Reference, Trial};
+use super::reference::{KEPT, Reference, Trial};
 use super::sensitivity::{Questions, Sensitivity, SensitivityJob, definition};
 use super::tried::{RecipeTrial, TrialStep};
 use super::view::{DiagnosisView, Effect};
@@ -135,7 +135,7 @@ impl DiagnoseJob {
         found: Found,
         isa: Isa,
     ) -> Result<Self, SessionError> {
-        let reference = Reference::new(evaluation.clone());
+        let reference = Reference::new(evaluation.clone(), KEPT);
         let questions = Questions { alone: true, ..Questions::default() };
         let (asked, pictures) = ((recipe.clone(), questions), (calibration.clone(), evaluation));
         let layers = SensitivityJob::new(Arc::clone(&network), asked, pictures, found.clone(), isa)?;
@@ -173,9 +173,9 @@ impl DiagnoseJob {
         if work.is_healthy() || work.better.is_some() {
             return Ok(None);
         }
-        let graph = work.layers.quantized.before(&self.network);
-        let (layers, suspects) = (&work.layers, &mut work.suspects);
-        if suspects.step((graph, &work.parts), &layers.plan, &layers.reference, self.isa)? {
+        let Sensitivity { quantized, plan, reference, .. } = &mut work.layers;
+        let (suspects, graph) = (&mut work.suspects, quantized.before(&self.network));
+        if suspects.step((graph, &work.parts), plan, reference, self.isa)? {
             return Ok(at("weight or input of layers", suspects.done(), suspects.sides()));
         }
         if work.watched < pictures {
@@ -208,7 +208,7 @@ impl DiagnoseJob {
             work.effects.push(Effect::none(work.layers.reference.pictures.len()));
             return Ok(());
         };
-        if let Some(effect) = trial.step(&work.layers.reference)? {
+        if let Some(effect) = trial.step(&mut work.layers.reference)? {
             work.effects.push(effect);
             work.trial = None;
         }
@@ -216,7 +216,7 @@ impl DiagnoseJob {
     }
 
     fn watch(&self, work: &mut Work) -> Result<(), SessionError> {
-        let input = &work.layers.reference.pictures[work.watched].input;
+        let input = &work.layers.reference.input(work.watched)?;
         match work.layers.quantized.equalized() {
             None => work.watch.add(&self.network.model.executor, input)?,
             Some(equalized) => work.watch.add(&*equalized.executor(self.isa)?, input)?,
@@ -252,7 +252,7 @@ impl DiagnoseJob {
             (recipe.clone(), trial)
         };
         let (recipe, trial) = work.recipes.trial.get_or_insert_with(begin);
-        if let TrialStep::Done(tried) = trial.step(&work.layers.reference)? {
+        if let TrialStep::Done(tried) = trial.step(&mut work.layers.reference)? {
             self.found.learn(&tried.quantized);
             let size = tried.quantized.sizes().quantized;
             work.recipes.known.push((recipe.clone(), tried.effect, size));

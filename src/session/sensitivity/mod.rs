@@ -22,7 +22,7 @@ use super::network::Network;
 use super::pictures::PictureInputs;
 use super::quantize::{Found, QuantizeJob};
 use super::quantized::QuantizedNetwork;
-use super::reference::{Reference, Trial};
+use super::reference::{KEPT, Reference, Trial};
 use super::runnable::definition_graph;
 use super::view::{BitsEffect, Effect, LayerNoise, LayerSensitivity, SensitivityView};
 use crate::attribution::Model;
@@ -127,7 +127,7 @@ impl SensitivityJob {
             return Err(quant::QuantError::from(RecipeError::Option { key, reason }).into());
         }
         let quantize = QuantizeJob::new(Arc::clone(&network), recipe.clone(), calibration, found, isa);
-        let stage = Stage::Quantize(Box::new(quantize), Reference::new(evaluation));
+        let stage = Stage::Quantize(Box::new(quantize), Reference::new(evaluation, KEPT));
         Ok(Self { network, recipe, questions, isa, asks_layers: true, stage })
     }
 
@@ -190,7 +190,7 @@ impl SensitivityJob {
         }
         if work.compared < pictures {
             let definition = work.quantized.model().definition()?;
-            work.noise.add(&work.reference.pictures[work.compared].input, &definition)?;
+            work.noise.add(&work.reference.input(work.compared)?, &definition)?;
             work.compared += 1;
             return Ok(progress("comparing outputs of layers", work.compared, pictures));
         }
@@ -203,7 +203,7 @@ impl SensitivityJob {
             work.effects[at] = Some(Effect::none(pictures));
             return Ok(progress("quantizing layer by layer", at + 1, work.variants.len()));
         };
-        if let Some(effect) = trial.step(&work.reference)? {
+        if let Some(effect) = trial.step(&mut work.reference)? {
             work.effects[at] = Some(effect);
             work.trial = None;
         }
