@@ -27,7 +27,8 @@ fn comparable(lhs: &[f32], rhs: &[f32]) -> bool {
 
 /// As [`comparable`], and without infinities.
 fn comparable_finite(lhs: &[f32], rhs: &[f32]) -> bool {
-    comparable(lhs, rhs) && lhs.iter().chain(rhs).all(|v| v.is_finite())
+    let is_finite = |v: &f32| v.is_finite();
+    comparable(lhs, rhs) && lhs.iter().all(is_finite) && rhs.iter().all(is_finite)
 }
 
 /// Whether all values are the same; an empty slice is constant.

@@ -68,20 +68,21 @@ impl<'a> Columns<'a> {
         let (image, z) = (rest / depth.output, rest % depth.output);
         let plane = depth.input * rows.input * columns.input;
         let first = (image * self.groups + group) * self.inner;
-        let mut out = out.iter_mut();
+        let mut lines = out.chunks_exact_mut(columns.kernel.max(1));
         for channel in first..first + self.inner {
             for i in 0..depth.kernel {
+                let z = source(depth, z, i);
                 for j in 0..rows.kernel {
-                    for (k, out) in (0..columns.kernel).zip(&mut out) {
-                        let at = [(depth, z, i), (rows, y, j), (columns, x, k)];
-                        let at = at.map(|(axis, output, tap)| source(axis, output, tap));
-                        *out = match at {
-                            [Some(z), Some(y), Some(x)] => {
-                                let within = (z * rows.input + y) * columns.input + x;
-                                self.input.get(channel * plane + within).copied().unwrap_or(0.0)
-                            }
-                            _ => 0.0,
-                        };
+                    let Some(line) = lines.next() else { return };
+                    let (Some(z), Some(y)) = (z, source(rows, y, j)) else {
+                        line.fill(0.0);
+                        continue;
+                    };
+                    let begin = channel * plane + (z * rows.input + y) * columns.input;
+                    let from = self.input.get(begin..begin + columns.input).unwrap_or_default();
+                    for (k, out) in line.iter_mut().enumerate() {
+                        let at = source(columns, x, k);
+                        *out = at.and_then(|at| from.get(at)).copied().unwrap_or(0.0);
                     }
                 }
             }

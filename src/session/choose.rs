@@ -12,11 +12,11 @@ use super::job::{Job as _, Progress, Step};
 use super::network::Network;
 use super::pictures::{PictureInputs, Share};
 use super::quantize::CalibrateJob;
+use super::reference::{Reference, Trial};
 use super::runnable::QuantizedModel;
 use super::view::{RangeChoiceView, TriedRangeView};
 use crate::attribution::Model;
 use crate::exec::Executor;
-use crate::metrics::kl_divergence;
 use crate::ops::{Graph, Isa};
 use crate::quant::recipe::ActivationRange;
 use crate::quant::{self, QuantPlan, Recipe, Statistics};
@@ -30,16 +30,19 @@ const PARTS: usize = 4;
 /// Pictures that are enough to tell rules apart.
 const ENOUGH: usize = 32;
 
+/// Bytes of prepared pictures that are kept while rules are tried, of all folds together: some hundred of
+/// 224 × 224.
+const KEPT: usize = 64 << 20;
+
 /// Pictures that are held out, and what is known without them.
 #[derive(Debug, Clone)]
 struct Fold {
     /// Ranges from all others.
     seen: Arc<Statistics>,
-    /// Their positions, and what full precision says of them.
-    held: Vec<(usize, Vec<f32>)>,
+    held: Reference,
 }
 
-/// What choosing looks at whatever the bits: found once for a network and its pictures.
+/// What choosing looks at whatever the bits: found once for a network and its pictures, of which none is kept.
 #[derive(Debug)]
 pub(super) struct HeldOut {
     preparation: Preparation,
@@ -93,14 +96,15 @@ pub(super) struct ChooseJob {
     pub(super) equalized: Option<Arc<EqualizedNetwork>>,
     recipe: Recipe,
     inputs: PictureInputs,
-    known: Option<Arc<HeldOut>>,
-    trials: Vec<Trial>,
+    /// None before they are known.
+    folds: Vec<Fold>,
+    tried: Vec<Tried>,
     stage: Stage,
 }
 
 /// A rule on a fold; rule after rule, each on all folds.
 #[derive(Debug)]
-struct Trial {
+struct Tried {
     plan: QuantPlan,
     /// Sum over the pictures that are held out.
     divergence: f64,
@@ -110,9 +114,9 @@ struct Trial {
 enum Stage {
     Begin,
     Look { job: Box<CalibrateJob>, parts: Vec<Statistics> },
-    Ask { full: Box<Model>, folds: Vec<Fold>, asked: usize },
-    Next(Arc<HeldOut>),
-    Try { held_out: Arc<HeldOut>, model: Box<Model>, trial: Trial, done: usize },
+    Ask(Box<Model>),
+    Next,
+    Try(Box<Trial>, QuantPlan),
 }
 
 impl ChooseJob {
@@ -125,9 +129,10 @@ impl ChooseJob {
         known: Option<&Arc<HeldOut>>,
     ) -> Self {
         let prepared = preparation(equalized.as_ref());
-        let known = known.filter(|known| known.preparation == prepared).cloned();
+        let known = known.filter(|known| known.preparation == prepared);
+        let folds = known.map(|known| known.folds.clone()).unwrap_or_default();
         let (recipe, inputs) = (recipe.clone(), inputs.clone());
-        Self { network, equalized, recipe, inputs, known, trials: Vec::new(), stage: Stage::Begin }
+        Self { network, equalized, recipe, inputs, folds, tried: Vec::new(), stage: Stage::Begin }
     }
 
     fn graph(&self) -> &Graph {
@@ -154,15 +159,20 @@ impl ChooseJob {
 
     /// What nobody has looked at yet.
     fn begin(&self) -> Result<Stage, SessionError> {
-        match &self.known {
-            Some(known) => Ok(Stage::Next(Arc::clone(known))),
-            None => Ok(Stage::Look { job: self.calibrate(0)?, parts: Vec::new() }),
+        if !self.folds.is_empty() {
+            return Ok(Stage::Next);
         }
+        Ok(Stage::Look { job: self.calibrate(0)?, parts: Vec::new() })
+    }
+
+    /// A part of the pictures.
+    fn part(&self, part: usize) -> Result<PictureInputs, SessionError> {
+        self.inputs.clone().share(Share { part, of: self.parts() })
     }
 
     fn calibrate(&self, part: usize) -> Result<Box<CalibrateJob>, SessionError> {
-        let inputs = self.inputs.clone().share(Share { part, of: self.parts() })?;
-        Ok(Box::new(CalibrateJob::of(Arc::clone(&self.network), self.equalized.clone(), inputs)))
+        let (network, equalized) = (Arc::clone(&self.network), self.equalized.clone());
+        Ok(Box::new(CalibrateJob::of(network, equalized, self.part(part)?)))
     }
 
     /// The next piece of work; the rule, in the end.
@@ -177,17 +187,15 @@ impl ChooseJob {
                     None
                 }
                 Stage::Look { job, parts } => self.look(job, parts)?,
-                Stage::Ask { full, folds, asked } => self.ask(full, folds, asked)?,
-                Stage::Next(held_out) => match self.next(&held_out)? {
-                    Some((model, trial)) => {
-                        self.stage = Stage::Try { held_out, model, trial, done: 0 };
+                Stage::Ask(full) => self.ask(full)?,
+                Stage::Next => match self.next()? {
+                    Some((trial, plan)) => {
+                        self.stage = Stage::Try(Box::new(trial), plan);
                         None
                     }
-                    None => return Ok(Step::Done(self.choice(held_out))),
+                    None => return Ok(Step::Done(self.choice())),
                 },
-                Stage::Try { held_out, model, trial, done } => {
-                    self.ask_quantized(held_out, model, trial, done)?
-                }
+                Stage::Try(trial, plan) => self.try_on(trial, plan)?,
             };
             if let Some(progress) = progress {
                 return Ok(Step::Running(progress));
@@ -212,7 +220,8 @@ impl ChooseJob {
             Stage::Look { job: self.calibrate(parts.len())?, parts }
         } else {
             let full = Executor::new(self.network.graph().clone(), Isa::reproducible())?;
-            Stage::Ask { full: Box::new(Model::new(full)?), folds: self.folds(&parts)?, asked: 0 }
+            self.folds = self.folds(&parts)?;
+            Stage::Ask(Box::new(Model::new(full)?))
         };
         Ok(None)
     }
@@ -224,85 +233,74 @@ impl ChooseJob {
             let others = parts.iter().enumerate().filter(|&(part, _)| parts.len() == 1 || part != held);
             others.map(|(_, part)| part).try_for_each(|part| seen.merge(part))?;
             seen.check(self.graph())?;
-            let positions = (held..self.inputs.len()).step_by(parts.len());
-            let held = positions.map(|position| (position, Vec::new())).collect();
+            let held = Reference::new(self.part(held)?, KEPT / self.held_out().len());
             Ok(Fold { seen: Arc::new(seen), held })
         };
         self.held_out().map(fold).collect()
     }
 
     /// What full precision says of the pictures that are held out.
-    fn ask(
-        &mut self,
-        full: Box<Model>,
-        mut folds: Vec<Fold>,
-        asked: usize,
-    ) -> Result<Option<Progress>, SessionError> {
-        let total = folds.iter().map(|fold| fold.held.len()).sum();
-        if let Some((position, answer)) = folds.iter_mut().flat_map(|fold| &mut fold.held).nth(asked) {
-            *answer = full.scores(self.inputs.get(*position)?.value)?;
-            let asked = asked + 1;
-            self.stage = Stage::Ask { full, folds, asked };
-            return Ok(Some(Progress { phase: PHASE, done: asked, total, comparison: None }));
+    fn ask(&mut self, full: Box<Model>) -> Result<Option<Progress>, SessionError> {
+        let total = self.folds.iter().map(|fold| fold.held.len()).sum();
+        for fold in &mut self.folds {
+            if fold.held.step(&full)? {
+                let done = self.folds.iter().map(|fold| fold.held.pictures.len()).sum();
+                self.stage = Stage::Ask(full);
+                return Ok(Some(Progress { phase: PHASE, done, total, comparison: None }));
+            }
         }
-        let preparation = preparation(self.equalized.as_ref());
-        self.stage = Stage::Next(Arc::new(HeldOut { preparation, folds }));
+        self.stage = Stage::Next;
         Ok(None)
     }
 
     /// The network quantized by the next rule, or for the next fold; `None` where all were tried.
-    fn next(&mut self, held_out: &HeldOut) -> Result<Option<(Box<Model>, Trial)>, SessionError> {
-        let folds = held_out.folds.len();
-        while let Some(rule) = Self::rules().nth(self.trials.len() / folds) {
-            let at = self.trials.len() % folds;
+    fn next(&mut self) -> Result<Option<(Trial, QuantPlan)>, SessionError> {
+        let folds = self.folds.len();
+        while let Some(rule) = Self::rules().nth(self.tried.len() / folds) {
+            let at = self.tried.len() % folds;
             let recipe = Recipe { activation_range: rule, ..self.recipe.clone() };
-            let plan = quant::plan(self.graph(), &held_out.folds[at].seen, &recipe)?;
+            let plan = quant::plan(self.graph(), &self.folds[at].seen, &recipe)?;
             // Rules agree where nothing is worth clipping.
-            let same = self.trials.iter().skip(at).step_by(folds).find(|trial| trial.plan == plan);
-            if let Some(divergence) = same.map(|trial| trial.divergence) {
-                self.trials.push(Trial { plan, divergence });
+            let same = self.tried.iter().skip(at).step_by(folds).find(|tried| tried.plan == plan);
+            if let Some(divergence) = same.map(|tried| tried.divergence) {
+                self.tried.push(Tried { plan, divergence });
                 continue;
             }
             let quantized = quant::apply(self.graph(), &plan)?;
             let model = QuantizedModel::from_graph(&quantized.graph, Isa::reproducible())?;
-            return Ok(Some((Box::new(model.integer), Trial { plan, divergence: 0.0 })));
+            return Ok(Some((Trial::new(model.integer), plan)));
         }
         Ok(None)
     }
 
     /// What a quantized network says of the next picture that is held out.
-    fn ask_quantized(
-        &mut self,
-        held_out: Arc<HeldOut>,
-        model: Box<Model>,
-        mut trial: Trial,
-        done: usize,
-    ) -> Result<Option<Progress>, SessionError> {
-        let fold = &held_out.folds[self.trials.len() % held_out.folds.len()];
-        let Some((position, answer)) = fold.held.get(done) else {
-            self.trials.push(trial);
-            self.stage = Stage::Next(held_out);
+    fn try_on(&mut self, mut trial: Box<Trial>, plan: QuantPlan) -> Result<Option<Progress>, SessionError> {
+        let (networks, folds) = (self.tried.len(), self.folds.len());
+        if trial.step(&mut self.folds[networks % folds].held)?.is_some() {
+            // What has no probabilities is no answer.
+            let divergence = Some(trial.divergence()).filter(|sum| !sum.is_nan()).unwrap_or(f64::INFINITY);
+            self.tried.push(Tried { plan, divergence });
+            self.stage = Stage::Next;
             return Ok(None);
-        };
-        let scores = model.scores(self.inputs.get(*position)?.value)?;
-        // What has no probabilities is no answer.
-        trial.divergence += kl_divergence(answer, &scores).unwrap_or(f64::INFINITY);
+        }
+        self.stage = Stage::Try(trial, plan);
         // Networks are counted, not pictures, of which folds have not equally many.
-        let (networks, total) = (self.trials.len(), Self::rules().count() * held_out.folds.len());
-        self.stage = Stage::Try { held_out, model, trial, done: done + 1 };
+        let total = Self::rules().count() * folds;
         Ok(Some(Progress { phase: PHASE, done: networks, total, comparison: None }))
     }
 
     /// The least divergence; the first of equals.
-    fn choice(&mut self, held_out: Arc<HeldOut>) -> RangeChoice {
+    fn choice(&mut self) -> RangeChoice {
+        let without_inputs = |fold: Fold| Fold { held: fold.held.without_inputs(), ..fold };
+        let folds: Vec<_> = std::mem::take(&mut self.folds).into_iter().map(without_inputs).collect();
+        let held_out = HeldOut { preparation: preparation(self.equalized.as_ref()), folds };
         let pictures = held_out.pictures().max(1) as f64;
-        let trials = std::mem::take(&mut self.trials);
-        let of_rules = trials.chunks(held_out.folds.len());
-        let mean = |folds: &[Trial]| folds.iter().map(|trial| trial.divergence).sum::<f64>() / pictures;
+        let mean = |folds: &[Tried]| folds.iter().map(|tried| tried.divergence).sum::<f64>() / pictures;
+        let of_rules = self.tried.chunks(held_out.folds.len());
         let tried: Vec<_> = Self::rules().zip(of_rules.map(mean)).collect();
         let least = tried.iter().copied().reduce(|best, next| if next.1 < best.1 { next } else { best });
         let rule = least.map_or(ActivationRange::Max, |(rule, _)| rule);
-        RangeChoice { rule, tried, all_seen: self.parts() == 1, held_out }
+        RangeChoice { rule, tried, all_seen: self.parts() == 1, held_out: Arc::new(held_out) }
     }
 }
 

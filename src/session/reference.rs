@@ -1,8 +1,8 @@
 //! Pictures with full precision's answers, and what other networks make of them.
 //!
-//! Whoever tries many ways to quantize a network asks them all about the same pictures. These are prepared
-//! once, and full precision runs once; both stay in memory as long as the work goes on: `4 · elements` bytes
-//! a picture.
+//! Whoever tries many ways to quantize a network asks them all about the same pictures. Full precision runs
+//! once, and pictures are prepared once, as far as they may be kept: `4 · elements` bytes each, up to a bound.
+//! What is beyond it is prepared again whenever it is asked for.
 
 use super::SessionError;
 use super::pictures::PictureInputs;
@@ -11,10 +11,14 @@ use crate::attribution::Model;
 use crate::metrics::{Agreement, decibels, kl_divergence, top_1};
 use crate::tensor::Value;
 
+/// Bytes of prepared pictures that are kept: some four hundred of 224 × 224.
+pub(super) const KEPT: usize = 256 << 20;
+
 /// A picture, and what full precision says of it.
 #[derive(Debug, Clone)]
 pub(super) struct Known {
-    pub(super) input: Value,
+    /// As the network sees it, where it is kept.
+    input: Option<Value>,
     pub(super) logits: Vec<f32>,
     /// The output that is right, where a label says it.
     pub(super) expected: Option<usize>,
@@ -25,12 +29,15 @@ pub(super) struct Known {
 pub(super) struct Reference {
     inputs: PictureInputs,
     pub(super) pictures: Vec<Known>,
+    /// Bytes that may be kept yet, and in all.
+    left: usize,
+    limit: usize,
 }
 
 impl Reference {
-    /// Nothing seen yet of those pictures.
-    pub(super) fn new(inputs: PictureInputs) -> Self {
-        Self { inputs, pictures: Vec::new() }
+    /// Nothing seen yet of those pictures, of which so many bytes may be kept.
+    pub(super) fn new(inputs: PictureInputs, limit: usize) -> Self {
+        Self { inputs, pictures: Vec::new(), left: limit, limit }
     }
 
     /// How many pictures there are in all.
@@ -48,8 +55,36 @@ impl Reference {
         }
         let picture = self.inputs.get(self.pictures.len())?;
         let logits = full.scores(picture.value.clone())?;
-        self.pictures.push(Known { input: picture.value, logits, expected: picture.expected });
+        self.pictures.push(Known { input: None, logits, expected: picture.expected });
+        self.keep(self.pictures.len() - 1, &picture.value);
         Ok(true)
+    }
+
+    /// A picture that full precision has seen, as the network sees it.
+    ///
+    /// # Errors
+    /// When it was not kept and cannot be read any more.
+    pub(super) fn input(&mut self, at: usize) -> Result<Value, SessionError> {
+        if let Some(kept) = &self.pictures[at].input {
+            return Ok(kept.clone());
+        }
+        let input = self.inputs.get(at)?.value;
+        self.keep(at, &input);
+        Ok(input)
+    }
+
+    fn keep(&mut self, at: usize, input: &Value) {
+        if let Some(left) = self.left.checked_sub(input.size_bytes()) {
+            self.left = left;
+            self.pictures[at].input = Some(input.clone());
+        }
+    }
+
+    /// Keeps the answers and no picture.
+    pub(super) fn without_inputs(mut self) -> Self {
+        self.pictures.iter_mut().for_each(|picture| picture.input = None);
+        self.left = self.limit;
+        self
     }
 }
 
@@ -73,10 +108,10 @@ impl Measured {
     /// Looks at the next picture.
     ///
     /// # Errors
-    /// When a node fails or the network has other classes.
-    pub(super) fn step(&mut self, reference: &Reference, other: &Model) -> Result<(), SessionError> {
+    /// When a picture cannot be read, a node fails, or the network has other classes.
+    pub(super) fn step(&mut self, reference: &mut Reference, other: &Model) -> Result<(), SessionError> {
+        let logits = other.scores(reference.input(self.done())?)?;
         let picture = &reference.pictures[self.done()];
-        let logits = other.scores(picture.input.clone())?;
         let (full, quantized) = (picture.logits.len(), logits.len());
         if full != quantized {
             return Err(SessionError::OtherClasses { full, quantized });
@@ -132,22 +167,51 @@ impl Trial {
     ///
     /// # Errors
     /// As [`Measured::step`].
-    pub(super) fn step(&mut self, reference: &Reference) -> Result<Option<Effect>, SessionError> {
+    pub(super) fn step(&mut self, reference: &mut Reference) -> Result<Option<Effect>, SessionError> {
         if self.measured.done() == reference.pictures.len() {
             return Ok(Some(self.measured.effect()));
         }
         self.measured.step(reference, &self.model)?;
         Ok(None)
     }
+
+    /// The sum of the divergences so far, in nats; no number where an answer has no probabilities.
+    pub(super) fn divergence(&self) -> f64 {
+        self.measured.kl
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::pictures::{PictureSet, Role};
     use super::*;
+    use crate::data::{Picture, Preprocess};
 
     fn picture(logits: &[f32], expected: Option<usize>) -> Known {
-        let input = Value::zeros::<f32>(&[1]).unwrap();
-        Known { input, logits: logits.to_vec(), expected }
+        Known { input: None, logits: logits.to_vec(), expected }
+    }
+
+    #[test]
+    fn what_may_not_be_kept_is_prepared_again() {
+        let mut set = PictureSet::default();
+        for level in [10, 20, 30] {
+            set.push(Picture::from_rgb("p", 1, 1, vec![level; 3]).unwrap(), None, Role::Any);
+        }
+        let inputs = set.inputs_of(&Preprocess::default(), Role::Any).unwrap();
+        let numbers = |value: &Value| value.as_slice::<f32>().unwrap().to_vec();
+        let expected = [0, 1, 2].map(|at| numbers(&inputs.get(at).unwrap().value));
+        let kept = |reference: &Reference| [0, 1, 2].map(|at| reference.pictures[at].input.is_some());
+        let two = 2 * size_of_val(&expected[0][..]);
+        let mut reference = Reference::new(inputs, two);
+        reference.pictures = vec![picture(&[1.0], None); 3];
+        for at in [0, 1, 2, 2, 1, 0] {
+            assert_eq!(numbers(&reference.input(at).unwrap()), expected[at]);
+        }
+        assert_eq!(kept(&reference), [true, true, false]);
+        let mut reference = reference.without_inputs();
+        assert_eq!(kept(&reference), [false; 3]);
+        assert_eq!(numbers(&reference.input(2).unwrap()), expected[2]);
+        assert_eq!(kept(&reference), [false, false, true]);
     }
 
     #[test]

@@ -49,7 +49,7 @@ impl RecipeTrial {
     ///
     /// # Errors
     /// When the network cannot be quantized so, or a node fails.
-    pub(super) fn step(&mut self, reference: &Reference) -> Result<TrialStep, SessionError> {
+    pub(super) fn step(&mut self, reference: &mut Reference) -> Result<TrialStep, SessionError> {
         if let Some(mut job) = self.quantize.take() {
             match job.step()? {
                 Step::Running(_) => {

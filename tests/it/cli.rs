@@ -176,16 +176,16 @@ fn quantize_asks_for_pictures_only_where_they_decide_something() {
 fn diagnose_says_what_helps_and_writes_it() {
     let (sample, folder) = (Sample::new(), folder("diagnose"));
     let recipe = folder.join("recipe.json");
-    let asked = ["--weight-bits", "3", "--activation-bits", "3", "--pictures", "16", "-o", text(&recipe)];
+    let asked = ["--weight-bits", "3", "--activation-bits", "3", "--pictures", "10", "-o", text(&recipe)];
     let lines = printed(&sample.command("diagnose", &asked));
     assert!(
-        lines.contains("of 16 pictures") && lines.contains("→ ") && lines.contains("together: "),
+        lines.contains("of 10 pictures") && lines.contains("→ ") && lines.contains("together: "),
         "{lines}"
     );
     let found = &self::lines(&sample.command("diagnose", &[&asked[..], &["--json"]].concat()))[0];
     let written: Json = serde_json::from_slice(&fs::read(&recipe).unwrap()).unwrap();
     assert_eq!(written, found["suggestion"]["recipe"]);
-    assert_eq!(found["before"]["images"], 16);
+    assert_eq!(found["before"]["images"], 10);
     let kl = |effect: &Json| effect["kl"].as_f64().unwrap();
     assert!(kl(&found["suggestion"]["after"]) < kl(&found["before"]));
     let healthy = printed(&sample.command("diagnose", &[]));
@@ -199,7 +199,7 @@ fn diagnose_says_what_helps_and_writes_it() {
 fn allocate_writes_a_recipe_that_quantize_takes() {
     let (sample, folder) = (Sample::new(), folder("allocate"));
     let (recipe, file) = (folder.join("recipe.json"), folder.join("q.onnx"));
-    let asked = ["--preset", "w4a8", "--budget", "bytes=w5", "-o", text(&recipe)];
+    let asked = ["--preset", "w4a8", "--budget", "bytes=w5", "--limit", "16", "-o", text(&recipe)];
     let lines = printed(&sample.command("allocate", &asked));
     assert!(lines.contains("stem/conv") && lines.contains("all the same"), "{lines}");
     let found = &self::lines(&sample.command("allocate", &[&asked[..], &["--json"]].concat()))[0];
@@ -212,7 +212,8 @@ fn allocate_writes_a_recipe_that_quantize_takes() {
         rows.as_array().unwrap().iter().map(|row| row["weightBits"].clone()).collect()
     };
     assert_eq!(bits(&quantized["layers"]), bits(&found["layers"]));
-    let (code, message) = refused(&sample.command("allocate", &["--budget", "bytes=2", "-o", text(&recipe)]));
+    let (code, message) =
+        refused(&sample.command("allocate", &["--budget", "bytes=2", "--limit", "4", "-o", text(&recipe)]));
     assert!(code == 2 && message.contains("the fewest bits cost"), "{code} {message}");
     assert_eq!(refused(&sample.command("allocate", &["--budget", "4 bits", "-o", "x"])).0, 2);
 }

@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -19,7 +18,7 @@ use crate::real_networks::Real;
 use crate::root;
 use crate::schemes::schemes;
 use crate::support::{
-    Golden, SAMPLES, bits, data_folder, inputs, python, quantize, sample_path, sample_session,
+    Golden, SAMPLES, bits, data_folder, inputs, python, quantize, run_tool, sample_path, sample_session,
 };
 
 /// Share of codes that may differ from onnxruntime's: none where it uses AVX2. On other instruction
@@ -88,15 +87,11 @@ pub(crate) fn check_export(
     }
     fs::write(folder.join("tensors.json"), Json::from(listing).to_string()).unwrap();
 
-    let output = Command::new(python)
-        .arg(root().join("tests/tools/check_export.py"))
-        .args([model, &folder.join("q.onnx"), &folder, &folder])
-        // Scales that are found while running are of what runs together.
-        .args(["--batch", if quantized.recipe().is_dynamic() { "1" } else { "16" }])
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{label}: {text} {}", String::from_utf8_lossy(&output.stderr));
+    // Scales that are found while running are of what runs together.
+    let batch = if quantized.recipe().is_dynamic() { "1" } else { "16" };
+    let file = folder.join("q.onnx");
+    let asked = [model.as_ref(), file.as_ref(), folder.as_ref(), folder.as_ref(), "--batch".as_ref()];
+    let text = run_tool(python, "check_export", &[&asked[..], &[batch.as_ref()]].concat());
     let report: Json = serde_json::from_str(&text).unwrap();
     println!(
         "{label}: same first answer on {} of {}, {:.4} % of {} codes differ, {:.4} % by more than 1",

@@ -24,23 +24,22 @@ fn divergence(view: &RangeChoiceView, rule: ActivationRange) -> f64 {
 
 #[test]
 fn the_rule_with_the_least_divergence_makes_what_it_makes_when_asked_for() {
-    for network in SAMPLES {
-        for recipe in [uncorrected(Preset::W4a4), Recipe::preset(Preset::Int8Corrected)] {
-            let (session, quantized) = quantized_sample(network, &held_out(&recipe));
-            let view = choice(&session);
-            let least = view.tried.iter().map(|tried| tried.kl).fold(f64::INFINITY, f64::min);
-            // All but itself and the one that needs no ranges.
-            assert_eq!(view.tried.len(), ActivationRange::ALL.len() - 2);
-            assert_eq!((view.pictures, view.all_seen), (20, false), "each of 20 in its turn");
-            assert!(least > 0.0 && least.total_cmp(&divergence(&view, view.rule)).is_eq(), "{view:?}");
-            let asked = Recipe { activation_range: view.rule, ..recipe.clone() };
-            let (other, same) = quantized_sample(network, &asked);
-            assert!(other.quantized().unwrap().view().range.is_none());
-            assert_eq!(quantized.plan(), same.plan(), "{network} {}", recipe.label());
-            let input = inputs(&session, Role::Evaluate).swap_remove(0).value;
-            let scores = |made: &QuantizedNetwork| made.model().integer.scores(input.clone()).unwrap();
-            assert_eq!(scores(&quantized), scores(&same), "{network} {}", recipe.label());
-        }
+    let recipes = [uncorrected(Preset::W4a4), Recipe::preset(Preset::Int8Corrected)];
+    for (network, recipe) in SAMPLES.into_iter().zip(recipes) {
+        let (session, quantized) = quantized_sample(network, &held_out(&recipe));
+        let view = choice(&session);
+        let least = view.tried.iter().map(|tried| tried.kl).fold(f64::INFINITY, f64::min);
+        // All but itself and the one that needs no ranges.
+        assert_eq!(view.tried.len(), ActivationRange::ALL.len() - 2);
+        assert_eq!((view.pictures, view.all_seen), (20, false), "each of 20 in its turn");
+        assert!(least > 0.0 && least.total_cmp(&divergence(&view, view.rule)).is_eq(), "{view:?}");
+        let asked = Recipe { activation_range: view.rule, ..recipe.clone() };
+        let (other, same) = quantized_sample(network, &asked);
+        assert!(other.quantized().unwrap().view().range.is_none());
+        assert_eq!(quantized.plan(), same.plan(), "{network} {}", recipe.label());
+        let input = inputs(&session, Role::Evaluate).swap_remove(0).value;
+        let scores = |made: &QuantizedNetwork| made.model().integer.scores(input.clone()).unwrap();
+        assert_eq!(scores(&quantized), scores(&same), "{network} {}", recipe.label());
     }
 }
 

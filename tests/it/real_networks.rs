@@ -1,9 +1,9 @@
 //! Networks that others trained, where the data folder is at hand: each is read, run, quantized and
 //! run on integers, and compared with onnxruntime where Python has it.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Arc;
 
 use bitlens::data::Preprocess;
@@ -18,8 +18,7 @@ use bitlens::session::{
 use bitlens::tensor::Value;
 
 use crate::forced::node_by_node;
-use crate::support::{data_folder, python, relative_difference, same_bits};
-use crate::{root, support};
+use crate::support::{self, data_folder, python, relative_difference, run_tool, same_bits};
 
 /// Pictures that each network sees.
 const PICTURES: usize = 4;
@@ -234,16 +233,10 @@ fn raw(folder: &Path, prefix: &str) -> (Vec<usize>, Vec<f32>) {
 /// Lets `oracle.py` run a model, prepared by a configuration, on the first pictures of a source.
 fn ask_onnxruntime(python: &str, [model, config]: [&Path; 2], source: &str, pictures: usize, out: &Path) {
     let _ = fs::remove_dir_all(out);
-    let oracle = Command::new(python)
-        .arg(root().join("tests/tools/oracle.py"))
-        .arg(model)
-        .args(["--data", source, "--limit", &pictures.to_string(), "--preprocess"])
-        .arg(config)
-        .arg("--out")
-        .arg(out)
-        .output()
-        .unwrap();
-    assert!(oracle.status.success(), "{}: {}", model.display(), String::from_utf8_lossy(&oracle.stderr));
+    let limit = pictures.to_string();
+    let texts = ["--data", source, "--limit", &limit, "--preprocess"].map(OsStr::new);
+    let asked = [&[model.as_ref()], &texts[..], &[config.as_ref(), "--out".as_ref(), out.as_ref()]];
+    run_tool(python, "oracle", &asked.concat());
 }
 
 #[test]
@@ -302,7 +295,7 @@ const OUTPUT_ZERO: i32 = 94;
 /// MobileNetV2 of QLinearConv, QLinearAdd and their like, with `uint8` weights whose zeros are not 0.
 #[test]
 fn codes_of_a_network_of_operators_on_codes_are_onnxruntimes() {
-    const PICTURES: usize = 100;
+    const PICTURES: usize = 40;
     let (Some(data), Some(python)) = (data_folder(), python()) else { return };
     let name = "mobilenet_v2_qlinear_op12";
     let model = data.join(format!("models/quantized/{name}.onnx"));

@@ -2,7 +2,6 @@
 //! there.
 
 use std::fs;
-use std::sync::Arc;
 
 use bitlens::metrics::sqnr_db;
 use bitlens::ops::Isa;
@@ -11,10 +10,10 @@ use bitlens::quant::recipe::{
 };
 use bitlens::quant::{FLOAT_BITS, Recipe};
 use bitlens::session::view::RoundingView;
-use bitlens::session::{Found, Job as _, Network, PictureSet, QuantizeJob, QuantizedNetwork, Role};
+use bitlens::session::{Network, QuantizedNetwork, Role, Session};
 use bitlens::tensor::Value;
 
-use crate::support::{SAMPLES, data_folder, inputs, quantized_sample, sample_session};
+use crate::support::{SAMPLES, data_folder, inputs, quantize, quantized_sample, sample_session, scores};
 
 fn recipe(rounding: RoundingChoice, weight_bits: u8) -> Recipe {
     Recipe { weight_bits, rounding, ..Recipe::default() }
@@ -33,24 +32,22 @@ fn sums(layers: &[RoundingView]) -> [f64; 2] {
     sums
 }
 
-fn logits(quantized: &QuantizedNetwork, pictures: &[Value]) -> Vec<f32> {
-    let model = &quantized.model().integer;
-    pictures.iter().flat_map(|picture| model.scores(picture.clone()).unwrap()).collect()
+/// Signal over noise of the answers to pictures of a session's network by a recipe, and the [`sums`].
+fn quality(session: &mut Session, recipe: &Recipe, (full, pictures): (&[f32], &[Value])) -> (f64, [f64; 2]) {
+    quantize(session, recipe);
+    let quantized = session.quantized().unwrap();
+    let found = scores(&quantized.model().integer, pictures).concat();
+    (sqnr_db(full, &found).unwrap(), sums(&quantized.view().rounding))
 }
 
 #[test]
 fn chosen_codes_bring_the_bundled_networks_nearer_to_full_precision() {
     for network in SAMPLES {
-        let session = sample_session(network);
+        let mut session = sample_session(network);
         let pictures: Vec<Value> = inputs(&session, Role::Evaluate).into_iter().map(|p| p.value).collect();
-        let model = &session.network().unwrap().model;
-        let full: Vec<f32> = pictures.iter().flat_map(|x| model.scores(x.clone()).unwrap()).collect();
+        let full = scores(&session.network().unwrap().model, &pictures).concat();
         for bits in [4, 3] {
-            let of = |recipe: &Recipe| {
-                let quantized = session.quantize(recipe).unwrap().run(&mut |_| ()).unwrap();
-                let quality = sqnr_db(&full, &logits(&quantized, &pictures)).unwrap();
-                (quality, sums(&quantized.view().rounding))
-            };
+            let mut of = |recipe: &Recipe| quality(&mut session, recipe, (&full, &pictures));
             let (before, _) = of(&recipe(RoundingChoice::Nearest, bits));
             for rounding in [RoundingChoice::Gptq, RoundingChoice::Comq, RoundingChoice::AdaRound] {
                 let (after, [nearest, accepted]) = of(&recipe(rounding, bits));
@@ -80,9 +77,10 @@ fn rounding_goes_with_everything_else_that_a_recipe_asks_for() {
         Recipe { layers: vec![float.clone()], ..rounded.clone() },
         Recipe { activation_bits: FLOAT_BITS, rounding: RoundingChoice::Hqq, ..rounded },
     ];
+    let mut session = sample_session(SAMPLES[1]);
     for recipe in recipes {
-        let (_, quantized) = quantized_sample(SAMPLES[1], &recipe);
-        let view = quantized.view();
+        quantize(&mut session, &recipe);
+        let view = session.quantized().unwrap().view();
         let in_float = view.layers.iter().filter(|layer| layer.weight_bits == FLOAT_BITS).count();
         assert_eq!(in_float > 0, !recipe.layers.is_empty(), "{in_float} {recipe:?}");
         assert_eq!(view.rounding.len(), view.layers.len() - in_float, "{recipe:?}");
@@ -146,41 +144,29 @@ fn the_file_has_the_codes_that_were_chosen() {
 fn chosen_codes_halve_the_error_of_a_real_network() {
     let Some(data) = data_folder() else { return };
     let bytes = fs::read(data.join("models/cifar10/resnet20.onnx")).unwrap();
-    let network = Arc::new(Network::load("resnet20.onnx", bytes, Isa::best()).unwrap());
-    let mut session = bitlens::session::Session::new(Isa::best());
+    let mut session = Session::new(Isa::best());
+    session.load_model("resnet20.onnx", bytes).unwrap();
     let preprocess = fs::read(data.join("preprocess/cifar10/resnet20.json")).unwrap();
     session.read_preprocess("resnet20.json", &preprocess).unwrap();
-    let pictures = |file: &str, count: usize| {
-        let mut set = PictureSet::default();
+    let mut pictures = |file: &str, count: usize| {
         let records = fs::read(data.join("images/cifar10").join(file)).unwrap();
-        set.add("pictures.bin", records[..count * 3073].to_vec()).unwrap();
-        let inputs = set.inputs_of(session.preprocess(), Role::Any).unwrap();
-        assert_eq!(inputs.len(), count);
-        inputs
+        session.clear_pictures();
+        session.add_pictures(vec![("pictures.bin".to_owned(), records[..count * 3073].to_vec())]);
+        let made: Vec<Value> = inputs(&session, Role::Any).into_iter().map(|input| input.value).collect();
+        assert_eq!(made.len(), count);
+        made
     };
-    let (calibration, evaluation) =
-        (pictures("train_lossless_1000.bin", 64), pictures("test_jpeg_2000.bin", 100));
-    let evaluation: Vec<Value> = (0..100).map(|at| evaluation.get(at).unwrap().value).collect();
-    let full: Vec<f32> = evaluation.iter().flat_map(|x| network.model.scores(x.clone()).unwrap()).collect();
+    let evaluation = pictures("test_jpeg_2000.bin", 100);
+    pictures("train_lossless_1000.bin", 64); // to calibrate on
+    let full = scores(&session.network().unwrap().model, &evaluation).concat();
     for bits in [4, 3] {
-        let of = |recipe: Recipe| {
-            let mut job = QuantizeJob::new(
-                Arc::clone(&network),
-                recipe,
-                calibration.clone(),
-                Found::default(),
-                Isa::best(),
-            );
-            let quantized = job.run(&mut |_| ()).unwrap();
-            let found = logits(&quantized, &evaluation);
-            (sqnr_db(&full, &found).unwrap(), sums(&quantized.view().rounding))
-        };
-        let (before, _) = of(recipe(RoundingChoice::Nearest, bits));
+        let mut of = |recipe: &Recipe| quality(&mut session, recipe, (&full, &evaluation));
+        let (before, _) = of(&recipe(RoundingChoice::Nearest, bits));
         let mut choices = vec![RoundingChoice::Gptq, RoundingChoice::Comq];
         // It takes ten times as long.
         choices.extend((bits == 3).then_some(RoundingChoice::AdaRound));
         for rounding in choices {
-            let (after, [nearest, accepted]) = of(recipe(rounding, bits));
+            let (after, [nearest, accepted]) = of(&recipe(rounding, bits));
             println!(
                 "{} with {bits} bits: error {accepted:.4} of {nearest:.4}, logits {after:.2} dB of {before:.2}",
                 rounding.name()

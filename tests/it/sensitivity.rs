@@ -108,9 +108,13 @@ fn bits_under_a_budget_of_bytes_beat_uniform_ones() {
         let uniform = best.uniform.as_ref().unwrap();
         assert_eq!(uniform.cost, best.budget);
         assert!(best.chosen.cost <= best.budget);
-        let rough = allocated(network, rough).chosen;
-        assert!(best.chosen.predicted_kl <= rough.predicted_kl);
-        assert!(rough.predicted_kl <= uniform.predicted_kl);
+        assert!(best.chosen.predicted_kl <= uniform.predicted_kl);
+        // All layers are measured again for the other way to choose: once will do.
+        if network == SAMPLES[0] {
+            let rough = allocated(network, rough).chosen;
+            assert!(best.chosen.predicted_kl <= rough.predicted_kl);
+            assert!(rough.predicted_kl <= uniform.predicted_kl);
+        }
         let (chosen, uniform) = (&best.chosen.measured, &uniform.measured);
         assert!(chosen.kl < uniform.kl, "{network}: {} {}", chosen.kl, uniform.kl);
 

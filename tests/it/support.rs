@@ -1,9 +1,13 @@
 //! What the tests share: the bundled sample, the data folder, and a graph run node by node.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::{LazyLock, Mutex, PoisonError};
 
+use bitlens::attribution::Model;
 use bitlens::ir::{Node, ValueId};
 use bitlens::ops::{Context, Graph, Inputs, Isa, Op};
 use bitlens::quant::Recipe;
@@ -110,12 +114,59 @@ pub(crate) fn data_folder() -> Option<PathBuf> {
 
 /// Python, where it has what the scripts of `tests/tools` need; says so where it has not.
 pub(crate) fn python() -> Option<&'static str> {
-    let check = Command::new("python3").args(["-c", "import numpy, onnx, onnxruntime, PIL"]).output();
-    if check.is_ok_and(|output| output.status.success()) {
+    static HAS_ALL: LazyLock<bool> = LazyLock::new(|| {
+        let check = Command::new("python3").args(["-c", "import numpy, onnx, onnxruntime, PIL"]).output();
+        check.is_ok_and(|output| output.status.success())
+    });
+    if *HAS_ALL {
         return Some("python3");
     }
     println!("skipped: no python3 with onnxruntime");
     None
+}
+
+/// A Python that runs the scripts of `tests/tools` one after the other, and ends with this process.
+struct Tools {
+    process: Child,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Tools {
+    fn new(python: &str) -> Self {
+        let mut command = Command::new(python);
+        command.arg(root().join("tests/tools/serve.py")).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut process = command.spawn().unwrap();
+        let answers = BufReader::new(process.stdout.take().unwrap());
+        Self { process, answers }
+    }
+
+    fn answer(&mut self, order: &Json) -> String {
+        let mut answer = String::new();
+        writeln!(self.process.stdin.as_ref().unwrap(), "{order}").unwrap();
+        self.answers.read_line(&mut answer).unwrap();
+        answer
+    }
+}
+
+/// What a script of `tests/tools` prints, which has to end well.
+pub(crate) fn run_tool(python: &str, script: &str, arguments: &[&OsStr]) -> String {
+    /// Those that wait: as many as tests that asked at the same time.
+    static WAITING: Mutex<Vec<Tools>> = Mutex::new(Vec::new());
+    let waiting = || WAITING.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut order = vec![script];
+    order.extend(arguments.iter().map(|argument| argument.to_str().unwrap()));
+    let one = waiting().pop();
+    let mut tools = one.unwrap_or_else(|| Tools::new(python));
+    let answer = tools.answer(&order.clone().into());
+    let answer: Json = serde_json::from_str(&answer).unwrap_or_else(|_| panic!("{order:?}: {answer}"));
+    waiting().push(tools);
+    assert_eq!(answer["code"], 0, "{order:?}: {}", answer["printed"]);
+    answer["printed"].as_str().unwrap().to_owned()
+}
+
+/// What a model answers to pictures, one after the other.
+pub(crate) fn scores(model: &Model, pictures: &[Value]) -> Vec<Vec<f32>> {
+    pictures.iter().map(|picture| model.scores(picture.clone()).unwrap()).collect()
 }
 
 /// Computes every value of a graph node by node with the operators alone: no executor, no prepared

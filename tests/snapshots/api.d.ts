@@ -1508,7 +1508,7 @@ export interface DiagnosisView {
      */
     suggestion: Suggestion | null;
     /**
-     * Every layer, alone and accumulated.
+     * Every layer, alone and accumulated; none where pictures are prepared wrongly.
      */
     layers: LayerSensitivity[];
 }

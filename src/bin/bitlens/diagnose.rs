@@ -53,6 +53,9 @@ fn print(found: &DiagnosisView) -> Result<(), Failure> {
         say!("\ntogether: {}", suggestion.titles.join("; "));
         say!("  {}", effect(&suggestion.after));
     }
+    if found.layers.is_empty() {
+        return Ok(());
+    }
     say!("\nsignal over noise of each layer's output: alone (weight, what it reads); behind all before it");
     let widest = found.layers.iter().map(|layer| layer.layer.len()).max().unwrap_or(0);
     for layer in &found.layers {

@@ -324,25 +324,43 @@ impl<Q: Code> Task for QuantizeTask<'_, Q> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let (limits, scale) = (Limits::of(self.params), self.params.scale());
-        let (lo, hi, divisor) = (simd.splat_f32(limits.lo), simd.splat_f32(limits.hi), simd.splat_f32(scale));
-        let rounding = simd.splat_f32(ROUNDING);
-        let zero = simd.splat_sums(limits.zero_point.wrapping_sub(ROUNDING_BITS));
+        let steps = Steps {
+            limits: (simd.splat_f32(limits.lo), simd.splat_f32(limits.hi)),
+            divisor: simd.splat_f32(scale),
+            rounding: simd.splat_f32(ROUNDING),
+            zero: simd.splat_sums(limits.zero_point.wrapping_sub(ROUNDING_BITS)),
+        };
         let (from, to, len) = (self.input.as_ptr(), self.out.as_mut_ptr(), self.out.len());
         assert!(self.input.len() == len);
-        let code = |at: usize| {
-            // SAFETY: called below where a vector is left.
-            let steps = simd.or_zero(simd.divide_f32(unsafe { simd.load_f32(from.add(at)) }, divisor));
-            simd.add_sums(simd.limited_bits(steps, (lo, hi), rounding), zero)
-        };
         let mut at = 0;
         while at + 2 * S::LANES <= len {
             // SAFETY: two vectors are left in both, which are of one length.
-            unsafe { Q::store(simd, to.add(at), [code(at), code(at + S::LANES)]) };
+            unsafe {
+                let (first, second) = (simd.load_f32(from.add(at)), simd.load_f32(from.add(at + S::LANES)));
+                Q::store(simd, to.add(at), [steps.codes(simd, first), steps.codes(simd, second)]);
+            }
             at += 2 * S::LANES;
         }
         for (out, &x) in self.out[at..].iter_mut().zip(&self.input[at..]) {
             *out = Q::from_i32(limits.code(steps_of(x, scale)));
         }
+    }
+}
+
+/// What makes codes of a vector. (Not a closure: one that is not inlined does not know the instruction set.)
+#[derive(Clone, Copy)]
+struct Steps<S: Simd> {
+    limits: (S::F32, S::F32),
+    divisor: S::F32,
+    rounding: S::F32,
+    zero: S::Sums,
+}
+
+impl<S: Simd> Steps<S> {
+    #[inline(always)]
+    fn codes(self, simd: S, reals: S::F32) -> S::Sums {
+        let steps = simd.or_zero(simd.divide_f32(reals, self.divisor));
+        simd.add_sums(simd.limited_bits(steps, self.limits, self.rounding), self.zero)
     }
 }
 
@@ -362,16 +380,15 @@ impl<Q: Code> Task for DequantizeTask<'_, Q> {
         let (minus, factor) = (simd.splat_sums(-zero_point), simd.splat_f32(scale));
         let (from, to, len) = (self.input.as_ptr(), self.out.as_mut_ptr(), self.out.len());
         assert!(self.input.len() == len);
-        let real = |code: S::Sums| simd.scale(simd.add_sums(code, minus), factor);
         let mut at = 0;
         while at + 4 * S::LANES <= len {
             // SAFETY: four vectors are left in both, which are of one length.
             unsafe {
                 let [a, b, c, d] = Q::load(simd, from.add(at));
-                simd.store_f32(to.add(at), real(a));
-                simd.store_f32(to.add(at + S::LANES), real(b));
-                simd.store_f32(to.add(at + 2 * S::LANES), real(c));
-                simd.store_f32(to.add(at + 3 * S::LANES), real(d));
+                simd.store_f32(to.add(at), simd.scale(simd.add_sums(a, minus), factor));
+                simd.store_f32(to.add(at + S::LANES), simd.scale(simd.add_sums(b, minus), factor));
+                simd.store_f32(to.add(at + 2 * S::LANES), simd.scale(simd.add_sums(c, minus), factor));
+                simd.store_f32(to.add(at + 3 * S::LANES), simd.scale(simd.add_sums(d, minus), factor));
             }
             at += 4 * S::LANES;
         }

@@ -89,9 +89,10 @@ impl Sums {
             return if outside > 0.0 { libm::log(1.0 / SMOOTHING) } else { 0.0 };
         }
         let last = kept - 1;
-        let mut sum = 0.0;
-        for group in 0..levels {
-            let (begin, end) = (first_of(group, kept, levels), first_of(group + 1, kept, levels));
+        let (mut sum, mut next) = (0.0, 0);
+        for group in 1..=levels {
+            let begin = std::mem::replace(&mut next, first_of(group, kept, levels));
+            let end = next;
             let mass = self.mass[end] - self.mass[begin];
             if mass == 0.0 {
                 continue;

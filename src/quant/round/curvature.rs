@@ -123,13 +123,14 @@ impl Factor {
 /// `Σ a·b`, in four sums that are added up in the end: the same bits everywhere, and no addition waits for
 /// the one before.
 pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {
-    let (a, b) = (a.chunks_exact(4), b.chunks_exact(4));
-    let rest: f64 = a.remainder().iter().zip(b.remainder()).map(|(a, b)| a * b).sum();
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<4>(), b.as_chunks::<4>());
+    let rest: f64 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
     let mut sums = [0.0; 4];
-    for (a, b) in a.zip(b) {
-        for lane in 0..4 {
-            sums[lane] += a[lane] * b[lane];
-        }
+    for (a, b) in a.iter().zip(b) {
+        sums[0] += a[0] * b[0];
+        sums[1] += a[1] * b[1];
+        sums[2] += a[2] * b[2];
+        sums[3] += a[3] * b[3];
     }
     (sums[0] + sums[1]) + (sums[2] + sums[3]) + rest
 }

@@ -55,9 +55,14 @@ impl Sums {
             Self::Many(sums) => Ok(add_products(isa, columns, terms, sums)?),
             Self::Few(sums) => {
                 for column in columns.chunks_exact(terms.max(1)) {
-                    let pairs = (0..terms).flat_map(|row| (row..terms).map(move |other| (row, other)));
-                    for (sum, (row, other)) in sums.iter_mut().zip(pairs) {
-                        *sum += f64::from(column[row]) * f64::from(column[other]);
+                    let mut rest = &mut sums[..];
+                    for (row, &own) in column.iter().enumerate() {
+                        let (of_row, below) =
+                            std::mem::take(&mut rest).split_at_mut_checked(terms - row).unwrap_or_default();
+                        for (sum, &other) in of_row.iter_mut().zip(&column[row..]) {
+                            *sum += f64::from(own) * f64::from(other);
+                        }
+                        rest = below;
                     }
                 }
                 Ok(())

@@ -156,7 +156,7 @@ impl AllocateJob {
             let recipe = decision.recipe.clone();
             RecipeTrial::new(&self.network, recipe, &self.calibration, &self.found, self.isa)
         };
-        let step = work.trial.get_or_insert_with(begin).step(&work.reference)?;
+        let step = work.trial.get_or_insert_with(begin).step(&mut work.reference)?;
         let own = Progress { phase: "trying what was chosen", done, total, comparison: None };
         if let TrialStep::Done(tried) = step {
             work.trial = None;

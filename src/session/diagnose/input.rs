@@ -148,21 +148,31 @@ impl InputCheck {
     /// The next picture in the next way; how many are done, nothing when all are.
     ///
     /// # Errors
-    /// When a node fails.
+    /// When a picture cannot be read or a node fails.
     pub(super) fn step(
         &mut self,
-        reference: &Reference,
+        reference: &mut Reference,
         full: &Model,
     ) -> Result<Option<usize>, SessionError> {
         let own = self.candidates[0].preprocess.clone();
         let is_labelled = is_labelled(&self.expected);
         let Some(candidate) = self.candidates.get_mut(self.at) else { return Ok(None) };
-        let Some(picture) = reference.pictures.get(candidate.answers.len()) else { return Ok(None) };
-        let input = prepared(&picture.input, &own, &candidate.preprocess)?;
-        let moved = if is_labelled { None } else { Some(moved(&input, own.layout)?) };
+        let position = candidate.answers.len();
+        if position == reference.pictures.len() {
+            return Ok(None);
+        }
+        let input = reference.input(position)?;
         let answer = |value| Ok::<_, SessionError>(softmax(&full.scores(value)?).unwrap_or_default());
-        let moved = moved.map(answer).transpose()?;
-        candidate.answers.push(Answer { probabilities: answer(input)?, moved });
+        let is_own = self.at == 0;
+        let input = if is_own { input } else { prepared(&input, &own, &candidate.preprocess)? };
+        let moved = if is_labelled { None } else { Some(answer(moved(&input, own.layout)?)?) };
+        // What is in force was asked for already.
+        let probabilities = if is_own {
+            softmax(&reference.pictures[position].logits).unwrap_or_default()
+        } else {
+            answer(input)?
+        };
+        candidate.answers.push(Answer { probabilities, moved });
         if self.is_over() {
             self.at += 1;
         }
@@ -393,14 +403,19 @@ fn prepared(input: &Value, own: &Preprocess, other: &Preprocess) -> Result<Value
     let data = input.as_slice::<f32>().map_err(ExecError::from)?;
     let (channels, run) = planes(input, own.layout);
     let is_exchanged = own.channel_order != other.channel_order;
+    let sources = (0..channels).map(|to| if is_exchanged { channels - 1 - to } else { to });
+    let lines: Vec<_> =
+        sources.enumerate().map(|(to, from)| (from, line(own, from), line(other, to))).collect();
     let mut result = vec![0.0_f32; data.len()];
-    for (at, slot) in result.iter_mut().enumerate() {
-        let channel = at / run % channels;
-        let from = if is_exchanged { channels - 1 - channel } else { channel };
-        // The same place in the other plane.
-        let value = f64::from(data[at - channel * run + from * run]);
-        let ([factor, summand], [new_factor, new_summand]) = (line(own, from), line(other, channel));
-        *slot = (((value - summand) / factor).clamp(0.0, 255.0) * new_factor + new_summand) as f32;
+    for (at, slots) in result.chunks_mut(run.max(1)).enumerate() {
+        let to = at % channels;
+        let (from, [factor, summand], [new_factor, new_summand]) = lines[to];
+        // The same places in the other plane.
+        let pixels = &data[(at - to + from) * run..];
+        for (slot, &value) in slots.iter_mut().zip(pixels) {
+            let pixel = ((f64::from(value) - summand) / factor).clamp(0.0, 255.0);
+            *slot = (pixel * new_factor + new_summand) as f32;
+        }
     }
     Ok(Value::from_vec(input.shape(), result).map_err(ExecError::from)?)
 }

@@ -1,15 +1,15 @@
 //! Which layer broke, why, and what helps: the triage of a quantized network, as a job.
 //!
 //! ```text
-//! layers alone and accumulated ─▶ pictures ─▶ weights │ activations ─▶ causes ─▶ remedies ─▶ remedies together
-//! (sensitivity)                   (input)     (trials, suspects)       (causes)  (trials)    (trials)
+//! pictures ─▶ layers alone and accumulated ─▶ weights │ activations ─▶ causes ─▶ remedies ─▶ remedies together
+//! (input)     (sensitivity)                   (trials, suspects)       (causes)  (trials)    (trials)
 //! ```
 //!
 //! A finding is a name for what is wrong with a layer, the numbers that it rests on, and the remedy that
 //! helped most when it was tried on the same pictures: the recipe is changed, the network quantized anew and
 //! compared. Nothing is suggested that was not measured. A network that answers as full precision does is
 //! called healthy, and nothing is looked for in its layers; nor is where pictures are prepared wrongly, since
-//! what layers lose on them would not be what they lose on others.
+//! what layers lose on them would not be what they lose on others. Layers are not even asked alone then.
 
 mod causes;
 mod evidence;
@@ -23,11 +23,12 @@ use super::job::{Job, Progress, Step};
 use super::network::Network;
 use super::pictures::PictureInputs;
 use super::quantize::Found;
-use super::reference::Trial;
+use super::reference::{KEPT, Reference, Trial};
 use super::sensitivity::{Questions, Sensitivity, SensitivityJob, definition};
 use super::tried::{RecipeTrial, TrialStep};
 use super::view::{DiagnosisView, Effect};
 use crate::attribution::Model;
+use crate::data::Preprocess;
 use crate::ops::Isa;
 use crate::quant::Recipe;
 use crate::quant::parts::{self, LayerParts};
@@ -70,9 +71,20 @@ pub struct DiagnoseJob {
 
 #[derive(Debug)]
 enum Stage {
-    Layers(Box<SensitivityJob>),
+    Pictures(Box<Pictures>),
+    Layers(Box<SensitivityJob>, Box<InputCheck>),
     Work(Box<Work>),
     Over,
+}
+
+/// The pictures, before anything is quantized.
+#[derive(Debug)]
+struct Pictures {
+    /// What follows.
+    layers: SensitivityJob,
+    reference: Reference,
+    /// Once full precision has seen all.
+    check: Option<InputCheck>,
 }
 
 /// The work once layers are measured.
@@ -124,10 +136,12 @@ impl DiagnoseJob {
         found: Found,
         isa: Isa,
     ) -> Result<Self, SessionError> {
+        let reference = Reference::new(evaluation.clone(), KEPT);
         let questions = Questions { alone: true, ..Questions::default() };
         let (asked, pictures) = ((recipe.clone(), questions), (calibration.clone(), evaluation));
         let layers = SensitivityJob::new(Arc::clone(&network), asked, pictures, found.clone(), isa)?;
-        Ok(Self { network, recipe, calibration, found, isa, stage: Stage::Layers(Box::new(layers)) })
+        let stage = Stage::Pictures(Box::new(Pictures { layers, reference, check: None }));
+        Ok(Self { network, recipe, calibration, found, isa, stage })
     }
 
     /// What quantizing in so many ways has found about ranges so far.
@@ -135,13 +149,12 @@ impl DiagnoseJob {
         self.found.clone()
     }
 
-    fn work(&mut self, layers: Sensitivity) -> Result<Work, SessionError> {
+    fn work(&mut self, layers: Sensitivity, check: InputCheck) -> Result<Work, SessionError> {
         self.found.learn(&layers.quantized);
         let parts = parts::layers(layers.quantized.before(&self.network))?;
-        let check = InputCheck::new(self.calibration.preprocess(), &layers.reference);
         Ok(Work {
+            better: check.better(),
             check,
-            better: None,
             suspects: Suspects::new(&layers.view.layers),
             effects: Vec::new(),
             trial: None,
@@ -157,11 +170,6 @@ impl DiagnoseJob {
 
     /// The next step of the work; nothing when there is none.
     fn next(&mut self, work: &mut Work) -> Result<Option<Progress>, SessionError> {
-        let at = |phase, done, total| Some(Progress { phase, done, total, comparison: None });
-        if let Some(done) = work.check.step(&work.layers.reference, &self.network.model)? {
-            work.better = work.check.better();
-            return Ok(at("checking how pictures are prepared", done, work.check.total()));
-        }
         let pictures = work.layers.reference.pictures.len();
         if work.effects.len() < 3 {
             self.measure_part(work)?;
@@ -171,9 +179,9 @@ impl DiagnoseJob {
         if work.is_healthy() || work.better.is_some() {
             return Ok(None);
         }
-        let graph = work.layers.quantized.before(&self.network);
-        let (layers, suspects) = (&work.layers, &mut work.suspects);
-        if suspects.step((graph, &work.parts), &layers.plan, &layers.reference, self.isa)? {
+        let Sensitivity { quantized, plan, reference, .. } = &mut work.layers;
+        let (suspects, graph) = (&mut work.suspects, quantized.before(&self.network));
+        if suspects.step((graph, &work.parts), plan, reference, self.isa)? {
             return Ok(at("weight or input of layers", suspects.done(), suspects.sides()));
         }
         if work.watched < pictures {
@@ -206,7 +214,7 @@ impl DiagnoseJob {
             work.effects.push(Effect::none(work.layers.reference.pictures.len()));
             return Ok(());
         };
-        if let Some(effect) = trial.step(&work.layers.reference)? {
+        if let Some(effect) = trial.step(&mut work.layers.reference)? {
             work.effects.push(effect);
             work.trial = None;
         }
@@ -214,7 +222,7 @@ impl DiagnoseJob {
     }
 
     fn watch(&self, work: &mut Work) -> Result<(), SessionError> {
-        let input = &work.layers.reference.pictures[work.watched].input;
+        let input = &work.layers.reference.input(work.watched)?;
         match work.layers.quantized.equalized() {
             None => work.watch.add(&self.network.model.executor, input)?,
             Some(equalized) => work.watch.add(&*equalized.executor(self.isa)?, input)?,
@@ -250,13 +258,30 @@ impl DiagnoseJob {
             (recipe.clone(), trial)
         };
         let (recipe, trial) = work.recipes.trial.get_or_insert_with(begin);
-        if let TrialStep::Done(tried) = trial.step(&work.layers.reference)? {
+        if let TrialStep::Done(tried) = trial.step(&mut work.layers.reference)? {
             self.found.learn(&tried.quantized);
             let size = tried.quantized.sizes().quantized;
             work.recipes.known.push((recipe.clone(), tried.effect, size));
             work.recipes.trial = None;
         }
         Ok(())
+    }
+}
+
+fn at(phase: &'static str, done: usize, total: usize) -> Option<Progress> {
+    Some(Progress { phase, done, total, comparison: None })
+}
+
+impl Pictures {
+    /// Full precision on the next picture, as it is prepared, then as it might be; nothing when all is known.
+    fn step(&mut self, full: &Model, preprocess: &Preprocess) -> Result<Option<Progress>, SessionError> {
+        let reference = &mut self.reference;
+        if reference.step(full)? {
+            return Ok(at("looking in full precision", reference.pictures.len(), reference.len()));
+        }
+        let check = self.check.get_or_insert_with(|| InputCheck::new(preprocess, reference));
+        let done = check.step(reference, full)?;
+        Ok(done.and_then(|done| at("checking how pictures are prepared", done, check.total())))
     }
 }
 
@@ -373,12 +398,23 @@ impl Job for DiagnoseJob {
     fn step(&mut self) -> Result<Step<DiagnosisView>, SessionError> {
         loop {
             match std::mem::replace(&mut self.stage, Stage::Over) {
-                Stage::Layers(mut job) => match job.step()? {
-                    Step::Running(progress) => {
-                        self.stage = Stage::Layers(job);
+                Stage::Pictures(mut pictures) => {
+                    let preprocess = self.calibration.preprocess();
+                    if let Some(progress) = pictures.step(&self.network.model, preprocess)? {
+                        self.stage = Stage::Pictures(pictures);
                         return Ok(Step::Running(progress));
                     }
-                    Step::Done(layers) => self.stage = Stage::Work(Box::new(self.work(layers)?)),
+                    let Pictures { mut layers, reference, check } = *pictures;
+                    let Some(check) = check else { return Err(SessionError::JobOver) };
+                    layers.knowing(reference, check.better().is_none());
+                    self.stage = Stage::Layers(Box::new(layers), Box::new(check));
+                }
+                Stage::Layers(mut job, check) => match job.step()? {
+                    Step::Running(progress) => {
+                        self.stage = Stage::Layers(job, check);
+                        return Ok(Step::Running(progress));
+                    }
+                    Step::Done(layers) => self.stage = Stage::Work(Box::new(self.work(layers, *check)?)),
                 },
                 Stage::Work(mut work) => match self.next(&mut work)? {
                     Some(progress) => {

@@ -78,7 +78,7 @@ impl Suspects {
         &mut self,
         (graph, parts): (&Graph, &[LayerParts]),
         plan: &QuantPlan,
-        reference: &Reference,
+        reference: &mut Reference,
         isa: Isa,
     ) -> Result<bool, SessionError> {
         let Some(&layer) = self.layers.get(self.sides.len() / 2) else { return Ok(false) };

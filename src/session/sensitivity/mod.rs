@@ -22,7 +22,7 @@ use super::network::Network;
 use super::pictures::PictureInputs;
 use super::quantize::{Found, QuantizeJob};
 use super::quantized::QuantizedNetwork;
-use super::reference::{Reference, Trial};
+use super::reference::{KEPT, Reference, Trial};
 use super::runnable::definition_graph;
 use super::view::{BitsEffect, Effect, LayerNoise, LayerSensitivity, SensitivityView};
 use crate::attribution::Model;
@@ -66,6 +66,7 @@ pub struct SensitivityJob {
     recipe: Recipe,
     questions: Questions,
     isa: Isa,
+    asks_layers: bool,
     stage: Stage,
 }
 
@@ -126,8 +127,17 @@ impl SensitivityJob {
             return Err(quant::QuantError::from(RecipeError::Option { key, reason }).into());
         }
         let quantize = QuantizeJob::new(Arc::clone(&network), recipe.clone(), calibration, found, isa);
-        let stage = Stage::Quantize(Box::new(quantize), Reference::new(evaluation));
-        Ok(Self { network, recipe, questions, isa, stage })
+        let stage = Stage::Quantize(Box::new(quantize), Reference::new(evaluation, KEPT));
+        Ok(Self { network, recipe, questions, isa, asks_layers: true, stage })
+    }
+
+    /// Takes over what full precision said of these pictures, before the first step. Where layers are not
+    /// worth asking, the network is quantized and nothing more.
+    pub(super) fn knowing(&mut self, reference: Reference, asks_layers: bool) {
+        self.asks_layers = asks_layers;
+        if let Stage::Quantize(_, pictures) = &mut self.stage {
+            *pictures = reference;
+        }
     }
 
     /// Everything there is to do once the network is quantized.
@@ -175,9 +185,12 @@ impl SensitivityJob {
         if work.reference.step(&self.network.model)? {
             return Ok(progress("looking in full precision", work.reference.pictures.len(), pictures));
         }
+        if !self.asks_layers {
+            return Ok(None);
+        }
         if work.compared < pictures {
             let definition = work.quantized.model().definition()?;
-            work.noise.add(&work.reference.pictures[work.compared].input, &definition)?;
+            work.noise.add(&work.reference.input(work.compared)?, &definition)?;
             work.compared += 1;
             return Ok(progress("comparing outputs of layers", work.compared, pictures));
         }
@@ -190,7 +203,7 @@ impl SensitivityJob {
             work.effects[at] = Some(Effect::none(pictures));
             return Ok(progress("quantizing layer by layer", at + 1, work.variants.len()));
         };
-        if let Some(effect) = trial.step(&work.reference)? {
+        if let Some(effect) = trial.step(&mut work.reference)? {
             work.effects[at] = Some(effect);
             work.trial = None;
         }
@@ -249,7 +262,7 @@ impl SensitivityJob {
             recipe: self.recipe.clone(),
             calibration_pictures: work.quantized.statistics().runs(),
             whole: effect(Variant::Whole).unwrap_or(Effect::none(0)),
-            layers: work.layers.iter().enumerate().map(row).collect(),
+            layers: work.layers.iter().enumerate().filter(|_| self.asks_layers).map(row).collect(),
         };
         let Work { quantized, plan, reference, .. } = work;
         Ok(Sensitivity { view, quantized, reference, plan })

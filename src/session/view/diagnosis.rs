@@ -90,7 +90,7 @@ views! {
         pub findings: Vec<Finding>,
         /// The remedies of recipes together; none where none helps.
         pub suggestion: Option<Suggestion>,
-        /// Every layer, alone and accumulated.
+        /// Every layer, alone and accumulated; none where pictures are prepared wrongly.
         pub layers: Vec<LayerSensitivity>,
     }
 }
