@@ -3,7 +3,7 @@
 
 use super::window::{AxisWindow, Rounding, Window};
 use super::{Isa, OpError};
-use crate::kernels::{self, Accumulate, GemmF32, MatLayout};
+use crate::kernels::{self, Accumulate, Epilogue, GemmF32, MatLayout, PackedGemmF32};
 use crate::tensor::Value;
 
 /// Rows of the products that are computed at a time.
@@ -122,6 +122,34 @@ pub fn add_products(isa: Isa, columns: &[f32], terms: usize, sums: &mut [f32]) -
         }
     }
     Ok(())
+}
+
+/// A matrix that rows are multiplied with again and again.
+#[derive(Debug, Clone)]
+pub struct PackedMatrix(PackedGemmF32);
+
+impl PackedMatrix {
+    /// Lays out a matrix that is given row after row.
+    ///
+    /// # Errors
+    /// A length that is not that of its sizes, an unavailable `isa`.
+    pub fn new(isa: Isa, matrix: &[f32], [rows, columns]: [usize; 2]) -> Result<Self, OpError> {
+        Ok(Self(PackedGemmF32::pack(isa, matrix, MatLayout::row_major(rows, columns)?)?))
+    }
+
+    /// How many columns it has.
+    pub fn columns(&self) -> usize {
+        self.0.columns()
+    }
+
+    /// `rows · matrix`, row after row.
+    ///
+    /// # Errors
+    /// Lengths that do not fit.
+    pub fn multiply(&self, rows: &[f32], out: &mut [f32]) -> Result<(), OpError> {
+        let layout = MatLayout::row_major(rows.len() / self.0.depth().max(1), self.0.depth())?;
+        Ok(kernels::gemm_packed_f32(rows, layout, &self.0, Epilogue::default(), out)?)
+    }
 }
 
 #[cfg(test)]

@@ -53,7 +53,7 @@ use file_form::refuse_import;
 
 pub use arg::ArgSearch;
 pub use attention::Scores;
-pub use columns::{Columns, add_products};
+pub use columns::{Columns, PackedMatrix, add_products};
 pub use composed::{Expansion, Part, Source, expand, file_op_types};
 pub use context::{Context, Inputs, Prepared, Tape};
 pub use depth_to_space::BlockOrder;

@@ -344,8 +344,9 @@ mod tests {
         let found = [
             of(RoundingChoice::Gptq, include_bytes!("../../www/public/sample/sample_resnet.onnx")),
             of(RoundingChoice::Comq, include_bytes!("../../www/public/sample/sample_mobilenet.onnx")),
+            of(RoundingChoice::AdaRound, include_bytes!("../../www/public/sample/sample_mobilenet.onnx")),
         ];
-        let known = [0x9821_43d4_1963_2527, 0xf254_281d_f83a_2a5f];
+        let known = [0x9821_43d4_1963_2527, 0xf254_281d_f83a_2a5f, 0x6c2d_04d3_7d35_56b3];
         assert_eq!(found, known, "{found:#x?} on {}", Isa::best());
     }
 }

@@ -15,7 +15,9 @@ use bitlens::tensor::Value;
 
 use crate::forced::node_by_node;
 use crate::onnxruntime::check_export;
-use crate::support::{SAMPLES, bits, data_folder, inputs, python, quantize, sample_path, sample_session};
+use crate::support::{
+    SAMPLES, bits, data_folder, inputs, python, quantize, sample_path, sample_session, uncorrected,
+};
 
 fn outputs(graph: &Graph, pictures: &[Value]) -> Vec<f32> {
     let executor = Executor::new(graph.clone(), Isa::best()).unwrap();
@@ -69,7 +71,7 @@ fn limits_of_channels_run_on_integers() {
     let network = Network::load("equalized.onnx", file, Isa::best()).unwrap();
     let found = std::sync::Arc::new(statistics(network.graph(), &calibration));
     for preset in [Preset::Int8PerTensor, Preset::W4a4] {
-        let recipe = Recipe::preset(preset);
+        let recipe = uncorrected(preset);
         let preprocess = Preprocess::default();
         let quantized =
             QuantizedNetwork::build(&network, found.clone(), recipe, &preprocess, Isa::best()).unwrap();

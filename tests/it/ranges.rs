@@ -5,11 +5,13 @@ use bitlens::quant::recipe::{ActivationRange, Preset};
 use bitlens::session::view::RangeChoiceView;
 use bitlens::session::{Job as _, QuantizedNetwork, Role, Session};
 
-use crate::support::{SAMPLES, inputs, quantize, quantized_sample, sample, sample_network, sample_session};
+use crate::support::{
+    SAMPLES, inputs, quantize, quantized_sample, sample, sample_network, sample_session, uncorrected,
+};
 
-/// As the preset, with the rule left open.
-fn held_out(preset: Preset) -> Recipe {
-    Recipe { activation_range: ActivationRange::HeldOut, ..Recipe::preset(preset) }
+/// As the recipe, with the rule left open.
+fn held_out(recipe: &Recipe) -> Recipe {
+    Recipe { activation_range: ActivationRange::HeldOut, ..recipe.clone() }
 }
 
 fn choice(session: &Session) -> RangeChoiceView {
@@ -22,21 +24,22 @@ fn divergence(view: &RangeChoiceView, rule: ActivationRange) -> f64 {
 
 #[test]
 fn the_rule_with_the_least_divergence_makes_what_it_makes_when_asked_for() {
-    for (network, preset) in SAMPLES.into_iter().zip([Preset::W4a4, Preset::Int8Corrected]) {
-        let (session, quantized) = quantized_sample(network, &held_out(preset));
+    let recipes = [uncorrected(Preset::W4a4), Recipe::preset(Preset::Int8Corrected)];
+    for (network, recipe) in SAMPLES.into_iter().zip(recipes) {
+        let (session, quantized) = quantized_sample(network, &held_out(&recipe));
         let view = choice(&session);
         let least = view.tried.iter().map(|tried| tried.kl).fold(f64::INFINITY, f64::min);
         // All but itself and the one that needs no ranges.
         assert_eq!(view.tried.len(), ActivationRange::ALL.len() - 2);
         assert_eq!((view.pictures, view.all_seen), (20, false), "each of 20 in its turn");
         assert!(least > 0.0 && least.total_cmp(&divergence(&view, view.rule)).is_eq(), "{view:?}");
-        let asked = Recipe { activation_range: view.rule, ..Recipe::preset(preset) };
+        let asked = Recipe { activation_range: view.rule, ..recipe.clone() };
         let (other, same) = quantized_sample(network, &asked);
         assert!(other.quantized().unwrap().view().range.is_none());
-        assert_eq!(quantized.plan(), same.plan(), "{network} {}", preset.name());
+        assert_eq!(quantized.plan(), same.plan(), "{network} {}", recipe.label());
         let input = inputs(&session, Role::Evaluate).swap_remove(0).value;
         let scores = |made: &QuantizedNetwork| made.model().integer.scores(input.clone()).unwrap();
-        assert_eq!(scores(&quantized), scores(&same), "{network} {}", preset.name());
+        assert_eq!(scores(&quantized), scores(&same), "{network} {}", recipe.label());
     }
 }
 
@@ -49,7 +52,10 @@ fn the_chosen_rule_is_nearer_to_full_precision_on_other_pictures() {
             quantize(&mut session, recipe);
             session.compare().unwrap().run(&mut |_| ()).unwrap().summary.kl
         };
-        let [extremes, chosen] = [Recipe::preset(Preset::W4a4), held_out(Preset::W4a4)].map(|r| kl(&r));
+        let [extremes, chosen] = {
+            let recipe = uncorrected(Preset::W4a4);
+            [kl(&recipe), kl(&held_out(&recipe))]
+        };
         println!("{network} w4a4: KL {extremes:.4} with extremes, {chosen:.4} with the chosen rule");
         assert!(chosen < extremes, "{network}: {chosen:.4} instead of {extremes:.4}");
     }
@@ -66,13 +72,13 @@ fn pictures_are_looked_at_once_whatever_the_bits() {
         steps
     };
     let mut session = sample_session(SAMPLES[0]);
-    let first = steps(&mut session, &held_out(Preset::Int8));
-    let (tried, again) = (choice(&session), steps(&mut session, &held_out(Preset::Int8)));
+    let first = steps(&mut session, &held_out(&Recipe::preset(Preset::Int8)));
+    let (tried, again) = (choice(&session), steps(&mut session, &held_out(&Recipe::preset(Preset::Int8))));
     // Ranges on each, and the answers of full precision.
     assert_eq!(first - again, 40);
     assert_eq!(tried, choice(&session));
     // Other layers have other ranges.
-    assert!(steps(&mut session, &held_out(Preset::Int8Corrected)) >= 40);
+    assert!(steps(&mut session, &held_out(&Recipe::preset(Preset::Int8Corrected))) >= 40);
 }
 
 #[test]
@@ -82,13 +88,13 @@ fn three_pictures_are_too_few_to_hold_any_out() {
     session.read_preprocess("preprocessor_config.json", &sample("preprocessor_config.json")).unwrap();
     let files = ["boat_0.png", "car_0.png", "cup_0.png"].map(|name| (name.to_owned(), sample(name)));
     session.add_pictures(files.to_vec());
-    quantize(&mut session, &held_out(Preset::Int8));
+    quantize(&mut session, &held_out(&Recipe::preset(Preset::Int8)));
     let view = choice(&session);
     assert_eq!((view.pictures, view.all_seen), (3, true));
 }
 
 #[test]
 fn nothing_is_chosen_where_activations_stay_as_they_are() {
-    let (session, _) = quantized_sample(SAMPLES[0], &held_out(Preset::WeightOnly4));
+    let (session, _) = quantized_sample(SAMPLES[0], &held_out(&Recipe::preset(Preset::WeightOnly4)));
     assert!(session.quantized().unwrap().view().range.is_none());
 }

@@ -49,7 +49,7 @@ fn chosen_codes_bring_the_bundled_networks_nearer_to_full_precision() {
         for bits in [4, 3] {
             let mut of = |recipe: &Recipe| quality(&mut session, recipe, (&full, &pictures));
             let (before, _) = of(&recipe(RoundingChoice::Nearest, bits));
-            for rounding in [RoundingChoice::Gptq, RoundingChoice::Comq] {
+            for rounding in [RoundingChoice::Gptq, RoundingChoice::Comq, RoundingChoice::AdaRound] {
                 let (after, [nearest, accepted]) = of(&recipe(rounding, bits));
                 println!(
                     "{network} {} with {bits} bits: error {accepted:.4} of {nearest:.4}, logits {after:.1} dB of {before:.1}",
@@ -162,7 +162,10 @@ fn chosen_codes_halve_the_error_of_a_real_network() {
     for bits in [4, 3] {
         let mut of = |recipe: &Recipe| quality(&mut session, recipe, (&full, &evaluation));
         let (before, _) = of(&recipe(RoundingChoice::Nearest, bits));
-        for rounding in [RoundingChoice::Gptq, RoundingChoice::Comq] {
+        let mut choices = vec![RoundingChoice::Gptq, RoundingChoice::Comq];
+        // It takes ten times as long.
+        choices.extend((bits == 3).then_some(RoundingChoice::AdaRound));
+        for rounding in choices {
             let (after, [nearest, accepted]) = of(&recipe(rounding, bits));
             println!(
                 "{} with {bits} bits: error {accepted:.4} of {nearest:.4}, logits {after:.2} dB of {before:.2}",

@@ -8,7 +8,7 @@ use bitlens::session::sensitivity::{Questions, Sensitivity};
 use bitlens::session::view::{AllocationView, Effect};
 use bitlens::session::{AllocateJob, Found, Job as _, PictureInputs, Role, SensitivityJob, Session};
 
-use crate::support::{SAMPLES, quantize, sample_session};
+use crate::support::{SAMPLES, quantize, sample_session, uncorrected};
 
 fn by_role(session: &Session) -> (PictureInputs, PictureInputs) {
     let of = |role| session.pictures().inputs_of(session.preprocess(), role).unwrap();
@@ -32,7 +32,7 @@ fn allocated(network: &str, question: AllocationQuestion) -> AllocationView {
 
 #[test]
 fn layers_alone_and_accumulated_lie_between_full_precision_and_the_whole() {
-    let recipe = Recipe::preset(Preset::W4a8);
+    let recipe = uncorrected(Preset::W4a8);
     let questions = Questions { alone: true, accumulated: true, ..Questions::default() };
     let found = measured(SAMPLES[0], &recipe, questions).view;
     let first = &found.layers[0];
@@ -71,7 +71,7 @@ fn what_layers_cost_alone_is_what_rounding_costs_whatever_is_corrected() {
 
 #[test]
 fn a_layer_in_full_precision_costs_nothing() {
-    let recipe = Recipe { ends: Ends::Float, ..Recipe::preset(Preset::W4a8) };
+    let recipe = Recipe { ends: Ends::Float, ..uncorrected(Preset::W4a8) };
     let questions = Questions { alone: true, ..Questions::default() };
     let found = measured(SAMPLES[0], &recipe, questions).view;
     let (first, second) = (&found.layers[0], &found.layers[1]);
@@ -101,7 +101,7 @@ fn fewer_bits_cost_more() {
 #[test]
 fn bits_under_a_budget_of_bytes_beat_uniform_ones() {
     for network in SAMPLES {
-        let question = AllocationQuestion::new(Recipe::preset(Preset::W4a8), "bytes=w4".parse().unwrap());
+        let question = AllocationQuestion::new(uncorrected(Preset::W4a8), "bytes=w4".parse().unwrap());
         let question = AllocationQuestion { weight_bits: vec![2, 3, 4, 5, 6, 8], ..question };
         let rough = AllocationQuestion { method: AllocationMethod::Lagrangian, ..question.clone() };
         let best = allocated(network, question);
@@ -135,7 +135,7 @@ fn bits_under_a_budget_of_operations_fit_it_as_quantized() {
     let network = SAMPLES[1];
     // A rule for ranges that is found by measuring, too.
     let activation_range = ActivationRange::HeldOut;
-    let recipe = Recipe { ends: Ends::Same, activation_range, ..Recipe::preset(Preset::W4a4) };
+    let recipe = Recipe { ends: Ends::Same, activation_range, ..uncorrected(Preset::W4a4) };
     let found = allocated(network, AllocationQuestion::new(recipe, "bops=w4a6".parse().unwrap()));
     assert!(found.chosen.cost <= found.budget, "{network}");
     let uniform = found.uniform.unwrap();

@@ -11,6 +11,7 @@ use bitlens::attribution::Model;
 use bitlens::ir::{Node, ValueId};
 use bitlens::ops::{Context, Graph, Inputs, Isa, Op};
 use bitlens::quant::Recipe;
+use bitlens::quant::recipe::Preset;
 use bitlens::session::{Job, PictureInput, QuantizedNetwork, Role, Session};
 use bitlens::tensor::Value;
 use serde_json::Value as Json;
@@ -73,6 +74,19 @@ pub(crate) fn quantized_sample(
     quantize(&mut session, recipe);
     let quantized = session.quantized().unwrap();
     (session, quantized)
+}
+
+/// As the preset, with the nearest codes of weights, ranges that clip nothing, and no corrections.
+pub(crate) fn uncorrected(preset: Preset) -> Recipe {
+    let plain = Recipe::default();
+    Recipe {
+        weight_range: plain.weight_range,
+        rounding: plain.rounding,
+        activation_range: plain.activation_range,
+        equalize: plain.equalize,
+        bias_correction: plain.bias_correction,
+        ..Recipe::preset(preset)
+    }
 }
 
 /// A recipe of that many bits.

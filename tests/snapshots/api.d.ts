@@ -683,7 +683,7 @@ export interface LayerSqnr {
 /**
  * How the codes of weights are found (methods §3).
  */
-export type RoundingChoice = "nearest" | "gptq" | "comq" | "hqq";
+export type RoundingChoice = "nearest" | "gptq" | "comq" | "adaround" | "hqq";
 
 /**
  * How the range of a weight is chosen.

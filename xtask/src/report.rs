@@ -39,40 +39,45 @@ const NETWORKS: [Network; 4] = [
     Network { name: "resnet56", family: "cifar10", theirs: "83.65 % with a scale per channel (agreement 98.25 %), 83.65 % per tensor" },
 ];
 
-/// Presets and what is changed of them.
-const RECIPES: [(&str, &[&str]); 32] = [
-    ("int8", &[]),
-    ("int8", &["activationRange=mse"]),
-    ("int8-corrected", &[]),
-    ("int8-corrected", &["activationRange=max"]),
-    ("int8", &["activationRange=dynamic"]),
-    ("int8-per-tensor", &[]),
-    ("int8-per-tensor", &["equalize=true"]),
-    ("int8-per-tensor", &["equalize=true", "absorb=true", "biasCorrection=empirical"]),
-    ("fixed-point", &[]),
-    ("w4a8", &[]),
-    ("w4a8", &["weightRange=mse"]),
-    ("w4a8", &["weightRange=output"]),
-    ("w4a8", &["weightMoments=true", "biasCorrection=analytic"]),
-    ("w4a8", &["biasCorrection=empirical"]),
-    ("w4a8", &["biasCorrection=deviations"]),
-    ("w4a8", &["biasCorrection=least-squares"]),
-    ("w4a8", &["rounding=comq"]),
-    ("w4a8", &["rounding=gptq"]),
-    ("w4a8", &["rounding=gptq", "biasCorrection=empirical"]),
-    ("w4a8", &["rounding=gptq", "biasCorrection=least-squares"]),
-    ("w4a8", &["weightRange=mse", "rounding=gptq", "biasCorrection=least-squares"]),
-    ("w4a8", &["weightRange=output", "rounding=gptq", "biasCorrection=least-squares"]),
-    ("w4a8", &["weightBits=3"]),
-    ("w4a8", &["weightBits=3", "weightRange=output", "rounding=gptq", "biasCorrection=least-squares"]),
-    ("weight-only-4", &[]),
-    ("weight-only-4", &["rounding=hqq"]),
-    ("w4a4", &[]),
-    ("w4a4", &["activationRange=mse"]),
-    ("w4a4", &["activationRange=mse", "rounding=gptq", "biasCorrection=least-squares"]),
-    ("w4a4", &["activationRange=mse", "weightRange=mse", "rounding=gptq", "biasCorrection=least-squares"]),
-    ("w4a4", &["activationRange=held-out", "rounding=gptq", "biasCorrection=least-squares"]),
-    ("w4a4", &["activationRange=mse", "weightRange=output", "rounding=gptq", "biasCorrection=least-squares"]),
+/// Presets, each with what is changed of it. Those of `int8` with fewer bits are rounded to the nearest
+/// codes, and not corrected beyond what they say.
+const RECIPES: [&str; 36] = [
+    "int8",
+    "int8 activationRange=mse",
+    "int8-corrected",
+    "int8-corrected activationRange=max",
+    "int8 activationRange=dynamic",
+    "int8-per-tensor",
+    "int8-per-tensor equalize=true",
+    "int8-per-tensor equalize=true absorb=true biasCorrection=empirical",
+    "fixed-point",
+    "int8 weightBits=4 storage=packed",
+    "int8 weightBits=4 storage=packed weightRange=mse",
+    "int8 weightBits=4 storage=packed weightRange=output",
+    "int8 weightBits=4 storage=packed weightMoments=true biasCorrection=analytic",
+    "int8 weightBits=4 storage=packed biasCorrection=empirical",
+    "int8 weightBits=4 storage=packed biasCorrection=deviations",
+    "int8 weightBits=4 storage=packed biasCorrection=least-squares",
+    "int8 weightBits=4 storage=packed rounding=comq",
+    "int8 weightBits=4 storage=packed rounding=adaround",
+    "int8 weightBits=4 storage=packed rounding=gptq",
+    "int8 weightBits=4 storage=packed rounding=gptq biasCorrection=empirical",
+    "int8 weightBits=4 storage=packed rounding=gptq biasCorrection=least-squares",
+    "int8 weightBits=4 storage=packed weightRange=mse rounding=gptq biasCorrection=least-squares",
+    "w4a8",
+    "w4a8 rounding=adaround",
+    "w4a8 biasCorrection=deviations",
+    "int8 weightBits=3 storage=packed",
+    "w4a8 weightBits=3",
+    "weight-only-4",
+    "weight-only-4 rounding=hqq",
+    "int8 weightBits=4 activationBits=4 ends=eight storage=packed",
+    "int8 weightBits=4 activationBits=4 ends=eight storage=packed activationRange=mse",
+    "int8 weightBits=4 activationBits=4 ends=eight storage=packed activationRange=mse rounding=gptq biasCorrection=least-squares",
+    "w4a4",
+    "w4a4 weightRange=mse",
+    "w4a4 activationRange=held-out",
+    "w4a4 rounding=adaround",
 ];
 
 /// Measures and writes, or prints.
@@ -117,16 +122,15 @@ fn table(data: &Path, network: &Network) -> Result<String> {
     let mut text = format!("\n## {}\n", network.name);
     let mut rows = String::new();
     let mut full = None;
-    for (preset, options) in RECIPES {
-        let label = [&[preset], options].concat().join(" ");
-        eprintln!("  {}: {label}", network.name);
-        let found = measure(data, network, preset, options).with_context(|| label.clone())?;
+    for recipe in RECIPES {
+        eprintln!("  {}: {recipe}", network.name);
+        let found = measure(data, network, recipe).with_context(|| recipe.to_owned())?;
         let number = |name: &str| found[name].as_f64().with_context(|| format!("no {name}"));
         let percent = |name: &str| number(name).map(|share| share * 100.0);
         full = Some((percent("top1_fp")?, found["images"].as_u64().context("no images")?));
         writeln!(
             rows,
-            "| {label} | {:.0} | {:.2} | {:.2} ({:.1}–{:.1}) | {:.4} | {:.1} |",
+            "| {recipe} | {:.0} | {:.2} | {:.2} ({:.1}–{:.1}) | {:.4} | {:.1} |",
             number_at(&found, ["size_bytes", "q"])? / 1000.0,
             percent("top1_q")?,
             percent("agreement")?,
@@ -154,7 +158,7 @@ fn number_at(json: &Json, path: [&str; 2]) -> Result<f64> {
 }
 
 /// Quantizes a network and compares it with itself in full precision.
-fn measure(data: &Path, network: &Network, preset: &str, options: &[&str]) -> Result<Json> {
+fn measure(data: &Path, network: &Network, recipe: &str) -> Result<Json> {
     let folder = target_dir().join("report");
     fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let quantized = folder.join("quantized.onnx");
@@ -164,7 +168,9 @@ fn measure(data: &Path, network: &Network, preset: &str, options: &[&str]) -> Re
     let (model, preprocess) = (in_family("models", ".onnx"), in_family("preprocess", ".json"));
     let mut quantize = bitlens("quantize");
     quantize.arg(&model).args(pictures(data, network, true)).arg("--preprocess").arg(&preprocess);
-    quantize.args(["--preset", preset]).args(options.iter().flat_map(|option| ["--set", option]));
+    let mut words = recipe.split(' ');
+    quantize.arg("--preset").args(words.next());
+    quantize.args(words.flat_map(|option| ["--set", option]));
     output(quantize.arg("--output").arg(&quantized))?;
     let mut compare = bitlens("compare");
     compare.arg(&model).arg(&quantized).args(pictures(data, network, false));

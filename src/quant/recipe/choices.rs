@@ -51,8 +51,8 @@ choices! {
         "int8" Int8 "int8": "One scale per weight channel, one per activation; ranges from the smallest and largest values on your pictures.",
         "int8-corrected" Int8Corrected "int8-corrected": "As int8, with layers equalized, the rule for ranges chosen on held-out pictures, and biases corrected: the best of 8 bits without training.",
         "int8-per-tensor" Int8PerTensor "int8-per-tensor": "One scale for a whole weight, as some small devices want it: one channel of large weights costs all others their levels.",
-        "w4a8" W4a8 "w4a8": "Weights of 4 bits, activations of 8.",
-        "w4a4" W4a4 "w4a4": "Weights and activations of 4 bits; the first and the last layer keep 8.",
+        "w4a8" W4a8 "w4a8": "Weights of 4 bits, activations of 8; weights are rounded by what layers make of them on your pictures, and each channel is fitted again.",
+        "w4a4" W4a4 "w4a4": "As w4a8, with activations of 4 bits in the ranges of least error; the first and the last layer keep 8.",
         "weight-only-4" WeightOnly4 "weight-only-4": "Weights of 4 bits in groups of 32, activations in full precision: a small file, and nothing to calibrate.",
         "fixed-point" FixedPoint "fixed-point": "All scales are powers of two, so that integers are rescaled by shifts.",
     }
@@ -139,6 +139,7 @@ choices! {
         "nearest" Nearest "Nearest": "Each weight gets the nearest code.",
         "gptq" Gptq "One after the other": "Weights are rounded one after the other, each making up for the errors of those before, by what the layer reads on your pictures (GPTQ).",
         "comq" Comq "Each beside the others": "Weights are rounded again and again, each to what is best beside all others, by what the layer reads on your pictures; then the scales are fitted (COMQ).",
+        "adaround" AdaRound "Learned": "For each weight it is learned whether to round up or down, for all weights of a layer at once, by what the layer reads on your pictures (AdaRound): the slowest.",
         "hqq" Hqq "By the weights alone": "Scales and zero points for which most weights are met well and a few may be missed, without pictures (HQQ).",
     }
 }

@@ -102,6 +102,15 @@ impl Recipe {
             storage: Storage::Int8,
             layers: Vec::new(),
         };
+        // Nearest codes of 4 bits lose much of most networks.
+        let fitted = Self {
+            weight_bits: 4,
+            weight_range: WeightRange::Output,
+            rounding: RoundingChoice::Gptq,
+            bias_correction: BiasChoice::LeastSquares,
+            storage: Storage::Packed,
+            ..plain.clone()
+        };
         match preset {
             Preset::Int8 => plain,
             Preset::Int8Corrected => Self {
@@ -111,13 +120,12 @@ impl Recipe {
                 ..plain
             },
             Preset::Int8PerTensor => Self { weight_granularity: WeightGranularity::Tensor, ..plain },
-            Preset::W4a8 => Self { weight_bits: 4, storage: Storage::Packed, ..plain },
+            Preset::W4a8 => fitted,
             Preset::W4a4 => Self {
-                weight_bits: 4,
                 activation_bits: 4,
+                activation_range: ActivationRange::Mse,
                 ends: Ends::Eight,
-                storage: Storage::Packed,
-                ..plain
+                ..fitted
             },
             Preset::WeightOnly4 => Self {
                 weight_bits: 4,
@@ -230,7 +238,7 @@ impl Recipe {
         let reason = match (self.weight_grid, self.weight_range) {
             _ if self.rounding != RoundingChoice::Hqq => return Ok(()),
             (WeightGrid::PowerOfTwo, _) => {
-                "`hqq` moves scales, which powers of two cannot do: take `nearest`, `gptq` or `comq`"
+                "`hqq` moves scales, which powers of two cannot do: take another rounding"
             }
             (_, WeightRange::Output) => {
                 "`hqq` sees the weights alone, but the range `output` needs pictures: take the range `max` or `mse`, \

@@ -1,8 +1,10 @@
 //! Rounding of one weight, some of its outputs at a time.
 
+use super::adaround::Learning;
 use super::curvature::{Curvature, Factor};
 use super::grid::{Grid, RowGrid};
 use super::{Rounded, comq, gptq, hqq, range};
+use crate::ops::Isa;
 use crate::quant::affine::{extremes, scale_numbers};
 use crate::quant::recipe::RoundingChoice;
 use crate::quant::{Granularity, QuantError, QuantParams, Range, TensorQuant};
@@ -10,6 +12,9 @@ use crate::tensor::Value;
 
 /// Multiplications of one step, about.
 const EFFORT: usize = 100_000_000;
+
+/// Outputs whose codes are learned together.
+const LEARNED_TOGETHER: usize = 256;
 
 /// A weight as a matrix: outputs by terms.
 #[derive(Debug, Clone)]
@@ -82,9 +87,12 @@ pub(super) type Fit<'a> = &'a dyn Fn(&mut TensorQuant);
 #[derive(Debug)]
 pub(super) struct LayerWork {
     task: Task,
+    isa: Isa,
     matrix: Matrix,
     curvatures: Vec<Option<Curvature>>,
     factor: Option<(usize, Option<Factor>)>,
+    /// The codes of the next outputs, where they are learned.
+    learning: Option<Learning>,
     planned: TensorQuant,
     /// With the ranges that were chosen.
     ranged: TensorQuant,
@@ -105,7 +113,7 @@ impl LayerWork {
     /// Begins with a weight, its parameters in the plan, and `H` of its groups. `None` where they do not fit
     /// together.
     pub(super) fn new(
-        task: Task,
+        (task, isa): (Task, Isa),
         (weight, channel_axis): (&Value, usize),
         planned: &TensorQuant,
         curvatures: Vec<Option<Curvature>>,
@@ -127,6 +135,8 @@ impl LayerWork {
             shares: if by_output { vec![[0.0; range::SHARES]; scales] } else { Vec::new() },
             best_scale: vec![[0.0; 2]; scales],
             factor: None,
+            learning: None,
+            isa,
             ranged: planned.clone(),
             scaled: planned.clone(),
             planned: planned.clone(),
@@ -140,7 +150,24 @@ impl LayerWork {
     }
 
     /// Does some of it; whether that was the last.
-    pub(super) fn step(&mut self, fit: Fit<'_>) -> bool {
+    pub(super) fn step(&mut self, fit: Fit<'_>) -> Result<bool, QuantError> {
+        if self.phase == Phase::Codes && self.task.rounding == RoundingChoice::AdaRound {
+            self.learn()?;
+        } else {
+            self.visit_rows();
+        }
+        if self.row == self.matrix.rows {
+            self.row = 0;
+            self.phase = match self.phase {
+                Phase::Range => self.choose_ranges(fit),
+                Phase::Codes => self.choose_scales(fit),
+                Phase::Scale | Phase::Done => Phase::Done,
+            };
+        }
+        Ok(self.phase == Phase::Done)
+    }
+
+    fn visit_rows(&mut self) {
         let terms = self.matrix.terms;
         let each = terms.saturating_mul(terms).max(1) * if self.phase == Phase::Range { 20 } else { 1 };
         let end = (self.row + (EFFORT / each).max(1)).min(self.matrix.rows);
@@ -153,15 +180,36 @@ impl LayerWork {
             }
         }
         self.row = end;
-        if end == self.matrix.rows {
-            self.row = 0;
-            self.phase = match self.phase {
-                Phase::Range => self.choose_ranges(fit),
-                Phase::Codes => self.choose_scales(fit),
-                Phase::Scale | Phase::Done => Phase::Done,
-            };
+    }
+
+    /// Goes on learning the codes of the outputs that are next.
+    fn learn(&mut self) -> Result<(), QuantError> {
+        let (group, terms) = (self.group(self.row), self.matrix.terms);
+        let in_group = self.matrix.rows / self.curvatures.len();
+        let end = ((group + 1) * in_group).min(self.row + LEARNED_TOGETHER);
+        let Some(h) = &self.curvatures[group] else {
+            (self.row..end).for_each(|row| self.find_codes(row));
+            self.row = end;
+            return Ok(());
+        };
+        let elements = self.row * terms..end * terms;
+        let mut learning = if let Some(learning) = self.learning.take() {
+            learning
+        } else {
+            let weights = &self.matrix.data[elements.clone()];
+            Learning::new(weights, self.grid.of(elements), h, self.isa)?
+        };
+        for _ in 0..(EFFORT / learning.effort().max(1)).max(1) {
+            if learning.step()? {
+                let codes: Vec<i32> = learning.codes().collect();
+                let rows = codes.chunks_exact(terms.max(1));
+                (self.row..end).zip(rows).for_each(|(row, codes)| self.settle(row, codes));
+                self.row = end;
+                return Ok(());
+            }
         }
-        self.phase == Phase::Done
+        self.learning = Some(learning);
+        Ok(())
     }
 
     /// The group of an output.
@@ -207,26 +255,29 @@ impl LayerWork {
             let made = self.curvatures[group].as_ref().and_then(Curvature::factor);
             self.factor = Some((group, made));
         }
-        let (weights, grid) = (self.matrix.row(row), self.grid.of(elements.clone()));
-        let nearest = grid.all_nearest(weights);
-        let Some(h) = &self.curvatures[group] else {
-            self.codes[elements].copy_from_slice(&nearest);
-            return;
-        };
+        let (weights, grid) = (self.matrix.row(row), self.grid.of(elements));
         let factor = self.factor.as_ref().and_then(|(_, factor)| factor.as_ref());
-        let codes = match (self.task.rounding, factor) {
-            (RoundingChoice::Gptq, Some(factor)) => gptq::round(weights, grid, factor),
-            (RoundingChoice::Comq, _) => comq::round(weights, grid, h),
-            _ => nearest.clone(),
+        let codes = match (self.task.rounding, factor, &self.curvatures[group]) {
+            (RoundingChoice::Gptq, Some(factor), _) => gptq::round(weights, grid, factor),
+            (RoundingChoice::Comq, _, Some(h)) => comq::round(weights, grid, h),
+            _ => grid.all_nearest(weights),
         };
+        self.settle(row, &codes);
+    }
+
+    /// Keeps the codes of an output, with what they lose.
+    fn settle(&mut self, row: usize, codes: &[i32]) {
+        let elements = row * self.matrix.terms..(row + 1) * self.matrix.terms;
+        self.codes[elements.clone()].copy_from_slice(codes);
+        let Some(h) = &self.curvatures[self.group(row)] else { return };
+        let (weights, grid) = (self.matrix.row(row), self.grid.of(elements));
         let real: Vec<f64> = weights.iter().map(|&w| f64::from(w)).collect();
         self.errors.all += h.error(&real);
-        self.errors.nearest += h.error(&grid.errors(weights, &nearest));
-        self.errors.found += h.error(&grid.errors(weights, &codes));
-        if self.task.rounding == RoundingChoice::Comq && terms > 0 {
-            add_best_scale(&mut self.best_scale, (weights, &codes), grid, h);
+        self.errors.nearest += h.error(&grid.errors(weights, &grid.all_nearest(weights)));
+        self.errors.found += h.error(&grid.errors(weights, codes));
+        if self.task.rounding == RoundingChoice::Comq && !weights.is_empty() {
+            add_best_scale(&mut self.best_scale, (weights, codes), grid, h);
         }
-        self.codes[elements].copy_from_slice(&codes);
     }
 
     /// Whether the grid lets scales be what they like: each is of whole outputs.

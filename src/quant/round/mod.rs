@@ -6,6 +6,7 @@
 //! | module | what it decides | needs |
 //! |---|---|---|
 //! | [`gptq`] | codes, one weight after the other | `H` and its Cholesky factor |
+//! | [`adaround`] | codes, all at once, by gradients | `H` |
 //! | [`comq`] | codes, by coordinate descent; then scales | `H` |
 //! | [`hqq`] | scales or zero points | the weights |
 //! | [`range`] | ranges | `H` |
@@ -15,6 +16,7 @@
 //! found is kept where its error is at most that of nearest codes, and otherwise the nearest codes are; the
 //! report says so.
 
+pub mod adaround;
 pub mod comq;
 pub mod curvature;
 pub mod gptq;

@@ -175,7 +175,7 @@ impl WeightRounding {
         }
         let outcome = match self.layer.take() {
             None => self.begin()?,
-            Some(work) => self.go_on(work),
+            Some(work) => self.go_on(work)?,
         };
         if let Some(outcome) = outcome {
             self.keep(outcome)?;
@@ -206,7 +206,7 @@ impl WeightRounding {
             return Ok(Some(Outcome::kept("all that it reads was zero")));
         }
         let axis = target.linear.channel_axis;
-        let work = LayerWork::new(self.task, (weight, axis), planned, curvatures)?;
+        let work = LayerWork::new((self.task, self.isa), (weight, axis), planned, curvatures)?;
         let Some(work) = work else {
             return Ok(Some(Outcome::kept("its inputs do not fit its weight")));
         };
@@ -214,7 +214,7 @@ impl WeightRounding {
         Ok(None)
     }
 
-    fn go_on(&mut self, work: Work) -> Option<Outcome> {
+    fn go_on(&mut self, work: Work) -> Result<Option<Outcome>, QuantError> {
         let (graph, plan, target) = (&self.graph, &self.plan, &self.targets[self.at]);
         let fit = |quant: &mut TensorQuant| {
             for node in target.readers.iter().filter_map(|&id| graph.node(id)) {
@@ -223,19 +223,19 @@ impl WeightRounding {
         };
         match work {
             Work::WithInputs(mut work) => {
-                if work.step(&fit) {
-                    return Some(work.finish());
+                if work.step(&fit)? {
+                    return Ok(Some(work.finish()));
                 }
                 self.layer = Some(Work::WithInputs(work));
             }
             Work::Alone(mut work) => {
                 if work.step() {
-                    return Some(work.finish(&fit));
+                    return Ok(Some(work.finish(&fit)));
                 }
                 self.layer = Some(Work::Alone(work));
             }
         }
-        None
+        Ok(None)
     }
 
     /// Takes in what came of the weight that was next.
@@ -274,7 +274,8 @@ impl WeightRounding {
 impl Task {
     /// Whether inputs of layers are looked at.
     fn looks(self) -> bool {
-        self.by_output || matches!(self.rounding, RoundingChoice::Gptq | RoundingChoice::Comq)
+        let by_inputs = [RoundingChoice::Gptq, RoundingChoice::Comq, RoundingChoice::AdaRound];
+        self.by_output || by_inputs.contains(&self.rounding)
     }
 }
 
