@@ -5,7 +5,7 @@
 
 use super::plan::{layer_kind, quantizable_linear};
 use super::recipe::LayerKind;
-use super::{QuantError, QuantPlan, data_input};
+use super::{QuantError, QuantPlan, TensorQuant, data_input};
 use crate::ir::ValueId;
 use crate::ops::Graph;
 use std::collections::{BTreeMap, BTreeSet};
@@ -67,7 +67,7 @@ impl QuantPlan {
     pub fn of_layer(&self, graph: &Graph, layer: &LayerParts) -> Self {
         let weight = graph.value(layer.weight).name.as_str();
         let input = layer.input.map(|id| graph.value(id).name.as_str());
-        self.part(|name| name == weight, |name| Some(name) == input)
+        self.part(&|name| name == weight, &|name| Some(name) == input)
     }
 
     /// The network quantized up to and with a layer: its weight and all before, and activations made before.
@@ -88,14 +88,23 @@ impl QuantPlan {
             }
             names.extend(node.outputs.iter().map(|&id| name(id)));
         }
-        Ok(self.part(|name| names.contains(name), |name| names.contains(name)))
+        let is_part = |name: &str| names.contains(name);
+        Ok(self.part(&is_part, &is_part))
     }
 
-    fn part(&self, weights: impl Fn(&str) -> bool, activations: impl Fn(&str) -> bool) -> Self {
-        let mut part = self.clone();
-        part.weights.retain(|name, _| weights(name));
-        part.activations.retain(|name, _| activations(name));
-        part.dynamic.retain(|name| activations(name));
-        part
+    fn part(&self, weights: &dyn Fn(&str) -> bool, activations: &dyn Fn(&str) -> bool) -> Self {
+        let only = |all: &BTreeMap<String, TensorQuant>, is_part: &dyn Fn(&str) -> bool| {
+            let mut some = BTreeMap::new();
+            for (name, quant) in all.iter().filter(|(name, _)| is_part(name)) {
+                some.insert(name.clone(), quant.clone());
+            }
+            some
+        };
+        Self {
+            weights: only(&self.weights, weights),
+            activations: only(&self.activations, activations),
+            dynamic: self.dynamic.iter().filter(|name| activations(name)).cloned().collect(),
+            storage: self.storage,
+        }
     }
 }

@@ -92,6 +92,15 @@ impl Session {
         }
     }
 
+    /// A session of what was opened and read elsewhere, such as by a program that finds files itself. The
+    /// preprocessing counts as chosen.
+    pub fn of(network: Arc<Network>, pictures: PictureSet, preprocess: Preprocess, isa: Isa) -> Self {
+        let (preprocess, preprocess_source) = (Arc::new(preprocess), PreprocessSource::Edited);
+        let known = Known::nothing(pictures.len());
+        let network = Some(network);
+        Self { network, pictures, preprocess, preprocess_source, known, ..Self::new(isa) }
+    }
+
     /// Opens a network. The one before stays when this one cannot be read. Preprocessing and names
     /// of classes belonged to the one before: the first is guessed anew, the second forgotten.
     ///
@@ -219,11 +228,39 @@ impl Session {
             }
             inputs => inputs?,
         };
-        // The network before is kept, since the job may be stopped, but makes place.
+        self.make_place();
+        Ok(QuantizeJob::new(network, recipe.clone(), inputs, self.found.clone(), self.isa))
+    }
+
+    /// What is quantized is kept while others are made, since that may be stopped, but makes place.
+    fn make_place(&self) {
         if let Some(before) = &self.quantized {
             before.model().release_definition();
         }
-        Ok(QuantizeJob::new(network, recipe.clone(), inputs, self.found.clone(), self.isa))
+    }
+
+    /// The job that finds out what a recipe does to the network and what helps, compared on at most that many
+    /// of the evaluation pictures. The session stays as it is; ranges that it knows are not sought again.
+    ///
+    /// # Errors
+    /// Without a network or pictures, for a network that is quantized already, and when the recipe is not
+    /// valid or finds ranges while running.
+    pub fn diagnose(&self, recipe: &Recipe, pictures: usize) -> Result<DiagnoseJob, SessionError> {
+        let network = self.network()?;
+        let calibration = self.pictures.inputs(&self.preprocess, Role::Calibrate)?;
+        let evaluation = self.pictures.inputs(&self.preprocess, Role::Evaluate)?.limited(pictures);
+        if evaluation.is_empty() {
+            return Err(SessionError::NoPictures { purpose: "look at" });
+        }
+        let pictures = (calibration, evaluation);
+        self.make_place();
+        DiagnoseJob::new(network, recipe.clone(), pictures, self.found.clone(), self.isa)
+    }
+
+    /// Keeps what a [`DiagnoseJob`] of this session found about ranges, so that its remedies are made without
+    /// seeking them again. To be called before anything else changes.
+    pub fn keep_found(&mut self, found: Found) {
+        self.found = found;
     }
 
     /// The job that calibrates on a part of the pictures, for [`Session::learn_statistics`] of this or

@@ -6,10 +6,11 @@ use super::uploads::Uploads;
 use crate::data::{DataError, Preprocess};
 use crate::kernels::threads::{alone, threads};
 use crate::kernels::{Isa, RelaxedDot, relaxed_dot};
+use crate::quant::Recipe;
 use crate::session::view::{LensView, QuantizedView};
 use crate::session::{
-    CalibrateJob, Clock, CompareJob, Compared, ComparedPicture, ExternalFiles, Job, LatencyJob, Opening,
-    ProfileJob, Progress, QuantizeJob, Role, Session, SessionError, Step,
+    CalibrateJob, Clock, CompareJob, Compared, ComparedPicture, DiagnoseJob, ExternalFiles, Job, LatencyJob,
+    Opening, ProfileJob, Progress, QuantizeJob, Role, Session, SessionError, Step,
 };
 use wasm_bindgen::JsValue;
 
@@ -31,6 +32,15 @@ enum Work {
     CompareShare(Box<CompareJob>),
     Latency(Box<LatencyJob>),
     Profile(Box<ProfileJob>),
+    Diagnose(Diagnosing),
+}
+
+/// A diagnosis under way, and what it is of.
+#[derive(Debug)]
+struct Diagnosing {
+    recipe: Recipe,
+    pictures: usize,
+    job: Box<DiagnoseJob>,
 }
 
 /// What happened in one step of any job.
@@ -44,6 +54,8 @@ enum Turn {
 pub(super) struct Core {
     session: Session,
     work: Option<Work>,
+    /// A diagnosis that made way for something short: it takes long, and goes on afterwards.
+    paused: Option<Diagnosing>,
     buffers: Buffers,
     /// Files that are on their way here.
     pub(super) uploads: Uploads,
@@ -55,6 +67,7 @@ impl Core {
         Self {
             session: Session::new(Isa::best()),
             work: None,
+            paused: None,
             buffers: Buffers::default(),
             uploads: Uploads::default(),
             clock,
@@ -63,15 +76,21 @@ impl Core {
 
     pub(super) fn begin(&mut self, request: Request, files: Vec<Vec<u8>>) -> Result<(), SessionError> {
         self.cancel();
+        if changes(&request) {
+            self.paused = None;
+        }
         self.buffers.clear();
         self.work = Some(self.start(request, files)?);
         Ok(())
     }
 
-    /// Drops the work under way; what a comparison has found of single pictures stays.
+    /// Drops the work under way; what a comparison has found of single pictures stays, and so does a diagnosis
+    /// until something changes.
     pub(super) fn cancel(&mut self) {
-        if let Some(Work::Compare(job) | Work::CompareShare(job)) = self.work.take() {
-            self.session.keep_known(job.into_known());
+        match self.work.take() {
+            Some(Work::Compare(job) | Work::CompareShare(job)) => self.session.keep_known(job.into_known()),
+            Some(Work::Diagnose(diagnosing)) => self.paused = Some(diagnosing),
+            _ => {}
         }
     }
 
@@ -94,6 +113,7 @@ impl Core {
                 }
                 Err(error) => {
                     self.cancel();
+                    self.paused = None;
                     return Err(error);
                 }
             }
@@ -146,6 +166,13 @@ impl Core {
                 Step::Running(progress) => Turn::Running(progress),
                 Step::Done(profile) => Turn::Done(Box::new(Response::Profile { profile })),
             },
+            Work::Diagnose(Diagnosing { job, .. }) => match job.step()? {
+                Step::Running(progress) => Turn::Running(progress),
+                Step::Done(diagnosis) => {
+                    self.session.keep_found(job.found());
+                    Turn::Done(Box::new(Response::Diagnose { diagnosis: Box::new(diagnosis) }))
+                }
+            },
         })
     }
 
@@ -173,6 +200,7 @@ impl Core {
                 return Ok(Work::Latency(Box::new(self.session.measure_latency(runs, self.clock)?)));
             }
             Request::Profile => return Ok(Work::Profile(Box::new(self.session.profile(self.clock)?))),
+            Request::Diagnose { recipe, pictures } => return self.diagnose(recipe, pictures),
             Request::LoadModel { name, weights, memory_limit } => {
                 let memory_limit = memory_limit.map(|bytes| bytes as usize);
                 let (bytes, external) = with_weights(weights, files);
@@ -204,6 +232,16 @@ impl Core {
             Request::EngineInfo => Response::EngineInfo { info: info() },
         };
         Ok(Work::Done(Box::new(response)))
+    }
+
+    /// Goes on with a diagnosis of the same, or begins one.
+    fn diagnose(&mut self, recipe: Recipe, pictures: usize) -> Result<Work, SessionError> {
+        let same = |paused: &Diagnosing| paused.recipe == recipe && paused.pictures == pictures;
+        if let Some(paused) = self.paused.take().filter(same) {
+            return Ok(Work::Diagnose(paused));
+        }
+        let job = Box::new(self.session.diagnose(&recipe, pictures)?);
+        Ok(Work::Diagnose(Diagnosing { recipe, pictures, job }))
     }
 
     fn load_model(&mut self, name: &str, bytes: Vec<u8>, opening: Opening) -> Result<Response, SessionError> {
@@ -259,6 +297,22 @@ impl Core {
         let verified = ExportCheck { identical, pictures, note };
         Ok(Response::ExportModel { file_name, size_bytes: onnx.length, onnx, verified })
     }
+}
+
+/// Whether a request may change what a diagnosis rests on, or wants its memory.
+fn changes(request: &Request) -> bool {
+    !matches!(
+        request,
+        Request::Compare
+            | Request::Lens { .. }
+            | Request::Logits { .. }
+            | Request::MeasureLatency { .. }
+            | Request::Profile
+            | Request::Diagnose { .. }
+            | Request::Preview { .. }
+            | Request::ExportModel
+            | Request::EngineInfo
+    )
 }
 
 /// The network's file, which comes first, and the others under their names.

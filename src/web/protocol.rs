@@ -6,8 +6,8 @@
 
 use crate::quant::{Recipe, Statistics};
 use crate::session::view::{
-    LatencyView, LensView, ModelView, PictureComparison, PictureView, PreprocessView, ProfileView,
-    QuantizedView, Refused, Summary,
+    DiagnosisView, LatencyView, LensView, ModelView, PictureComparison, PictureView, PreprocessView,
+    ProfileView, QuantizedView, Refused, Summary,
 };
 use crate::session::{ComparedPicture, Share};
 use serde::{Deserialize, Serialize};
@@ -131,6 +131,14 @@ pub enum Request {
     },
     /// Measures every node of both networks.
     Profile,
+    /// Finds out what a recipe does to the network, layer by layer, and what helps. What is quantized stays as
+    /// it is. Given up for a request that changes nothing, it goes on where it was when it is asked again.
+    Diagnose {
+        /// What is looked at.
+        recipe: Recipe,
+        /// Compare on at most this many pictures.
+        pictures: usize,
+    },
     /// The picture as the network sees it.
     Preview {
         /// Its number.
@@ -234,6 +242,11 @@ pub enum Response {
     Profile {
         /// Of both networks.
         profile: ProfileView,
+    },
+    /// What is wrong, and what helps.
+    Diagnose {
+        /// All that was found out.
+        diagnosis: Box<DiagnosisView>,
     },
     /// The picture as the network sees it.
     Preview {

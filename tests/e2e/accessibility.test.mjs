@@ -34,6 +34,15 @@ const findings = async (page) => {
   );
 };
 
+/** Takes bits away until answers differ, and finds out why. */
+const diagnose = async (page) => {
+  await person.slide(page, 'weight-bits', 3);
+  await person.settled(page);
+  await page.getByTestId('triage-start').click();
+  await page.getByTestId('diagnosis').waitFor();
+  await person.settled(page);
+};
+
 for (const colorScheme of ['light', 'dark']) {
   test(`axe finds nothing serious, ${colorScheme}, on the page and in its dialogs`, async () => {
     // The page's policy would refuse axe as it refuses any other foreign script.
@@ -44,6 +53,8 @@ for (const colorScheme of ['light', 'dark']) {
     });
     await page.addScriptTag({ path: require.resolve('axe-core') });
     assert.deepEqual(await findings(page), []);
+    await diagnose(page);
+    assert.deepEqual(await findings(page), [], 'with a diagnosis');
     await page.getByTestId('headline-agreement').click();
     assert.deepEqual(await findings(page), [], 'with an explanation open');
     await page.keyboard.press('Escape');
@@ -75,6 +86,8 @@ test('fits a phone without scrolling sideways', async () => {
       document.documentElement.clientWidth,
     ]);
   assert.deepEqual(await widths(), [390, 390]);
+  await diagnose(page);
+  assert.deepEqual(await widths(), [390, 390], 'with a diagnosis');
   await page.getByTestId('take-home').click();
   await page.getByTestId('verified').waitFor();
   assert.deepEqual(await widths(), [390, 390], 'with a dialog open');

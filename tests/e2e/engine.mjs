@@ -22,20 +22,25 @@ const loadBuild = async (build) => {
   return glue;
 };
 
-/** A fresh engine: `ask` asks it one thing, `take` and `bytes` fetch what an answer refers to. */
+/**
+ * A fresh engine: `ask` asks it one thing, `begin` and `step` do so by halves, `take` and `bytes`
+ * fetch what an answer refers to.
+ */
 export const startEngine = async (build = bestVariant()) => {
   if (!loaded.has(build)) loaded.set(build, loadBuild(build));
   const { Engine } = await loaded.get(build);
   const engine = new Engine();
-  const ask = (kind, args = {}, files = []) => {
-    engine.begin({ kind, ...args }, files);
+  const begin = (kind, args = {}, files = []) => engine.begin({ kind, ...args }, files);
+  const step = (budgetMs) => engine.step(budgetMs);
+  const ask = (kind, args, files) => {
+    begin(kind, args, files);
     for (;;) {
-      const step = engine.step(NO_LIMIT_MS);
-      if (step.state === 'done') return step.response;
+      const { state, response } = step(NO_LIMIT_MS);
+      if (state === 'done') return response;
     }
   };
   const take = (ref) => engine.takeBuffer(ref.id);
-  return { ask, take, bytes: (ref) => Buffer.from(take(ref)) };
+  return { ask, begin, step, take, bytes: (ref) => Buffer.from(take(ref)) };
 };
 
 /** A file of the bundled sample, in the form in which the helpers take files to drop. */

@@ -228,6 +228,24 @@ test('the link in the address bar opens the same scene again', async () => {
   await person.settled(page);
 });
 
+test('every choice of the recipe fits into its field', async () => {
+  const more = page.getByTestId('more-options');
+  await more.locator('summary').click();
+  const cut = await more.locator('select').evaluateAll((fields) => {
+    const pen = document.createElement('canvas').getContext('2d');
+    return fields.flatMap((field) => {
+      const { fontWeight, fontSize, fontFamily, paddingLeft, paddingRight } =
+        getComputedStyle(field);
+      pen.font = `${fontWeight} ${fontSize} ${fontFamily}`;
+      const room = field.clientWidth - parseFloat(paddingLeft) - parseFloat(paddingRight);
+      const texts = Array.from(field.options, ({ text }) => text);
+      return texts.filter((text) => pen.measureText(text).width > room);
+    });
+  });
+  assert.deepEqual(cut, []);
+  await more.locator('summary').click();
+});
+
 test('the file taken home is read back with identical logits, and is the engine’s own', async () => {
   const shown = await person.answers(page);
   const layers = await page.getByTestId('layer-row').count();

@@ -3,6 +3,8 @@ import type { ComponentChildren } from 'preact';
 import { useMemo } from 'preact/hooks';
 import { DropZone } from './views/open/drop-zone';
 import { FilePickers } from './views/open/pickers';
+import { Diagnosis } from './views/diagnosis/view';
+import { Triage } from './views/diagnosis/triage';
 import { Header } from './views/header/view';
 import { Headline } from './views/headline/view';
 import { KeysDialog } from './views/help/view';
@@ -31,6 +33,7 @@ export function App() {
       <Notice />
       <main class="page-body" id="lens">
         <Headline />
+        <Triage />
         <AskForPictures />
         <div class="columns">
           <div class="card">
@@ -43,6 +46,7 @@ export function App() {
           </div>
         </div>
         <AfterTheAnswer>
+          <Diagnosis />
           <Layers />
           <Measure />
         </AfterTheAnswer>

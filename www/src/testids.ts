@@ -49,6 +49,15 @@ export const testids = {
   preprocessDialog: 'preprocess-dialog',
   preprocessApply: 'preprocess-apply',
   preview: 'preview',
+  triage: 'triage', // data-state="healthy|poor|running|stopped|current|outdated"
+  triageStart: 'triage-start',
+  diagnosis: 'diagnosis', // data-state="current|outdated"
+  diagnosisSummary: 'diagnosis-summary',
+  diagnosisPart: 'diagnosis-part', // one row, data-part
+  finding: 'finding', // data-cause, data-layer
+  findingLayer: 'finding-layer',
+  remedy: 'remedy',
+  suggestion: 'suggestion',
   layers: 'layers',
   layerRow: 'layer-row', // data-layer
   depthChart: 'depth-chart',

@@ -6,7 +6,8 @@ import { Controller } from '../src/state/controller';
 import type { Environment } from '../src/state/loader';
 import { createStore, type Store } from '../src/state/store';
 import { DEFAULT_RECIPE, type AppState } from '../src/state/state';
-import { compareKey, lensKey, openTasks, quantizeKey } from '../src/state/tasks';
+import { currentDiagnosis, diagnosisStage, offeredRecipe, takenOffer } from '../src/state/diagnosis';
+import { compareKey, diagnosisKey, lensKey, openTasks, quantizeKey } from '../src/state/tasks';
 import { update } from '../src/state/update';
 
 const PICTURES = Array.from({ length: 12 }, (_, index) => ({ file: `${index}.png`, label: index % 10, mask: '', role: index < 4 ? 'calib' : 'eval' }));
@@ -345,4 +346,54 @@ test('an engine that never comes up is said once', async () => {
   port.port1.close();
   expect(state.problems).toMatchObject([{ what: 'The engine does not run', why: 'no SIMD' }]);
   expect(update(state, { type: 'continueAsked' }).problems).toHaveLength(1);
+});
+
+/** The sample with few bits, looked into. */
+async function lookedInto(store: Store, recipe = { ...DEFAULT_RECIPE, weightBits: 3 }): Promise<void> {
+  store.dispatch({ type: 'sampleChosen', sample: 'resnet' });
+  await until(store, complete);
+  store.dispatch({ type: 'recipeEdited', recipe, field: 'test', at: 0 });
+  await until(store, (state) => complete(state) && state.quantized?.key === quantizeKey(state));
+  store.dispatch({ type: 'diagnosisAsked', key: diagnosisKey(store.state.peek()) });
+}
+
+test('what went wrong is found out, and a remedy is a step that can be undone', async () => {
+  const store = page();
+  await lookedInto(store);
+  const before = await until(store, (state) => currentDiagnosis(state) !== null);
+  const { findings, recipe } = currentDiagnosis(before)!;
+  expect(recipe.weightBits).toBe(3);
+  const change = findings[0]?.remedy?.change;
+  if (change?.kind !== 'recipe') throw new Error('the stand-in repairs by a recipe');
+  store.dispatch({ type: 'recipeEdited', recipe: offeredRecipe(change.recipe), field: 'remedy', at: 2000 });
+  const repaired = await until(store, (state) => complete(state) && state.quantized?.key === quantizeKey(state));
+  expect(repaired.recipe.present.layers).toEqual([{ name: 'block1/conv1', weightBits: 8 }]);
+  expect(takenOffer(repaired)?.title).toContain('block1/conv1');
+  store.dispatch({ type: 'undone' });
+  expect(currentDiagnosis(store.state.peek())?.findings).toBe(findings);
+});
+
+test('looking for what went wrong can be stopped, and is asked of the same afterwards', async () => {
+  const engine = new Listening(8);
+  const store = page(() => engine);
+  const ignore = store.listen(({ type }) => type === 'jobProgressed' && store.state.peek().job?.phase.startsWith('quantizing layer') && store.dispatch({ type: 'cancelAsked' }));
+  await lookedInto(store);
+  const stopped = await until(store, (state) => diagnosisStage(state) === 'stopped' && state.job === null);
+  ignore();
+  expect(stopped.diagnosis).toBeNull();
+  store.dispatch({ type: 'diagnosisAsked', key: diagnosisKey(stopped) });
+  await until(store, (state) => diagnosisStage(state) === 'known');
+  const asked = engine.asked.filter(({ kind }) => kind === 'diagnose');
+  expect(asked).toHaveLength(2);
+  expect(asked[0]).toEqual(asked[1]);
+  expect(asked[0]).toMatchObject({ pictures: 64, recipe: { weightBits: 3 } });
+});
+
+test('ranges that are found while running are refused in the engine’s words', async () => {
+  const store = page();
+  await lookedInto(store, { ...DEFAULT_RECIPE, activationRange: 'dynamic' });
+  const { problems } = await until(store, (state) => state.problems.length > 0);
+  expect(problems[0]).toMatchObject({ what: 'What went wrong could not be found out', where: 'sample_resnet.onnx' });
+  expect(problems[0]?.why).toMatch(/choose another rule/);
+  expect(diagnosisStage(store.state.peek())).toBe('failed');
 });

@@ -41,7 +41,7 @@ const NETWORKS: [Network; 4] = [
 
 /// Presets, each with what is changed of it. Those of `int8` with fewer bits are rounded to the nearest
 /// codes, and not corrected beyond what they say.
-const RECIPES: [&str; 36] = [
+const RECIPES: [&str; 39] = [
     "int8",
     "int8 activationRange=mse",
     "int8-corrected",
@@ -68,6 +68,9 @@ const RECIPES: [&str; 36] = [
     "w4a8 rounding=adaround",
     "w4a8 biasCorrection=deviations",
     "int8 weightBits=3 storage=packed",
+    "int8 weightBits=3 storage=packed rounding=comq",
+    "int8 weightBits=3 storage=packed rounding=adaround",
+    "int8 weightBits=3 storage=packed rounding=gptq",
     "w4a8 weightBits=3",
     "weight-only-4",
     "weight-only-4 rounding=hqq",
@@ -114,7 +117,10 @@ were changed ([recipe.md](recipe.md)). ImageNet networks are calibrated on 128 p
 300 others; the CIFAR-10 ones on 128 exact training pictures and 2,000 test pictures that were compressed
 again as JPEG. Quantized networks run on integers, natively. *Agreement* is the share of pictures with full
 precision's first answer, with its 95 % interval (Wilson); *divergence* the mean of KL(full ‖ quantized) in
-nats; SQNR is of the logits. Pictures are taken in the order of their files, and nothing is drawn at random.
+nats; SQNR is of the logits. *Layer errors* are sums over all layers of what rounding the weight loses of the
+layer's output, as shares of that output ([numerics.md](numerics.md#rounding-of-weights)): of what was taken,
+and of nearest codes in ranges that clip nothing. Pictures are taken in the order of their files; the columns
+that rounding looks at are drawn with seed 0, and nothing else is drawn.
 ";
 
 /// The table of one network.
@@ -130,7 +136,7 @@ fn table(data: &Path, network: &Network) -> Result<String> {
         full = Some((percent("top1_fp")?, found["images"].as_u64().context("no images")?));
         writeln!(
             rows,
-            "| {recipe} | {:.0} | {:.2} | {:.2} ({:.1}–{:.1}) | {:.4} | {:.1} |",
+            "| {recipe} | {:.0} | {:.2} | {:.2} ({:.1}–{:.1}) | {:.4} | {:.1} | {} |",
             number_at(&found, ["size_bytes", "q"])? / 1000.0,
             percent("top1_q")?,
             percent("agreement")?,
@@ -138,6 +144,7 @@ fn table(data: &Path, network: &Network) -> Result<String> {
             percent("agreement_high")?,
             number("kl")?,
             number("sqnr_db")?,
+            layer_errors(recipe, &found["rounding"]),
         )?;
     }
     if let Some((right, pictures)) = full {
@@ -148,16 +155,26 @@ fn table(data: &Path, network: &Network) -> Result<String> {
         )?;
     }
     text.push_str(
-        "| recipe | kB | top-1 % | agreement % | divergence | SQNR dB |\n|---|---|---|---|---|---|\n",
+        "| recipe | kB | top-1 % | agreement % | divergence | SQNR dB | layer errors |\n|---|---|---|---|---|---|---|\n",
     );
     Ok(text + &rows)
+}
+
+/// What the layers' outputs lose, and what they lose with nearest codes; of what looks at outputs.
+fn layer_errors(recipe: &str, rounding: &Json) -> String {
+    let layers = rounding.as_array().map_or(&[][..], Vec::as_slice);
+    if layers.is_empty() || recipe.ends_with("hqq") {
+        return "–".to_owned();
+    }
+    let sum = |name: &str| layers.iter().filter_map(|layer| layer[name].as_f64()).sum::<f64>();
+    format!("{:.4} of {:.4}", sum("accepted"), sum("nearest"))
 }
 
 fn number_at(json: &Json, path: [&str; 2]) -> Result<f64> {
     json[path[0]][path[1]].as_f64().with_context(|| format!("no {}", path.join(".")))
 }
 
-/// Quantizes a network and compares it with itself in full precision.
+/// Quantizes a network and compares it with itself in full precision; with what became of its weights.
 fn measure(data: &Path, network: &Network, recipe: &str) -> Result<Json> {
     let folder = target_dir().join("report");
     fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
@@ -171,11 +188,14 @@ fn measure(data: &Path, network: &Network, recipe: &str) -> Result<Json> {
     let mut words = recipe.split(' ');
     quantize.arg("--preset").args(words.next());
     quantize.args(words.flat_map(|option| ["--set", option]));
-    output(quantize.arg("--output").arg(&quantized))?;
+    let made: Json =
+        serde_json::from_slice(&output(quantize.arg("--output").arg(&quantized).arg("--json"))?)?;
     let mut compare = bitlens("compare");
     compare.arg(&model).arg(&quantized).args(pictures(data, network, false));
     compare.arg("--preprocess").arg(&preprocess).args(["--runs", "1", "--json"]);
-    Ok(serde_json::from_slice(&output(&mut compare)?)?)
+    let mut found: Json = serde_json::from_slice(&output(&mut compare)?)?;
+    found["rounding"] = made["rounding"].clone();
+    Ok(found)
 }
 
 /// The arguments that name a network's pictures: those to calibrate on, or those to compare on.

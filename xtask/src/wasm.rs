@@ -25,9 +25,10 @@ pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
 /// its glue by name.
 const OUT_NAME: &str = "bitlens";
 
-/// What one build may weigh, so that growth is noticed: a little above what it weighs today.
-const MAX_GZIP_BYTES: usize = 1_090_000;
-const MAX_RAW_BYTES: usize = 2_870_000;
+/// What one build may weigh, so that growth is noticed: a little above what it weighs today. The diagnosis on
+/// the page (every layer alone, causes, remedies, and their report) is 93,000 bytes of it, 42,000 in gzip.
+const MAX_GZIP_BYTES: usize = 1_132_000;
+const MAX_RAW_BYTES: usize = 2_963_000;
 
 /// A function that is called in several places is repeated there only where it is very small, also where
 /// the standard library would rather have it repeated. What time goes into is marked to be inlined.

@@ -14,6 +14,8 @@ const PICTURE_ENDINGS: [&str; 6] = ["jpg", "jpeg", "png", "webp", "bmp", "gif"];
 
 /// Pictures ready for a network, and names of classes.
 pub(crate) struct Data {
+    pub(crate) set: PictureSet,
+    pub(crate) preprocess: Preprocess,
     pub(crate) inputs: PictureInputs,
     /// Those to calibrate on and those to compare on, by the roles of the label file; all of them without.
     pub(crate) by_role: (PictureInputs, PictureInputs),
@@ -36,11 +38,13 @@ pub(crate) fn load(args: &DataArgs, network: &Network) -> Result<Data, Failure> 
     set = set.subset(&chosen);
     let view = set.view();
     let label_offset = preprocess.label_offset;
-    let preprocess = Arc::new(preprocess);
-    let inputs = |role| set.inputs(&preprocess, role);
+    let shared = Arc::new(preprocess.clone());
+    let inputs = |role| set.inputs(&shared, role);
     Ok(Data {
         inputs: inputs(Role::Any)?,
         by_role: (inputs(Role::Calibrate)?, inputs(Role::Evaluate)?),
+        set,
+        preprocess,
         names: view.iter().map(|p| p.name.clone()).collect(),
         labels: view.iter().map(|p| p.label).collect(),
         classes,

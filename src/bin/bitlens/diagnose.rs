@@ -6,17 +6,16 @@ use crate::output::{Bar, db, effect, json_line};
 use crate::{data, model, recipe};
 use bitlens::ops::Isa;
 use bitlens::session::view::{Change, DiagnosisView, Finding, InputEffect, Remedy};
-use bitlens::session::{DiagnoseJob, Found, Job as _};
+use bitlens::session::{Job as _, Session};
 use std::sync::Arc;
 
 pub(crate) fn diagnose(args: &DiagnoseArgs) -> Result<(), Failure> {
     let recipe = recipe::recipe(&args.recipe)?;
     let network = Arc::new(model::open(&args.model)?);
     let data = data::load(&args.data, &network)?;
-    let (calibration, evaluation) = data.by_role;
-    let pictures = (calibration, evaluation.limited(args.pictures));
+    let session = Session::of(network, data.set, data.preprocess, Isa::best());
     let bar = Bar::new();
-    let mut job = DiagnoseJob::new(network, recipe, pictures, Found::default(), Isa::best())?;
+    let mut job = session.diagnose(&recipe, args.pictures)?;
     let found = job.run(&mut |progress| bar.show(progress))?;
     drop(bar);
     if let (Some(path), Some(suggestion)) = (&args.output, &found.suggestion) {

@@ -7,7 +7,7 @@ use crate::quant::observe::Observed;
 use crate::quant::parts::LayerParts;
 use crate::quant::{QuantParams, Statistics, TensorQuant};
 use crate::session::SessionError;
-use crate::tensor::Value;
+use crate::tensor::{Value, ordered};
 
 /// Share of the values that may be rare: one in a thousand.
 const RARE: f64 = 1e-3;
@@ -69,14 +69,14 @@ pub(super) struct Dominant {
 impl Dominant {
     /// Of the magnitudes of channels; those that are nothing throughout do not count.
     pub(super) fn of(magnitudes: &[f32]) -> Option<Self> {
-        let mut alive: Vec<(f32, usize)> =
+        let alive: Vec<(f32, usize)> =
             magnitudes.iter().copied().zip(0..).filter(|&(v, _)| v > 0.0).collect();
         if alive.len() < 3 {
             return None;
         }
-        alive.sort_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1)));
-        let (largest, channel) = alive[alive.len() - 1];
-        let (median, _) = alive[(alive.len() - 1) / 2];
+        let order = ordered(alive.len(), &|a, b| alive[a].0.total_cmp(&alive[b].0).then(b.cmp(&a)));
+        let (largest, channel) = alive[order[order.len() - 1]];
+        let (median, _) = alive[order[(order.len() - 1) / 2]];
         Some(Self { channel, largest: f64::from(largest), median: f64::from(median) })
     }
 

@@ -23,8 +23,7 @@ use crate::exec::ExecError;
 use crate::metrics::{softmax, top_1};
 use crate::session::SessionError;
 use crate::session::view::InputEffect;
-use crate::tensor::Value;
-use std::collections::BTreeSet;
+use crate::tensor::{Value, sorted};
 
 /// Most pictures that are looked at.
 const MOST_PICTURES: usize = 256;
@@ -274,6 +273,8 @@ impl Candidate {
         let images = self.answers.len();
         let firsts: Vec<Option<usize>> =
             self.answers.iter().map(|answer| first(&answer.probabilities)).collect();
+        let mut distinct = sorted(&firsts);
+        distinct.dedup();
         let labelled = firsts.iter().zip(expected).filter(|(_, expected)| expected.is_some());
         let right = labelled.clone().filter(|(first, expected)| first == expected).count();
         let labelled = labelled.count();
@@ -284,7 +285,7 @@ impl Candidate {
             images,
             top1: (labelled > 0).then(|| right as f64 / labelled as f64),
             confidence: mean(confidence.sum()),
-            answers: firsts.iter().collect::<BTreeSet<_>>().len(),
+            answers: distinct.len(),
             information: mean(self.scores(images, expected).iter().sum()),
         }
     }

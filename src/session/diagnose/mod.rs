@@ -32,6 +32,7 @@ use crate::data::Preprocess;
 use crate::ops::Isa;
 use crate::quant::Recipe;
 use crate::quant::parts::{self, LayerParts};
+use crate::tensor::ordered;
 use causes::{Case, Named, adding_up, joined, unexplained};
 use evidence::ChannelWatch;
 use fix::Fix;
@@ -141,6 +142,11 @@ impl DiagnoseJob {
         let layers = SensitivityJob::new(Arc::clone(&network), asked, pictures, found.clone(), isa)?;
         let stage = Stage::Pictures(Box::new(Pictures { layers, reference, check: None }));
         Ok(Self { network, recipe, calibration, found, isa, stage })
+    }
+
+    /// What quantizing in so many ways has found about ranges so far.
+    pub fn found(&self) -> Found {
+        self.found.clone()
     }
 
     fn work(&mut self, layers: Sensitivity, check: InputCheck) -> Result<Work, SessionError> {
@@ -346,11 +352,14 @@ impl Work {
                 fixes.push((effect.kl, fix));
             }
         }
-        fixes.sort_by(|a, b| a.0.total_cmp(&b.0));
-        fixes.truncate(MOST_TOGETHER - 1);
+        let order = ordered(fixes.len(), &|a, b| fixes[a].0.total_cmp(&fixes[b].0));
+        let mut best: Vec<Fix> =
+            order.into_iter().take(MOST_TOGETHER - 1).map(|at| fixes[at].1.clone()).collect();
         let last = Fix::EqualizeAndCorrect;
-        let closing = (!fixes.is_empty() && !fixes.iter().any(|(_, fix)| *fix == last)).then_some(last);
-        fixes.into_iter().map(|(_, fix)| fix).chain(closing).collect()
+        if !best.is_empty() && !best.contains(&last) {
+            best.push(last);
+        }
+        best
     }
 
     /// The fix of a finding that helps: the gentlest of those that help nearly as much as the best.

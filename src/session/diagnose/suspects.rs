@@ -7,6 +7,7 @@ use crate::session::SessionError;
 use crate::session::reference::{Reference, Trial};
 use crate::session::sensitivity::definition;
 use crate::session::view::{Effect, LayerSensitivity};
+use crate::tensor::ordered;
 
 /// Most layers that causes are looked for in.
 const MOST_LAYERS: usize = 6;
@@ -47,8 +48,7 @@ impl Suspects {
     pub(super) fn new(rows: &[LayerSensitivity]) -> Self {
         let losses: Vec<f64> = rows.iter().map(|row| row.alone.as_ref().map_or(0.0, loss)).collect();
         let total: f64 = losses.iter().sum();
-        let mut layers: Vec<usize> = (0..rows.len()).collect();
-        layers.sort_by(|&a, &b| losses[b].total_cmp(&losses[a]).then(a.cmp(&b)));
+        let mut layers = ordered(rows.len(), &|a, b| losses[b].total_cmp(&losses[a]));
         let share = |at: usize| match (losses[at], total) {
             (lost, _) if lost.is_infinite() => 1.0,
             (_, all) if all > 0.0 => losses[at] / all,

@@ -9,6 +9,8 @@ import type {
   BufferRef,
   BulkData,
   ClassProbability,
+  DiagnosisView,
+  Effect,
   Engine,
   EngineError,
   EngineEvent,
@@ -180,6 +182,8 @@ export class MockEngine implements Engine {
         return { kind: 'measureLatency', latency: { full: { medianMs: 1.92, minMs: 1.88 }, quantized: { medianMs: this.#path() === 'int8' ? 0.74 : 2.31, minMs: 0.7, path: this.#path() }, runs: request.runs, isa: 'relaxed-simd' } };
       case 'profile':
         return { kind: 'profile', profile: this.#profile() };
+      case 'diagnose':
+        return yield* this.#diagnose(request);
       case 'preview':
         return { kind: 'preview', width: SIDE, height: SIDE, rgba: this.#put(new Uint8Array(this.#at(request.picture).rgba)) };
       case 'exportModel':
@@ -250,6 +254,29 @@ export class MockEngine implements Engine {
       else for (const picture of this.#pictures) if (picture.name === entry.file) Object.assign(picture, { label: entry.label, role: entry.role });
     }
     return { kind: 'setLabels', classes: this.#classes, pictures: this.#views() };
+  }
+
+  *#diagnose({ recipe: asked, pictures }: ArgumentsOf<'diagnose'>): Generator<EngineEvent[], EngineResponse> {
+    const recipe = { ...DEFAULT_RECIPE, ...(asked as Recipe) };
+    if (recipe.activationRange === 'dynamic') throw refuse('quant/recipe', 'The recipe’s `activationRange` cannot be `dynamic` here: choose another rule, such as `max`.');
+    for (let done = 1; done <= LAYERS.length; done++) yield [{ kind: 'progress', phase: 'quantizing layer by layer', done, total: LAYERS.length }];
+    const images = Math.min(pictures, this.#pictures.filter(({ role }) => role !== 'calib').length);
+    const effect = (bad: number): Effect => ({ images, agreement: Math.round((1 - 0.8 * bad) * images) / images, kl: 2 * bad * bad, distortion: bad, sqnrDb: 31 - 28 * Math.sqrt(bad), top1: null });
+    const bad = harm(recipe);
+    const wide = { ...recipe, weightBits: 8 };
+    const rule = { ...recipe, layers: [{ name: 'block1/conv1', weightBits: 8 }] };
+    const healthy = bad < 0.1;
+    const findings: DiagnosisView['findings'] = [
+      { cause: 'fewWeightLevels', layer: 'block1/conv1', origin: null, message: `The weight of block1/conv1 has ${recipe.weightBits} bits, so ${2 ** recipe.weightBits - 1} levels.`, evidence: [{ name: 'levels', value: 2 ** recipe.weightBits - 1 }, { name: 'kl', value: bad }], remedy: { title: 'Give the weights of block1/conv1 8 bits', change: { kind: 'recipe', recipe: rule, before: effect(bad), after: effect(0.7 * bad), sizeBytes: 90_000 } } },
+      { cause: 'activationOutlier', layer: 'block3/conv2', origin: 'block3/conv1', message: 'What block3/conv2 reads reaches 40, but all but one in a thousand values stay below 4.', evidence: [{ name: 'largest', value: 40 }, { name: 'ratio', value: 10 }], remedy: null },
+    ];
+    const layers = LAYERS.map(([layer, , shape], at) => ({ layer, kind: 'conv' as const, weights: weightsOf(shape), multiplyAccumulates: 1e6, output: { aloneDb: 40 - at - 20 * bad, weightDb: 41 - at, inputDb: 44 - at, accumulatedDb: 38 - 2 * at }, alone: effect(bad / (at + 2)), accumulated: null, weightBits: [], activationBits: [] }));
+    const input = { images, top1: 0.9, confidence: 0.8, answers: 9, information: 1.5 };
+    const diagnosis: DiagnosisView = {
+      recipe: asked, healthy, summary: healthy ? 'Nothing to repair.' : 'Most of it is lost in the weights.', input, before: effect(bad), weightsOnly: effect(0.8 * bad), activationsOnly: effect(0.3 * bad), sizeBytes: 84_000,
+      findings: healthy ? [] : findings, suggestion: healthy ? null : { titles: ['Give weights 8 bits'], recipe: wide, after: effect(harm(wide)), sizeBytes: 100_000 }, layers,
+    };
+    return { kind: 'diagnose', diagnosis };
   }
 
   *#quantize({ recipe, picture }: ArgumentsOf<'quantize'>): Generator<EngineEvent[], EngineResponse> {

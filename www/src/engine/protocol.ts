@@ -9,11 +9,18 @@ export type EngineResponse = wire.Response;
 export type EngineEvent = wire.Event;
 export type BufferRef = wire.BufferRef;
 export type ClassProbability = wire.ClassProbability;
+export type Change = wire.Change;
+export type DiagnosisView = wire.DiagnosisView;
+export type Effect = wire.Effect;
 export type EngineError = wire.ErrorView;
 export type EngineInfo = wire.EngineInfo;
+export type Evidence = wire.Evidence;
 export type ExportCheck = wire.ExportCheck;
+export type Finding = wire.Finding;
+export type InputEffect = wire.InputEffect;
 export type Interval = wire.Interval;
 export type LatencyView = wire.LatencyView;
+export type LayerSensitivity = wire.LayerSensitivity;
 export type LayerView = wire.LayerView;
 export type LensView = wire.LensView;
 export type Look = wire.Look;
@@ -89,6 +96,7 @@ export function bufferRefs(response: EngineResponse): BufferRef[] {
     case 'compare':
     case 'measureLatency':
     case 'profile':
+    case 'diagnose':
     case 'calibrateShare':
     case 'learnStatistics':
     case 'compareShare':

@@ -4,6 +4,7 @@
  * leader was told. Parts come to the same whoever does them, so a helper that fails is dismissed and the
  * others do what is missing.
  */
+import { PRODUCTS_PER_MS } from '../lib/speed';
 import { Cancelled, Client, type CallOptions, type EngineClient, type Reply, type WorkerLike } from './client';
 import type { ArgumentsOf, EngineEvent, Kind, ModelView, PictureView, AskedRecipe } from './protocol';
 
@@ -13,8 +14,6 @@ export type Room = (bytes: number) => number;
 /** Pictures of a part: few enough to divide evenly, enough to make laying out weights for it worth while. */
 const PART = 8;
 
-/** Products that one engine multiplies and adds in a millisecond of full precision, about. */
-const RATE = 1e7;
 /** Runs that comparing a picture takes, counted in runs of full precision. */
 const COMPARING = 3;
 /** Starting a helper takes about a second; it is to save more than that. */
@@ -162,7 +161,7 @@ export class Team implements EngineClient {
 
   #isLong(pictures: number, runs: number): boolean {
     const products = this.#model?.quantized ? 0 : (this.#model?.multiplyAccumulates ?? 0);
-    return this.#unsure.size === 0 && pictures > PART && (pictures * runs * products) / RATE > this.#worthMs;
+    return this.#unsure.size === 0 && pictures > PART && (pictures * runs * products) / PRODUCTS_PER_MS > this.#worthMs;
   }
 
   /** Lets all engines do parts of the work until none is left; nothing where there are no helpers, or the leader fails. */

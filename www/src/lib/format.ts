@@ -54,6 +54,14 @@ export const milliseconds = (value: number): string => digits(value, 2);
 /** Decibels of signal over noise; no noise at all has no number. */
 export const decibels = (value: number | null): string => (value === null ? 'identical' : value.toFixed(1).replace('-', '−'));
 
+/** A divergence in nats; one that is no number, or came as none, says so. */
+export function nats(number: number | null): string {
+  if (number === null || !Number.isFinite(number)) return 'no number';
+  if (number > 0 && number < 5e-4) return `<0.001${GAP}nats`;
+  const text = Math.abs(number) < 1 ? number.toFixed(3) : digits(number, 3);
+  return `${text.replace('-', '−')}${GAP}nats`;
+}
+
 /** Any real value of a scale: three significant digits, without zeros that say nothing. */
 export function value(number: number): string {
   const size = Math.abs(number);

@@ -5,6 +5,7 @@
 import { Cancelled, EngineCrash, type CallOptions, type EngineClient, type Reply } from '../engine/client';
 import type { ArgumentsOf, BufferRef, EngineEvent, Look } from '../engine/protocol';
 import type { ObjectMask } from '../lib/object';
+import { diagnosedPictures } from './diagnosis';
 import { evaluated } from './update';
 import { Loader, type Environment } from './loader';
 import { problemFrom } from './problems';
@@ -22,6 +23,7 @@ const PHASES: Record<Task['name'], string> = {
   compare: 'comparing',
   latency: 'measuring speed',
   profile: 'measuring every node',
+  diagnose: 'looking for what went wrong',
   thumbnail: 'drawing thumbnails',
 };
 
@@ -33,6 +35,7 @@ const FAILURES: Record<Task['name'], string> = {
   compare: 'The pictures could not be compared',
   latency: 'The speed could not be measured',
   profile: 'The nodes could not be measured',
+  diagnose: 'What went wrong could not be found out',
   thumbnail: 'A thumbnail could not be drawn',
 };
 
@@ -168,6 +171,11 @@ export class Controller {
       case 'profile': {
         const { profile } = await this.#client.call('profile', {}, { signal, onEvents });
         return dispatch({ type: 'profiled', key, profile });
+      }
+      case 'diagnose': {
+        const args = { recipe: this.#state.recipe.present, pictures: diagnosedPictures(this.#state.model) };
+        const { diagnosis } = await this.#client.call('diagnose', args, { signal, onEvents });
+        return dispatch({ type: 'diagnosed', key, diagnosis });
       }
       case 'thumbnail': {
         const url = await this.#environment.drawThumbnail(await this.#preview(picture, signal));

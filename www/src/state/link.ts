@@ -22,6 +22,8 @@ export function followLinks(store: Store): SampleId {
     }, SETTLE_MS);
   });
   addEventListener('hashchange', () => {
+    // A link to a place on the page is no scene: the address stays that of the scene.
+    if (document.getElementById(location.hash.slice(1))) return history.replaceState(null, '', toHash(store.state.peek()));
     const { modelSource } = store.state.peek();
     const next = takeOver(store);
     if (next.sample && next.sample !== modelSource) store.dispatch({ type: 'sampleChosen', sample: next.sample });

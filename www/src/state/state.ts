@@ -1,5 +1,6 @@
 /** Everything the page knows, and everything that can happen to it. No functions, no DOM, no clock. */
 import type {
+  DiagnosisView,
   EngineInfo,
   ExportCheck,
   LatencyView,
@@ -90,7 +91,7 @@ export interface ExportedFile {
 }
 
 export type StripOrder = 'changed' | 'file';
-export type LayerColumn = 'order' | 'name' | 'bits' | 'shape' | 'bytes' | 'alone' | 'sqnr';
+export type LayerColumn = 'order' | 'name' | 'bits' | 'shape' | 'bytes' | 'alone' | 'sqnr' | 'lost' | 'layerAlone' | 'accumulated';
 export type Theme = 'auto' | 'light' | 'dark';
 export type DialogName = 'takeHome' | 'keys' | 'preprocess';
 
@@ -123,6 +124,10 @@ export interface AppState {
   profile: Keyed<ProfileView> | null;
   /** The key of the profile that the user asked for. */
   profileAsked: string | null;
+  /** What went wrong with the network as some recipe quantizes it; current only under its key. */
+  diagnosis: Keyed<DiagnosisView> | null;
+  /** The key of the diagnosis that the user asked for. */
+  diagnosisAsked: string | null;
   exported: Keyed<ExportedFile> | null;
   job: Job | null;
   /** Keys that the user stopped or that failed: not tried again until the question changes. */
@@ -168,6 +173,7 @@ export type UserEvent =
   | { type: 'continueAsked' }
   | { type: 'exportAsked' }
   | { type: 'profileAsked'; key: string }
+  | { type: 'diagnosisAsked'; key: string }
   | { type: 'problemDismissed'; id: number }
   | { type: 'noticeDismissed' }
   | { type: 'viewChanged'; view: Partial<AppState['view']> };
@@ -191,6 +197,7 @@ export type EngineReport =
   | { type: 'compared'; key: string; summary: Summary; pictures: PictureComparison[] }
   | { type: 'latencyMeasured'; key: string; latency: LatencyView }
   | { type: 'profiled'; key: string; profile: ProfileView }
+  | { type: 'diagnosed'; key: string; diagnosis: DiagnosisView }
   | { type: 'exported'; key: string; file: ExportedFile }
   | { type: 'jobStarted'; key: string; phase: string; at: number }
   | { type: 'jobProgressed'; phase: string; done: number; total: number; at: number }
@@ -225,6 +232,8 @@ export const initialState: AppState = {
   latency: null,
   profile: null,
   profileAsked: null,
+  diagnosis: null,
+  diagnosisAsked: null,
   exported: null,
   job: null,
   givenUp: [],

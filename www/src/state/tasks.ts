@@ -6,7 +6,7 @@
 import type { AppState } from './state';
 import { evaluated } from './update';
 
-export type TaskName = 'preview' | 'quantize' | 'lens' | 'compare' | 'latency' | 'profile' | 'thumbnail';
+export type TaskName = 'preview' | 'quantize' | 'lens' | 'compare' | 'latency' | 'profile' | 'diagnose' | 'thumbnail';
 
 export interface Task {
   name: TaskName;
@@ -30,6 +30,9 @@ export function latencyKey(state: AppState): string {
 /** Which kernel runs depends on the codes of the weights as well. */
 export const profileKey = (state: AppState): string => `profile ${quantizeKey(state)}`;
 
+/** What went wrong depends on all that quantizing depends on. */
+export const diagnosisKey = (state: AppState): string => `diagnose ${quantizeKey(state)}`;
+
 /** The key of what the lens is to show and does not show yet; null where it shows it, or never will. */
 export function openQuestion(state: AppState): string | null {
   const isOpen = openTasks(state).some(({ name }) => name === 'quantize' || name === 'lens');
@@ -49,6 +52,7 @@ export function openTasks(state: AppState): Task[] {
     { name: 'compare', key: compareKey(state), picture, open: quantized && state.summary?.key !== compareKey(state) },
     { name: 'latency', key: latencyKey(state), picture, open: quantized && state.latency?.key !== latencyKey(state) },
     { name: 'profile', key: profileKey(state), picture, open: quantized && state.profileAsked === profileKey(state) && state.profile?.key !== profileKey(state) },
+    { name: 'diagnose', key: diagnosisKey(state), picture, open: quantized && state.diagnosisAsked === diagnosisKey(state) && state.diagnosis?.key !== diagnosisKey(state) },
     ...missingThumbnail(state),
   ];
   return candidates.filter((task) => task.open && !state.givenUp.some((one) => one.key === task.key));

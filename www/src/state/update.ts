@@ -25,6 +25,8 @@ export function update(state: AppState, event: AppEvent): AppState {
     case 'profileAsked':
       // The figures of before stay in sight, as those of another question, until the new ones are there.
       return { ...state, profileAsked: event.key, profile: state.profile && { ...state.profile, key: '' }, givenUp: state.givenUp.filter(({ key }) => key !== event.key) };
+    case 'diagnosisAsked':
+      return { ...state, diagnosisAsked: event.key, givenUp: state.givenUp.filter(({ key }) => key !== event.key) };
     case 'continueAsked':
       return { ...state, givenUp: [] };
     case 'problemDismissed':
@@ -104,6 +106,8 @@ function result(state: AppState, event: AppEvent): AppState {
       return { ...state, latency: { key: event.key, value: event.latency } };
     case 'profiled':
       return { ...state, profile: { key: event.key, value: event.profile } };
+    case 'diagnosed':
+      return { ...state, diagnosis: { key: event.key, value: event.diagnosis } };
     case 'exported':
       return { ...state, exported: { key: event.key, value: event.file } };
     default:
@@ -151,6 +155,8 @@ const nothingComputed = {
   latency: null,
   profile: null,
   profileAsked: null,
+  diagnosis: null,
+  diagnosisAsked: null,
   exported: null,
   givenUp: [],
 } satisfies Partial<AppState>;
@@ -158,6 +164,8 @@ const nothingComputed = {
 const dataChanged = (state: AppState): AppState => ({
   ...state,
   versions: { ...state.versions, data: state.versions.data + 1 },
+  diagnosis: null,
+  diagnosisAsked: null,
   givenUp: [],
 });
 

@@ -2,8 +2,8 @@
 import type { ComponentType } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import type { DepthChartProps } from '../../charts/depth';
-import type { LayerView } from '../../engine/protocol';
-import { bytes, count, decibels, value } from '../../lib/format';
+import type { LayerSensitivity, LayerView } from '../../engine/protocol';
+import { bytes, count, decibels, nats, value } from '../../lib/format';
 import { steepestDrop } from '../../lib/sentences';
 import { useDispatch, useSlice } from '../../state/store';
 import type { Row } from './order';
@@ -41,12 +41,13 @@ export function DepthCard({ rows, fixed }: { rows: Row[]; fixed: boolean }) {
   );
 }
 
-function Details({ row: { layer, sqnrDb }, steepest, fixed }: { row: Row; steepest: boolean; fixed: boolean }) {
+function Details({ row: { layer, sqnrDb, loss }, steepest, fixed }: { row: Row; steepest: boolean; fixed: boolean }) {
   const facts: [string, string][] = [
     ['operator, weights', `${layer.op}, ${count(layer.weights)}`],
     ['bytes, in float32 and here', `${bytes(layer.sizeBytes.full)} → ${bytes(layer.sizeBytes.quantized)}`],
     ['range of its output', layer.outputRange ? layer.outputRange.map(value).join(' … ') : 'not quantized'],
     ...(fixed ? [] : signals(layer, sqnrDb)),
+    ...(loss?.alone ? losses(loss.output, loss.alone.kl) : []),
     ['runs on', layer.path === 'int8' ? 'integers' : 'float, rounding simulated'],
   ];
   return (
@@ -66,8 +67,17 @@ function Details({ row: { layer, sqnrDb }, steepest, fixed }: { row: Row; steepe
   );
 }
 
+const words = (sqnrDb: number | null): string => (sqnrDb === null ? 'identical' : `${decibels(sqnrDb)} dB`);
+
+/** Of its output, with this layer alone quantized. */
+function losses({ aloneDb, weightDb, inputDb }: LayerSensitivity['output'], kl: number): [string, string][] {
+  return [
+    ['this layer alone', `${words(aloneDb)}, ${nats(kl)} lost`],
+    ['its weight alone · what it reads alone', `${words(weightDb)} · ${words(inputDb)}`],
+  ];
+}
+
 function signals(layer: LayerView, sqnrDb: Row['sqnrDb']): [string, string][] {
-  const words = (value: number | null): string => (value === null ? 'identical' : `${decibels(value)} dB`);
   return [
     ['signal kept, its weights alone', words(layer.weightSqnrDb)],
     ['signal kept so far', sqnrDb === undefined ? 'not measured' : words(sqnrDb)],

@@ -1,8 +1,9 @@
 /** Which layer: a table of all of them, linked with the curve of the signal along the network. */
 import type { ComponentChildren } from 'preact';
-import type { LensView } from '../../engine/protocol';
+import type { LayerSensitivity, LensView } from '../../engine/protocol';
 import { BrokenName } from '../../components/broken-name';
-import { bytes, decibels, value } from '../../lib/format';
+import { bytes, decibels, nats, value } from '../../lib/format';
+import { currentDiagnosis } from '../../state/diagnosis';
 import { FLOAT_BITS, type LayerColumn } from '../../state/state';
 import { useDispatch, useSlice } from '../../state/store';
 import { quantizeKey } from '../../state/tasks';
@@ -13,6 +14,7 @@ import '../../components/scroll-table.css';
 import './view.css';
 
 const NO_SQNR: LensView['layerSqnrDb'] = [];
+const NO_LOSSES: LayerSensitivity[] = [];
 
 const COLUMNS: { id: LayerColumn; title: string; about: string; number?: boolean; class?: string }[] = [
   { id: 'name', title: 'layer', about: 'Name of the layer in the file' },
@@ -20,31 +22,36 @@ const COLUMNS: { id: LayerColumn; title: string; about: string; number?: boolean
   { id: 'shape', title: 'weights', about: 'Shape of the weight', number: true, class: 'wide-only' },
   { id: 'bytes', title: 'bytes', about: 'Bytes in the file, before and after', number: true },
   { id: 'alone', title: 'its weights alone', about: 'SQNR of this layer’s weights: signal over what rounding adds to them', class: 'wide-only' },
+  { id: 'layerAlone', title: 'alone', about: 'SQNR of this layer’s output with this layer alone quantized, on the pictures of the diagnosis', number: true },
+  { id: 'lost', title: 'alone loses', about: 'Divergence of the answers with this layer alone quantized, in nats', number: true },
+  { id: 'accumulated', title: 'accumulated', about: 'SQNR of this layer’s output with everything before it quantized, on the pictures of the diagnosis', number: true },
   { id: 'sqnr', title: 'signal kept so far', about: 'SQNR of this layer’s output on this picture, all layers before it quantized as well' },
 ];
 
 export function Layers() {
   const layers = useSlice((state) => state.quantized?.value.layers);
   const sqnr = useSlice((state) => state.lens?.value.lens.layerSqnrDb ?? NO_SQNR);
+  const losses = useSlice((state) => currentDiagnosis(state)?.layers ?? NO_LOSSES);
   const column = useSlice((state) => state.view.layerColumn);
   const descending = useSlice((state) => state.view.layerDescending);
   const fixed = useSlice((state) => state.model?.quantized ?? false);
   if (!layers) return null;
-  const all = rows(layers, sqnr);
+  const columns = shown(fixed, losses.length > 0);
+  const all = rows(layers, sqnr, losses);
   const best = Math.max(1, ...all.flatMap(({ sqnrDb, layer }) => [sqnrDb ?? 0, layer.weightSqnrDb ?? 0]));
   return (
     <div class="rows">
       <section class="layers card" aria-labelledby="layers-title">
         <header>
           <h2 id="layers-title">Layers</h2>
-          <p class="quiet small">{fixed ? 'As the file states them.' : 'Signal is measured on the picture above.'}</p>
+          <p class="quiet small">{fixed ? 'As the file states them.' : losses.length > 0 ? 'Alone and accumulated on the pictures of the diagnosis, so far on the picture above.' : 'Signal is measured on the picture above.'}</p>
         </header>
         <div class="scroll scroll-table" data-fixed={fixed} tabIndex={0} role="region" aria-label="Table of layers">
           <Table>
-            <Heads fixed={fixed} />
+            <Heads columns={columns} fixed={fixed} />
             <tbody>
               {sortRows(all, column, descending).map((row) => (
-                <LayerRow key={row.order} row={row} best={best} fixed={fixed} />
+                <LayerRow key={row.order} row={row} best={best} columns={columns} fixed={fixed} />
               ))}
             </tbody>
           </Table>
@@ -65,10 +72,23 @@ function Table({ children }: { children: ComponentChildren }) {
   );
 }
 
-/** What a quantized file lost is not in it: its table ends before the signals. */
-const shown = (fixed: boolean) => COLUMNS.filter(({ id }) => !fixed || (id !== 'alone' && id !== 'sqnr'));
+type Column = (typeof COLUMNS)[number];
 
-function Heads({ fixed }: { fixed: boolean }) {
+/** What only a diagnosis knows. */
+const DIAGNOSED: ReadonlySet<LayerColumn> = new Set<LayerColumn>(['layerAlone', 'lost', 'accumulated']);
+/** What makes place for it; the figures of the chosen layer have it as well. */
+const MAKES_PLACE: ReadonlySet<LayerColumn> = new Set<LayerColumn>(['shape', 'alone']);
+const MAKES_PLACE_ON_PHONES: ReadonlySet<LayerColumn> = new Set<LayerColumn>(['bytes', 'sqnr']);
+
+/** What a quantized file lost is not in it: its table ends before the signals. */
+function shown(fixed: boolean, diagnosed: boolean): Column[] {
+  if (fixed) return COLUMNS.filter(({ id }) => id !== 'alone' && id !== 'sqnr' && !DIAGNOSED.has(id));
+  if (!diagnosed) return COLUMNS.filter(({ id }) => !DIAGNOSED.has(id));
+  const kept = COLUMNS.filter(({ id }) => !MAKES_PLACE.has(id));
+  return kept.map((column) => (MAKES_PLACE_ON_PHONES.has(column.id) ? { ...column, class: 'wide-only' } : column));
+}
+
+function Heads({ columns, fixed }: { columns: Column[]; fixed: boolean }) {
   const column = useSlice((state) => state.view.layerColumn);
   const descending = useSlice((state) => state.view.layerDescending);
   const dispatch = useDispatch();
@@ -80,7 +100,7 @@ function Heads({ fixed }: { fixed: boolean }) {
   return (
     <thead>
       <tr>
-        {shown(fixed).map(({ id, title, about, number, ...rest }) => (
+        {columns.map(({ id, title, about, number, ...rest }) => (
           <th key={id} scope="col" class={`${number ? 'number' : ''} ${rest.class ?? ''}`} aria-sort={column !== id ? 'none' : descending ? 'descending' : 'ascending'}>
             <button type="button" title={about} onClick={() => sort(id)}>
               {title}
@@ -94,10 +114,10 @@ function Heads({ fixed }: { fixed: boolean }) {
   );
 }
 
-function LayerRow({ row, best, fixed }: { row: Row; best: number; fixed: boolean }) {
+function LayerRow({ row, best, columns, fixed }: { row: Row; best: number; columns: Column[]; fixed: boolean }) {
   const chosen = useSlice((state) => state.view.layer === row.layer.name);
   const dispatch = useDispatch();
-  const { layer, sqnrDb } = row;
+  const { layer } = row;
   const choose = (): void => dispatch({ type: 'viewChanged', view: { layer: chosen ? null : layer.name } });
   return (
     <tr data-testid={testids.layerRow} data-layer={layer.name} data-chosen={chosen} onClick={choose}>
@@ -106,25 +126,53 @@ function LayerRow({ row, best, fixed }: { row: Row; best: number; fixed: boolean
           <BrokenName name={layer.name} />
         </button>
       </th>
-      <td class="number">
-        {bits(layer.weightBits)}
-        <span class="quiet"> / {bits(layer.activationBits)}</span>
-      </td>
-      <td class="number quiet wide-only">{layer.weightShape}</td>
-      <td class="number">
-        <span class="quiet before">{bytes(layer.sizeBytes.full)} →</span> {bytes(layer.sizeBytes.quantized)}
-      </td>
-      {fixed ? (
-        <td class="number quiet">{layer.outputRange ? layer.outputRange.map(value).join(' … ') : '–'}</td>
-      ) : (
-        <>
-          <td class="wide-only">
-            <Bar sqnrDb={layer.weightSqnrDb} best={best} />
-          </td>
-          <td>{sqnrDb === undefined ? <span class="quiet">–</span> : <Bar sqnrDb={sqnrDb} best={best} />}</td>
-        </>
-      )}
+      {columns.map(({ id, ...rest }) => id !== 'name' && <Cell key={id} id={id} row={row} best={best} wide={rest.class} />)}
+      {fixed && <td class="number quiet">{layer.outputRange ? layer.outputRange.map(value).join(' … ') : '–'}</td>}
     </tr>
+  );
+}
+
+function Cell({ id, row, best, wide = '' }: { id: LayerColumn; row: Row; best: number; wide?: string | undefined }) {
+  const { layer, sqnrDb, loss } = row;
+  switch (id) {
+    case 'bits':
+      return (
+        <td class="number">
+          {bits(layer.weightBits)}
+          <span class="quiet"> / {bits(layer.activationBits)}</span>
+        </td>
+      );
+    case 'shape':
+      return <td class={`number quiet ${wide}`}>{layer.weightShape}</td>;
+    case 'bytes':
+      return (
+        <td class={`number ${wide}`}>
+          <span class="quiet before">{bytes(layer.sizeBytes.full)} →</span> {bytes(layer.sizeBytes.quantized)}
+        </td>
+      );
+    case 'layerAlone':
+      return <Signal sqnrDb={loss?.alone ? loss.output.aloneDb : undefined} />;
+    case 'lost':
+      return <td class="number">{loss?.alone ? nats(loss.alone.kl) : <span class="quiet">–</span>}</td>;
+    case 'accumulated':
+      return <Signal sqnrDb={loss?.output.accumulatedDb} />;
+    case 'alone':
+      return (
+        <td class={wide}>
+          <Bar sqnrDb={layer.weightSqnrDb} best={best} />
+        </td>
+      );
+    default:
+      return <td class={wide}>{sqnrDb === undefined ? <span class="quiet">–</span> : <Bar sqnrDb={sqnrDb} best={best} />}</td>;
+  }
+}
+
+function Signal({ sqnrDb }: { sqnrDb: number | null | undefined }) {
+  return (
+    <td class="number">
+      {sqnrDb === undefined ? <span class="quiet">–</span> : decibels(sqnrDb)}
+      {typeof sqnrDb === 'number' && <span class="quiet"> dB</span>}
+    </td>
   );
 }
 

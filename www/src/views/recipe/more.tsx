@@ -35,7 +35,7 @@ export function More({ recipe, edit }: Props) {
           ))}
         </fieldset>
       ))}
-      {rules > 0 && <p class="quiet small">{plural(rules, 'rule')} for single layers, from the recipe file.</p>}
+      {rules > 0 && <p class="quiet small">{plural(rules, 'rule')} for single layers.</p>}
       {(changed.length > 0 || rules > 0) && (
         <button type="button" class="link small" onClick={() => edit(presetRecipe(recipe.preset), 'preset')}>
           Back to the preset
