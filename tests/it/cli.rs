@@ -199,7 +199,7 @@ fn diagnose_says_what_helps_and_writes_it() {
 fn allocate_writes_a_recipe_that_quantize_takes() {
     let (sample, folder) = (Sample::new(), folder("allocate"));
     let (recipe, file) = (folder.join("recipe.json"), folder.join("q.onnx"));
-    let asked = ["--preset", "w4a8", "--budget", "bytes=w5", "--limit", "16", "-o", text(&recipe)];
+    let asked = ["--preset", "int8", "--budget", "bytes=w5", "--limit", "16", "-o", text(&recipe)];
     let lines = printed(&sample.command("allocate", &asked));
     assert!(lines.contains("stem/conv") && lines.contains("all the same"), "{lines}");
     let found = &self::lines(&sample.command("allocate", &[&asked[..], &["--json"]].concat()))[0];

@@ -173,7 +173,7 @@ impl DiagnoseJob {
         let pictures = work.layers.reference.pictures.len();
         if work.effects.len() < 3 {
             self.measure_part(work)?;
-            return Ok(at("weights alone, activations alone", work.effects.len(), 3));
+            return Ok(Some(at("weights alone, activations alone", work.effects.len(), 3)));
         }
         // What layers lose on pictures that are prepared wrongly is not worth knowing.
         if work.is_healthy() || work.better.is_some() {
@@ -182,18 +182,18 @@ impl DiagnoseJob {
         let Sensitivity { quantized, plan, reference, .. } = &mut work.layers;
         let (suspects, graph) = (&mut work.suspects, quantized.before(&self.network));
         if suspects.step((graph, &work.parts), plan, reference, self.isa)? {
-            return Ok(at("weight or input of layers", suspects.done(), suspects.sides()));
+            return Ok(Some(at("weight or input of layers", suspects.done(), suspects.sides())));
         }
         if work.watched < pictures {
             self.watch(work)?;
-            return Ok(at("looking at channels", work.watched, pictures));
+            return Ok(Some(at("looking at channels", work.watched, pictures)));
         }
         if work.named.is_none() {
             work.named = Some(self.named(work));
         }
         if let Some((recipe, done, total)) = work.next_recipe(&self.recipe) {
             self.try_recipe(work, &recipe)?;
-            return Ok(at("trying remedies", done, total));
+            return Ok(Some(at("trying remedies", done, total)));
         }
         Ok(None)
     }
@@ -268,8 +268,8 @@ impl DiagnoseJob {
     }
 }
 
-fn at(phase: &'static str, done: usize, total: usize) -> Option<Progress> {
-    Some(Progress { phase, done, total, comparison: None })
+fn at(phase: &'static str, done: usize, total: usize) -> Progress {
+    Progress { phase, done, total, comparison: None }
 }
 
 impl Pictures {
@@ -277,11 +277,11 @@ impl Pictures {
     fn step(&mut self, full: &Model, preprocess: &Preprocess) -> Result<Option<Progress>, SessionError> {
         let reference = &mut self.reference;
         if reference.step(full)? {
-            return Ok(at("looking in full precision", reference.pictures.len(), reference.len()));
+            return Ok(Some(at("looking in full precision", reference.pictures.len(), reference.len())));
         }
         let check = self.check.get_or_insert_with(|| InputCheck::new(preprocess, reference));
         let done = check.step(reference, full)?;
-        Ok(done.and_then(|done| at("checking how pictures are prepared", done, check.total())))
+        Ok(done.map(|done| at("checking how pictures are prepared", done, check.total())))
     }
 }
 
