@@ -115,7 +115,7 @@ const PREFACE: &str = "\
 Made by `cargo xtask report quantization`; not edited by hand. Each row is a preset with the options that
 were changed ([recipe.md](recipe.md)). ImageNet networks are calibrated on 128 photographs and evaluated on
 300 others; the CIFAR-10 ones on 128 exact training pictures and 2,000 test pictures that were compressed
-again as JPEG. Quantized networks run on integers, natively. *Agreement* is the share of pictures with full
+again as JPEG. Quantized networks run natively, on integers but for `weight-only-4`. *Agreement* is the share of pictures with full
 precision's first answer, with its 95 % interval (Wilson); *divergence* the mean of KL(full ‖ quantized) in
 nats; SQNR is of the logits. *Layer errors* are sums over all layers of what rounding the weight loses of the
 layer's output, as shares of that output ([numerics.md](numerics.md#rounding-of-weights)): of what was taken,
