@@ -1,17 +1,14 @@
 // Whoever quantizes the same network with the same pictures gets the same file.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { quantizeWithSample, sampleFile, startEngine } from './engine.mjs';
+import { inNewFolder, nativeProgram, sampleFolder as sample } from './native.mjs';
 
 const int8 = { schema: 2, preset: 'int8', weightBits: 8, activationBits: 8 };
 const networks = ['sample_resnet.onnx', 'sample_mobilenet.onnx'];
-
-const inside = (path) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 
 /** The file that a build writes. */
 const exportedBy = async (build, network) => {
@@ -31,12 +28,9 @@ for (const network of networks) {
   });
 
   test(`the command line writes the bytes of the page: ${network}`, async (t) => {
-    const profiles = ['checked', 'release'];
-    const program = profiles.map((name) => inside(`target/${name}/bitlens`)).find(existsSync);
+    const program = nativeProgram();
     if (!program) return t.skip('no native build');
-    const folder = mkdtempSync(join(tmpdir(), 'bitlens-'));
-    try {
-      const sample = inside('www/public/sample');
+    await inNewFolder(async (folder) => {
       const file = join(folder, 'q.onnx');
       execFileSync(program, [
         ...['quantize', join(sample, network), '--data', sample],
@@ -44,8 +38,6 @@ for (const network of networks) {
         ...['--preprocess', join(sample, 'preprocessor_config.json'), '-o', file],
       ]);
       assert.ok(readFileSync(file).equals(await exportedBy('simd128', network)));
-    } finally {
-      rmSync(folder, { recursive: true });
-    }
+    });
   });
 }

@@ -1,13 +1,13 @@
 // What went wrong, as somebody finds out who has taken too many bits away.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { launch } from './browser.mjs';
 import { quantizeWithSample, sampleFile, startEngine } from './engine.mjs';
+import { inNewFolder, nativeProgram, sampleFolder as sample } from './native.mjs';
 import * as person from './person.mjs';
 import { serve } from './server.mjs';
 
@@ -73,13 +73,10 @@ test('one that was interrupted goes on, unless something has changed', () => {
   );
 });
 
-test('the command line says the same', (t) => {
-  const profiles = ['checked', 'release'];
-  const program = profiles.map((name) => inside(`target/${name}/bitlens`)).find(existsSync);
+test('the command line says the same', async (t) => {
+  const program = nativeProgram();
   if (!program) return t.skip('no native build');
-  const folder = mkdtempSync(join(tmpdir(), 'bitlens-'));
-  try {
-    const sample = inside('www/public/sample');
+  await inNewFolder((folder) => {
     const asked = join(folder, 'recipe.json');
     writeFileSync(asked, JSON.stringify(recipe));
     const text = execFileSync(program, [
@@ -107,9 +104,7 @@ test('the command line says the same', (t) => {
       assert.equal(expected.layers[at].layer, layer);
       close(expected.layers[at].alone, alone, layer);
     }
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
+  });
 });
 
 test('an invitation says how many answers differ, and looking can be stopped', async () => {

@@ -6,7 +6,8 @@ import { Controller } from '../src/state/controller';
 import type { Environment } from '../src/state/loader';
 import { createStore, type Store } from '../src/state/store';
 import { DEFAULT_RECIPE, type AppState } from '../src/state/state';
-import { currentDiagnosis, diagnosisStage, offeredRecipe, takenOffer } from '../src/state/diagnosis';
+import { currentDiagnosis, diagnosisStage, takenOffer } from '../src/state/diagnosis';
+import { parseRecipe } from '../src/state/recipe';
 import { compareKey, diagnosisKey, lensKey, openTasks, quantizeKey } from '../src/state/tasks';
 import { update } from '../src/state/update';
 
@@ -365,7 +366,7 @@ test('what went wrong is found out, and a remedy is a step that can be undone', 
   expect(recipe.weightBits).toBe(3);
   const change = findings[0]?.remedy?.change;
   if (change?.kind !== 'recipe') throw new Error('the stand-in repairs by a recipe');
-  store.dispatch({ type: 'recipeEdited', recipe: offeredRecipe(change.recipe), field: 'remedy', at: 2000 });
+  store.dispatch({ type: 'recipeEdited', recipe: parseRecipe(change.recipe), field: 'remedy', at: 2000 });
   const repaired = await until(store, (state) => complete(state) && state.quantized?.key === quantizeKey(state));
   expect(repaired.recipe.present.layers).toEqual([{ name: 'block1/conv1', weightBits: 8 }]);
   expect(takenOffer(repaired)?.title).toContain('block1/conv1');

@@ -197,7 +197,7 @@ impl Adam {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{curvature, grid, weights};
+    use super::super::testing::{curvature, errors_beside_the_best, grid, weights};
     use super::*;
 
     fn learned(weights: &[f32], grid: RowGrid<'_>, h: &Curvature) -> Vec<i32> {
@@ -262,21 +262,7 @@ mod tests {
 
     #[test]
     fn the_error_is_near_that_of_the_best_codes() {
-        let mut sums = [0.0; 3];
-        for seed in 0..12 {
-            let h = curvature(6, 20, seed);
-            let weights = weights(6, seed + 7);
-            let grid = grid(&weights, 3);
-            let row = grid.of(0..6);
-            let error = |codes: &[i32]| h.error(&row.errors(&weights, codes));
-            let found = error(&learned(&weights, row, &h));
-            let all =
-                (0..117_649_i32).map(|n| (0..6).map(|at| n / 7_i32.pow(at) % 7 - 3).collect::<Vec<_>>());
-            let best = all.map(|codes| error(&codes)).fold(f64::INFINITY, f64::min);
-            for (sum, v) in sums.iter_mut().zip([best, found, error(&row.all_nearest(&weights))]) {
-                *sum += v;
-            }
-        }
+        let sums = errors_beside_the_best(3, learned);
         assert!(sums[1] < 1.4 * sums[0] && sums[1] < 0.7 * sums[2], "{sums:?}");
     }
 

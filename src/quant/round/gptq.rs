@@ -36,7 +36,7 @@ pub fn round(weights: &[f32], grid: RowGrid<'_>, factor: &Factor) -> Vec<i32> {
 #[cfg(test)]
 mod tests {
     use super::super::curvature::Curvature;
-    use super::super::testing::{curvature, grid, weights};
+    use super::super::testing::{curvature, errors_beside_the_best, grid, weights};
     use super::*;
     use nalgebra::DMatrix;
     use ndarray::Array2;
@@ -87,23 +87,7 @@ mod tests {
 
     #[test]
     fn the_error_is_between_that_of_the_best_codes_and_the_nearest() {
-        let mut sums = [0.0; 3];
-        for seed in 0..12 {
-            let h = curvature(6, 20, seed);
-            let weights = weights(6, seed + 7);
-            let grid = grid(&weights, 2);
-            let row = grid.of(0..6);
-            let error = |codes: &[i32]| h.error(&row.errors(&weights, codes));
-            let found = error(&round(&weights, row, &h.factor().unwrap()));
-            // Codes −1, 0 and 1: all 729 choices.
-            let all = (0..729_i32).map(|n| (0..6).map(|at| n / 3_i32.pow(at) % 3 - 1).collect::<Vec<_>>());
-            let best = all.map(|codes| error(&codes)).fold(f64::INFINITY, f64::min);
-            assert!(best <= found, "seed {seed}: {best} {found}");
-            let nearest = error(&row.all_nearest(&weights));
-            for (sum, v) in sums.iter_mut().zip([best, found, nearest]) {
-                *sum += v;
-            }
-        }
+        let sums = errors_beside_the_best(2, |weights, row, h| round(weights, row, &h.factor().unwrap()));
         assert!(sums[1] < 0.8 * sums[2], "{sums:?}");
     }
 }

@@ -1,7 +1,7 @@
 //! Random weights and inputs for the tests of rounding.
 
 use super::curvature::Curvature;
-use super::grid::Grid;
+use super::grid::{Grid, RowGrid};
 use crate::quant::observe::testing::Random;
 use crate::quant::{Granularity, QuantParams, QuantSpec, Range};
 use ndarray::Array2;
@@ -35,4 +35,31 @@ pub(super) fn grid(weights: &[f32], bits: u8) -> Grid {
     let spec = QuantSpec { granularity: Granularity::PerTensor, ..QuantSpec::weights(bits, 0) };
     let params = QuantParams::per_tensor(Range { lo: -most, hi: most }, &spec);
     Grid::new(&[weights.len()], &spec, &params).unwrap()
+}
+
+/// Errors on a dozen outputs of six weights, summed: of the best of all codes, of those that are found, and of
+/// the nearest.
+pub(super) fn errors_beside_the_best(
+    bits: u8,
+    find: impl Fn(&[f32], RowGrid<'_>, &Curvature) -> Vec<i32>,
+) -> [f64; 3] {
+    let largest = (1_i32 << (bits - 1)) - 1;
+    let levels = 2 * largest + 1;
+    let mut sums = [0.0; 3];
+    for seed in 0..12 {
+        let h = curvature(6, 20, seed);
+        let weights = weights(6, seed + 7);
+        let grid = grid(&weights, bits);
+        let row = grid.of(0..6);
+        let error = |codes: &[i32]| h.error(&row.errors(&weights, codes));
+        let code = |n: i32, at: u32| n / levels.pow(at) % levels - largest;
+        let all = (0..levels.pow(6)).map(|n| (0..6).map(|at| code(n, at)).collect::<Vec<_>>());
+        let best = all.map(|codes| error(&codes)).fold(f64::INFINITY, f64::min);
+        let found = error(&find(&weights, row, &h));
+        assert!(best <= found, "seed {seed}: {best} {found}");
+        for (sum, v) in sums.iter_mut().zip([best, found, error(&row.all_nearest(&weights))]) {
+            *sum += v;
+        }
+    }
+    sums
 }

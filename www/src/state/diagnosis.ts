@@ -1,5 +1,5 @@
 /** What the page makes of a diagnosis: how much of it to ask for, what it offers, and what became of that. */
-import type { Change, DiagnosisView, ModelView, Recipe } from '../engine/protocol';
+import type { Change, DiagnosisView, ModelView } from '../engine/protocol';
 import { PRODUCTS_PER_MS } from '../lib/speed';
 import { parseRecipe } from './recipe';
 import type { AppState } from './state';
@@ -56,7 +56,7 @@ function recipeOffers(diagnosis: DiagnosisView): [Offer, string][] {
   if (known) return known;
   const all = allTogether(diagnosis);
   const single = diagnosis.findings.flatMap(({ remedy }): Offer[] => (remedy ? [{ title: remedy.title, steps: [], change: remedy.change }] : []));
-  const offers = [...single, ...(all ? [all] : [])].flatMap((offer): [Offer, string][] => (offer.change.kind === 'recipe' ? [[offer, JSON.stringify(offeredRecipe(offer.change.recipe))]] : []));
+  const offers = [...single, ...(all ? [all] : [])].flatMap((offer): [Offer, string][] => (offer.change.kind === 'recipe' ? [[offer, JSON.stringify(parseRecipe(offer.change.recipe))]] : []));
   OFFERS.set(diagnosis, offers);
   return offers;
 }
@@ -68,6 +68,3 @@ export function takenOffer(state: AppState): Offer | null {
   const present = JSON.stringify(state.recipe.present);
   return recipeOffers(diagnosis).find(([, recipe]) => recipe === present)?.[0] ?? null;
 }
-
-/** A recipe of the engine in the form that the page keeps. */
-export const offeredRecipe = (recipe: unknown): Recipe => parseRecipe(recipe);

@@ -1,8 +1,10 @@
 /** What went wrong: where it is lost, which layers lose it and why, and what helps, to be done with one click. */
 import { BrokenName } from '../../components/broken-name';
+import { Facts } from '../../components/facts';
 import type { Change, DiagnosisView, Effect, Finding } from '../../engine/protocol';
 import { bytes, decibels, nats, percent, plural } from '../../lib/format';
-import { allTogether, currentDiagnosis, offeredRecipe, takenOffer, type Offer } from '../../state/diagnosis';
+import { allTogether, currentDiagnosis, takenOffer, type Offer } from '../../state/diagnosis';
+import { parseRecipe } from '../../state/recipe';
 import { useDispatch, useSlice } from '../../state/store';
 import { diagnosisKey } from '../../state/tasks';
 import { testids } from '../../testids';
@@ -112,16 +114,7 @@ function FindingRow({ finding: { cause, layer, origin, message, evidence, remedy
           {message}
           {origin !== null && origin !== layer && <span class="quiet"> {origin} makes it.</span>}
         </p>
-        {evidence.length > 0 && (
-          <dl class="evidence tiny">
-            {evidence.map(evidenceWords).map(([name, text]) => (
-              <div key={name}>
-                <dt class="quiet">{name}</dt>
-                <dd>{text}</dd>
-              </div>
-            ))}
-          </dl>
-        )}
+        {evidence.length > 0 && <Facts class="evidence tiny" facts={evidence.map(evidenceWords)} />}
       </div>
       <div class="helps">
         {remedy ? (
@@ -181,7 +174,7 @@ function told(words: [string, string, string][]): [string, string, string][] {
 function Do({ offer: { title, change }, primary = false, testid }: { offer: Offer; primary?: boolean; testid: string }) {
   const dispatch = useDispatch();
   const act = (): void => {
-    if (change.kind === 'recipe') return dispatch({ type: 'recipeEdited', recipe: offeredRecipe(change.recipe), field: title, at: performance.now() });
+    if (change.kind === 'recipe') return dispatch({ type: 'recipeEdited', recipe: parseRecipe(change.recipe), field: title, at: performance.now() });
     dispatch({ type: 'preprocessEdited', preprocess: change.preprocess });
     const [name, before, after] = effectWords(change)[0] ?? ['', '', ''];
     dispatch({ type: 'noticed', text: `${title}: done. Measured before: ${name} ${before}; with it ${after}.` });

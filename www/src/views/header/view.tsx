@@ -1,4 +1,5 @@
 /** What is compared, and the few actions that concern everything. */
+import { Facts } from '../../components/facts';
 import { closePopover, Popover } from '../../components/popover';
 import { Chevron, Down, Half, Link, Moon, Picture, Redo, Sun, Undo } from '../../components/icons';
 import { count, memory, plural } from '../../lib/format';
@@ -96,14 +97,7 @@ function ModelFacts() {
   return (
     <>
       <h2>This network</h2>
-      <dl class="facts-list">
-        {facts.map(([name, value]) => (
-          <div key={name}>
-            <dt class="quiet">{name}</dt>
-            <dd>{value}</dd>
-          </div>
-        ))}
-      </dl>
+      <Facts facts={facts} />
       <h2>Its operators, simplified</h2>
       <dl class="facts-list" data-testid={testids.operators}>
         {(quantized ?? model.operators).map((operator) => (

@@ -2,6 +2,7 @@
 import type { ComponentType } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import type { DepthChartProps } from '../../charts/depth';
+import { Facts } from '../../components/facts';
 import type { LayerSensitivity, LayerView } from '../../engine/protocol';
 import { bytes, count, decibels, nats, value } from '../../lib/format';
 import { steepestDrop } from '../../lib/sentences';
@@ -55,14 +56,7 @@ function Details({ row: { layer, sqnrDb, loss }, steepest, fixed }: { row: Row; 
       <h3>
         {layer.name} {steepest && <span class="quiet">· the steepest loss</span>}
       </h3>
-      <dl class="facts-list lined small">
-        {facts.map(([name, text]) => (
-          <div key={name}>
-            <dt class="quiet">{name}</dt>
-            <dd>{text}</dd>
-          </div>
-        ))}
-      </dl>
+      <Facts class="facts-list lined small" facts={facts} />
     </>
   );
 }

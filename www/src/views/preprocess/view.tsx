@@ -1,4 +1,5 @@
 /** How pictures are prepared, made visible: the figures, where they come from, and the picture that the network sees. */
+import { Facts } from '../../components/facts';
 import { HeatCanvas } from '../../components/heat-canvas';
 import type { Preprocess, PreprocessView } from '../../engine/protocol';
 import { value } from '../../lib/format';
@@ -25,14 +26,7 @@ export function PreprocessCard() {
           {preview && <HeatCanvas picture={preview.value} map={null} overlay={0} label="The picture as the network sees it" testid={testids.preview} />}
           <figcaption class="tiny quiet">as the network sees it</figcaption>
         </figure>
-        <dl class="facts-list small">
-          {facts(view).map(([name, text]) => (
-            <div key={name}>
-              <dt class="quiet">{name}</dt>
-              <dd>{text}</dd>
-            </div>
-          ))}
-        </dl>
+        <Facts class="facts-list small" facts={facts(view)} />
       </div>
       {/* What the engine notes of a guess is said above. */}
       {view.source !== 'guessed' && view.notes.map((note) => (
