@@ -115,12 +115,13 @@ const PREFACE: &str = "\
 Made by `cargo xtask report quantization`; not edited by hand. Each row is a preset with the options that
 were changed ([recipe.md](recipe.md)). ImageNet networks are calibrated on 128 photographs and evaluated on
 300 others; the CIFAR-10 ones on 128 exact training pictures and 2,000 test pictures that were compressed
-again as JPEG. Quantized networks run natively, on integers but for `weight-only-4`. *Agreement* is the share of pictures with full
-precision's first answer, with its 95 % interval (Wilson); *divergence* the mean of KL(full ‖ quantized) in
-nats; SQNR is of the logits. *Layer errors* are sums over all layers of what rounding the weight loses of the
-layer's output, as shares of that output ([numerics.md](numerics.md#rounding-of-weights)): of what was taken,
-and of nearest codes in ranges that clip nothing. Pictures are taken in the order of their files; the columns
-that rounding looks at are drawn with seed 0, and nothing else is drawn.
+again as JPEG. Quantized networks run natively, on integers but for `weight-only-4`. *Agreement* is the share
+of pictures with full precision's first answer, with its 95 % interval (Wilson); *divergence* the mean of
+KL(full ‖ quantized) in nats; SQNR is of the logits. *Layer errors* are sums over all layers of what rounding
+the weight loses of the layer's output, as shares of that output
+([numerics.md](numerics.md#rounding-of-weights)): of what was taken, and of nearest codes with the ranges that
+were planned. Pictures are taken in the order of their files; the columns that rounding looks at are drawn
+with seed 0, and nothing else is drawn.
 ";
 
 /// The table of one network.

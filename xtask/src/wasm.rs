@@ -26,7 +26,8 @@ pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
 const OUT_NAME: &str = "bitlens";
 
 /// What one build may weigh, so that growth is noticed: a little above what it weighs today. The diagnosis on
-/// the page (every layer alone, causes, remedies, and their report) is 93,000 bytes of it, 42,000 in gzip.
+/// the page (every layer alone, causes, remedies, and their report) and learned rounding together brought
+/// 100,000 bytes of it, 45,000 in gzip.
 const MAX_GZIP_BYTES: usize = 1_132_000;
 const MAX_RAW_BYTES: usize = 2_963_000;
 
